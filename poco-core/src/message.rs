@@ -1,0 +1,65 @@
+//! Ids and the messages that parties compute or sign. Packed encoding, addresses 20 bytes.
+
+use crate::types::{DealId, OrderHash, ResultDigest, ResultHash, ResultSeal, TaskId};
+use alloc::vec::Vec;
+use alloy_primitives::{Address, B256, U256, keccak256};
+
+impl DealId {
+    /// The id of the deal that a match makes when `consumed` units of the request were used before.
+    #[must_use]
+    pub fn of_match(request_hash: OrderHash, consumed: U256) -> Self {
+        Self(hash_packed(&[request_hash.0.as_slice(), &consumed.to_be_bytes::<32>()]))
+    }
+}
+
+impl TaskId {
+    /// The id of the task with `index` in `deal`.
+    #[must_use]
+    pub fn of_deal(deal: DealId, index: U256) -> Self {
+        Self(hash_packed(&[deal.0.as_slice(), &index.to_be_bytes::<32>()]))
+    }
+}
+
+impl ResultHash {
+    /// The vote for `digest` in `task`.
+    #[must_use]
+    pub fn of(task: TaskId, digest: ResultDigest) -> Self {
+        Self(hash_packed(&[task.0.as_slice(), digest.0.as_slice()]))
+    }
+}
+
+impl ResultSeal {
+    /// What binds the vote for `digest` in `task` to `worker`.
+    #[must_use]
+    pub fn of(worker: Address, task: TaskId, digest: ResultDigest) -> Self {
+        Self(hash_packed(&[worker.as_slice(), task.0.as_slice(), digest.0.as_slice()]))
+    }
+}
+
+/// What the pool's owner (or the enclave broker) signs, eth-prefixed, to let `worker` contribute.
+///
+/// `enclave_challenge` is the zero address outside enclaves.
+#[must_use]
+pub fn authorization_hash(worker: Address, task: TaskId, enclave_challenge: Address) -> B256 {
+    eth_signed_message_hash(hash_packed(&[
+        worker.as_slice(),
+        task.0.as_slice(),
+        enclave_challenge.as_slice(),
+    ]))
+}
+
+/// What an enclave's key signs, eth-prefixed, with a contribution.
+#[must_use]
+pub fn enclave_hash(hash: ResultHash, seal: ResultSeal) -> B256 {
+    eth_signed_message_hash(hash_packed(&[hash.0.as_slice(), seal.0.as_slice()]))
+}
+
+/// EIP-191 for a 32-byte message: what wallets sign as a "personal message".
+#[must_use]
+pub fn eth_signed_message_hash(message: B256) -> B256 {
+    hash_packed(&[b"\x19Ethereum Signed Message:\n32", message.as_slice()])
+}
+
+fn hash_packed(parts: &[&[u8]]) -> B256 {
+    keccak256(parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>())
+}
