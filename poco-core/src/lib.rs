@@ -10,22 +10,27 @@
 
 extern crate alloc;
 
+pub mod call;
 pub mod category;
 pub mod credibility;
 pub mod deal;
 pub mod eip712;
+pub mod event;
 pub mod matching;
 pub mod message;
 pub mod order;
 pub mod signature;
 pub mod tag;
+pub mod task;
 pub mod types;
 
 #[cfg(feature = "serde")]
 mod text;
 
 pub use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+pub use call::Call;
 pub use deal::{Deal, Resource};
+pub use event::{AnyOrder, Event};
 pub use order::{AppOrder, DatasetOrder, OrderKind, RequestOrder, Signed, WorkerpoolOrder};
 pub use tag::Tag;
 pub use types::{

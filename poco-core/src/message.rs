@@ -1,5 +1,6 @@
 //! Ids and the messages that parties compute or sign. Packed encoding, addresses 20 bytes.
 
+use crate::eip712::{Domain, StructHasher, signing_hash};
 use crate::types::{DealId, OrderHash, ResultDigest, ResultHash, ResultSeal, TaskId};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -52,6 +53,24 @@ pub fn authorization_hash(worker: Address, task: TaskId, enclave_challenge: Addr
 #[must_use]
 pub fn enclave_hash(hash: ResultHash, seal: ResultSeal) -> B256 {
     eth_signed_message_hash(hash_packed(&[hash.0.as_slice(), seal.0.as_slice()]))
+}
+
+/// What a worker's wallet signs to log into the pool `workerpool`: EIP-712 over the pool's challenge.
+///
+/// Domain `("PoCo Pool", "1", chain id, workerpool)`, type `Login(address worker,bytes32 nonce)`.
+#[must_use]
+pub fn login_hash(chain_id: u64, workerpool: Address, worker: Address, nonce: B256) -> B256 {
+    let domain = Domain {
+        name: "PoCo Pool".into(),
+        version: "1".into(),
+        chain_id,
+        verifying_contract: workerpool,
+    };
+    let login = StructHasher::new("Login(address worker,bytes32 nonce)")
+        .address(worker)
+        .word(nonce)
+        .finish();
+    signing_hash(domain.separator(), login)
 }
 
 /// EIP-191 for a 32-byte message: what wallets sign as a "personal message".
