@@ -1,0 +1,87 @@
+// Writes `artifacts/`, the ABI and bytecode that the Rust side embeds, from what `forge build` left in
+// `out/`. With `--check` it writes nothing and fails if a committed file differs, naming it.
+import {readFileSync, writeFileSync, mkdirSync, existsSync, readdirSync} from "node:fs";
+import {dirname, join} from "node:path";
+import {fileURLToPath} from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Contract name to its source file: what is deployed, and the masters whose ABI entries answer to. */
+const CONTRACTS = {
+  Hub: "Hub.sol",
+  HubExtension: "HubExtension.sol",
+  AppRegistry: "AppRegistry.sol",
+  DatasetRegistry: "DatasetRegistry.sol",
+  WorkerpoolRegistry: "WorkerpoolRegistry.sol",
+  App: "App.sol",
+  Dataset: "Dataset.sol",
+  Workerpool: "Workerpool.sol",
+  RLC: "RLC.sol",
+};
+
+function readBuild(source, name) {
+  const path = join(here, "out", source, `${name}.json`);
+  if (!existsSync(path)) throw new Error(`${path} is missing: run \`npx forge build\` first`);
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+
+function contractArtifact(name, source) {
+  const build = readBuild(source, name);
+  return {
+    contractName: name,
+    abi: build.abi,
+    bytecode: build.bytecode.object,
+    deployedBytecode: build.deployedBytecode.object,
+  };
+}
+
+/** The hub at its one address: the interface, and the errors and events of either half. */
+function hubInterface() {
+  const seen = new Map();
+  for (const [source, name] of [["IHub.sol", "IHub"], ["Hub.sol", "Hub"], ["HubExtension.sol", "HubExtension"]]) {
+    for (const item of readBuild(source, name).abi) {
+      if (item.type === "constructor") continue;
+      const key = `${item.type} ${item.name ?? ""}(${(item.inputs ?? []).map(typeOf).join(",")})`;
+      if (!seen.has(key)) seen.set(key, item);
+    }
+  }
+  return {contractName: "HubInterface", abi: [...seen.values()]};
+}
+
+function typeOf(input) {
+  if (!input.type.startsWith("tuple")) return input.type;
+  return `(${input.components.map(typeOf).join(",")})${input.type.slice("tuple".length)}`;
+}
+
+function wantedFiles() {
+  const files = new Map();
+  for (const [name, source] of Object.entries(CONTRACTS)) {
+    files.set(`${name}.json`, contractArtifact(name, source));
+  }
+  files.set("HubInterface.json", hubInterface());
+  return files;
+}
+
+function main() {
+  const folder = join(here, "artifacts");
+  const isCheck = process.argv.includes("--check");
+  const stale = [];
+  const wanted = wantedFiles();
+  mkdirSync(folder, {recursive: true});
+  for (const [file, content] of wanted) {
+    const path = join(folder, file);
+    const text = `${JSON.stringify(content, null, 1)}\n`;
+    if (existsSync(path) && readFileSync(path, "utf8") === text) continue;
+    stale.push(file);
+    if (!isCheck) writeFileSync(path, text);
+  }
+  const extra = readdirSync(folder).filter((file) => !wanted.has(file));
+  if (isCheck && stale.length + extra.length > 0) {
+    console.error(`artifacts are stale (${[...stale, ...extra].join(", ")}): run \`npm run artifacts\``);
+    process.exitCode = 1;
+  } else if (!isCheck) {
+    console.log(stale.length === 0 ? "artifacts are up to date" : `written: ${stale.join(", ")}`);
+  }
+}
+
+main();

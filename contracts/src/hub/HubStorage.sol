@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Category} from "../interfaces/Types.sol";
+
+/// @dev slot: free 96 | frozen 96 | score 64. What a lock, an unlock or a payout changes together.
+struct Stake {
+    uint96 free;
+    uint96 frozen;
+    uint64 score;
+}
+
+/// @dev slot: total 96 | frozen 96. `frozen` is the sum over all accounts, the hub's own ERC-20 balance.
+struct Supply {
+    uint96 total;
+    uint96 frozen;
+}
+
+/// @dev slot 0: a packed Vote. slot 1: the seal, cleared when it was revealed (it then follows from the
+/// digest). slot 2: the enclave challenge, written only if there is one.
+struct ContributionSlots {
+    uint256 vote;
+    bytes32 seal;
+    address enclaveChallenge;
+}
+
+/// The storage of the hub, shared by the contract at its address and the extension it delegates to.
+/// Both must inherit this first and add no variables of their own.
+///
+/// Deals and results are not here: they are code records, see `CodeRecord`.
+abstract contract HubStorage {
+    uint256 internal constant CONTRIBUTION_DEADLINE_RATIO = 7;
+    uint256 internal constant REVEAL_DEADLINE_RATIO = 2;
+    uint256 internal constant FINAL_DEADLINE_RATIO = 10;
+    uint256 internal constant WORKERPOOL_STAKE_RATIO = 30;
+    uint256 internal constant KITTY_RATIO = 10;
+    uint256 internal constant KITTY_MIN = 1e9;
+    address internal constant KITTY_ADDRESS = 0x99c2268479b93fDe36232351229815DF80837e23;
+    uint256 internal constant GROUPMEMBER_PURPOSE = 4;
+
+    /// @dev Set by the constructor of `Hub`.
+    address internal _owner;
+
+    bytes32 internal _domainSeparator;
+    address internal _appRegistry;
+    address internal _datasetRegistry;
+    address internal _workerpoolRegistry;
+    address internal _token;
+    address internal _teeBroker;
+    address internal _v3Hub;
+    uint256 internal _callbackGas;
+    uint8 internal _decimals;
+    string internal _name;
+    string internal _symbol;
+    Category[] internal _categories;
+    mapping(address worker => bool) internal _scoreImported;
+
+    Supply internal _supply;
+    mapping(address account => Stake) internal _stakes;
+    mapping(address account => mapping(address spender => uint256)) internal _allowances;
+
+    mapping(bytes32 orderHash => uint256) internal _consumed;
+    mapping(bytes32 orderHash => address) internal _presigned;
+
+    /// @dev Packed `TaskState`.
+    mapping(bytes32 taskid => uint256) internal _tasks;
+    /// @dev Index within the deal, for tasks whose index does not fit their slot.
+    mapping(bytes32 taskid => uint256) internal _farIndexes;
+    /// @dev In order of contribution. As many as the task's slot says.
+    mapping(bytes32 taskid => ContributionSlots[256]) internal _contributions;
+    /// @dev The distinct result hashes voted for, in order of appearance. The first reveal replaces that of
+    /// the winning group by the digest, from which the hash and the seals of the group follow.
+    mapping(bytes32 taskid => bytes32[256]) internal _groups;
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IViews} from "../interfaces/IViews.sol";
+import {
+    Account,
+    Category,
+    Contribution,
+    ContributionStatus,
+    Deal,
+    Resource,
+    Task,
+    TaskStatus
+} from "../interfaces/Types.sol";
+import {Bytes} from "../records/Bytes.sol";
+import {DealRecord, DealTerms} from "../records/DealRecord.sol";
+import {ResultRecord} from "../records/ResultRecord.sol";
+import {TaskSlots, TaskState, Vote} from "../records/TaskSlots.sol";
+import {Consensus} from "./Consensus.sol";
+import {EntryViews} from "./EntryViews.sol";
+import {Stake} from "./HubStorage.sol";
+import {TaskAccess} from "./TaskAccess.sol";
+
+/// Deals, tasks, contributions and accounts as clients know them, put together from the packed storage.
+abstract contract Views is IViews, EntryViews, TaskAccess {
+    using Bytes for bytes;
+
+    function viewDeal(bytes32 id) external view returns (Deal memory) {
+        return _viewDeal(id);
+    }
+
+    function viewTask(bytes32 id) external view returns (Task memory) {
+        return _viewTask(id);
+    }
+
+    function viewContribution(bytes32 taskid, address worker) external view returns (Contribution memory) {
+        return _viewContribution(taskid, worker);
+    }
+
+    function resultFor(bytes32 id) external view returns (bytes memory resultsCallback) {
+        TaskState memory task = _loadTask(id);
+        require(task.status == TaskStatus.COMPLETED, "task-pending");
+        (, resultsCallback) = ResultRecord.unpack(_recordOf(id).code, task.contributors == 0);
+    }
+
+    function viewConsumed(bytes32 id) external view returns (uint256) {
+        return _consumed[id];
+    }
+
+    function viewPresigned(bytes32 id) external view returns (address) {
+        return _presigned[id];
+    }
+
+    function viewScore(address worker) external view returns (uint256) {
+        return _stakes[worker].score;
+    }
+
+    function viewAccount(address account) external view returns (Account memory) {
+        return _viewAccount(account);
+    }
+
+    function balanceOf(address account) external view returns (uint256) {
+        return _viewAccount(account).stake;
+    }
+
+    function frozenOf(address account) external view returns (uint256) {
+        return _stakes[account].frozen;
+    }
+
+    function allowance(address account, address spender) external view returns (uint256) {
+        return _allowances[account][spender];
+    }
+
+    function totalSupply() external view returns (uint256) {
+        return _supply.total;
+    }
+
+    function name() external view returns (string memory) {
+        return _name;
+    }
+
+    function symbol() external view returns (string memory) {
+        return _symbol;
+    }
+
+    function decimals() external view returns (uint8) {
+        return _decimals;
+    }
+
+    function viewCategory(uint256 catid) external view returns (Category memory) {
+        return _categories[catid];
+    }
+
+    function countCategory() external view returns (uint256) {
+        return _categories.length;
+    }
+
+    /// @dev What is frozen is the hub's own ERC-20 balance, besides what was transferred to its address.
+    function _viewAccount(address account) internal view returns (Account memory) {
+        Stake memory stake = _stakes[account];
+        uint256 free = stake.free;
+        if (account == address(this)) free += _supply.frozen;
+        return Account(free, stake.frozen);
+    }
+
+    function _viewDeal(bytes32 id) internal view returns (Deal memory deal) {
+        bytes memory record = _recordOf(id).code;
+        if (!DealRecord.isDeal(record)) return deal;
+        DealTerms memory terms = DealRecord.unpack(record);
+        deal.app = Resource(terms.app, terms.appOwner, terms.appPrice);
+        deal.dataset = Resource(terms.dataset, terms.datasetOwner, terms.datasetPrice);
+        deal.workerpool = Resource(terms.pool, terms.poolOwner, terms.poolPrice);
+        deal.trust = terms.trust;
+        deal.category = terms.category;
+        deal.tag = terms.tag;
+        deal.requester = terms.requester;
+        deal.beneficiary = terms.beneficiary;
+        deal.callback = terms.callback;
+        deal.params = string(record.rest(terms.paramsAt));
+        deal.startTime = terms.startTime;
+        deal.botFirst = terms.botFirst;
+        deal.botSize = terms.botSize;
+        deal.workerStake = terms.workerStake;
+        deal.schedulerRewardRatio = terms.schedulerRatio;
+        deal.sponsor = terms.sponsor;
+    }
+
+    function _viewTask(bytes32 id) internal view returns (Task memory view_) {
+        TaskState memory task = _loadTask(id);
+        if (task.status == TaskStatus.UNSET) return view_;
+        DealTerms memory deal = _loadDeal(task.deal);
+        view_.status = task.status;
+        view_.dealid = keccak256(abi.encodePacked(deal.requestHash, deal.botFirst));
+        view_.idx = task.offset == TaskSlots.FAR_INDEX ? _farIndexes[id] : deal.botFirst + task.offset;
+        view_.timeref = deal.timeRef;
+        view_.contributionDeadline = deal.startTime + deal.timeRef * CONTRIBUTION_DEADLINE_RATIO;
+        view_.revealDeadline = task.revealDeadline;
+        view_.finalDeadline = deal.startTime + deal.timeRef * FINAL_DEADLINE_RATIO;
+        view_.revealCounter = task.revealed;
+        view_.winnerCounter = task.winners;
+        if (_isFast(task)) {
+            _fillFast(id, view_);
+            return view_;
+        }
+        view_.contributors = new address[](task.contributors);
+        for (uint256 i = 0; i < task.contributors; ++i) {
+            view_.contributors[i] = _loadVote(id, i).worker;
+        }
+        if (task.winners > 0) view_.consensusValue = _hashOfGroup(id, task, task.winningGroup);
+        if (task.revealed > 0) view_.resultDigest = _groups[id][task.winningGroup];
+        if (task.status == TaskStatus.COMPLETED) {
+            (view_.results, view_.resultsCallback) = ResultRecord.unpack(_recordOf(id).code, false);
+        }
+    }
+
+    function _viewContribution(bytes32 taskid, address worker)
+        internal
+        view
+        returns (Contribution memory found)
+    {
+        TaskState memory task = _loadTask(taskid);
+        if (_isFast(task)) return _viewOnlyContribution(taskid, worker);
+        for (uint256 i = 0; i < task.contributors; ++i) {
+            Vote memory vote = _loadVote(taskid, i);
+            if (vote.worker != worker) continue;
+            found.status = vote.status;
+            found.resultHash = _hashOfGroup(taskid, task, vote.group);
+            found.resultSeal = vote.status == ContributionStatus.PROVED
+                ? _resultSeal(worker, taskid, _groups[taskid][vote.group])
+                : _contributions[taskid][i].seal;
+            found.enclaveChallenge = _contributions[taskid][i].enclaveChallenge;
+            found.weight = Consensus.logWeight(vote.weight);
+            return found;
+        }
+    }
+
+    /// @dev Once somebody revealed, the winning group holds the digest in the place of its hash.
+    function _hashOfGroup(bytes32 taskid, TaskState memory task, uint256 group)
+        private
+        view
+        returns (bytes32)
+    {
+        bytes32 held = _groups[taskid][group];
+        bool isDigest = task.revealed > 0 && group == task.winningGroup;
+        return isDigest ? _resultHash(taskid, held) : held;
+    }
+
+    function _isFast(TaskState memory task) private pure returns (bool) {
+        return task.status == TaskStatus.COMPLETED && task.contributors == 0;
+    }
+
+    function _fillFast(bytes32 id, Task memory view_) private view {
+        bytes memory record = _recordOf(id).code;
+        (bytes32 digest, address worker,) = ResultRecord.unpackFast(record);
+        view_.contributors = new address[](1);
+        view_.contributors[0] = worker;
+        view_.consensusValue = _resultHash(id, digest);
+        view_.resultDigest = digest;
+        (view_.results, view_.resultsCallback) = ResultRecord.unpack(record, true);
+    }
+
+    function _viewOnlyContribution(bytes32 taskid, address worker)
+        private
+        view
+        returns (Contribution memory found)
+    {
+        (bytes32 digest, address onlyWorker, address challenge) =
+            ResultRecord.unpackFast(_recordOf(taskid).code);
+        if (worker != onlyWorker) return found;
+        found.status = ContributionStatus.PROVED;
+        found.resultHash = _resultHash(taskid, digest);
+        found.resultSeal = _resultSeal(worker, taskid, digest);
+        found.enclaveChallenge = challenge;
+    }
+}
