@@ -73,7 +73,7 @@ pub enum Event {
         deal: DealId,
         /// The app order.
         app: OrderHash,
-        /// The dataset order; the hash of the empty order without a dataset.
+        /// The dataset order; zero without a dataset.
         dataset: OrderHash,
         /// The pool order.
         workerpool: OrderHash,

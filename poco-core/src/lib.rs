@@ -19,6 +19,8 @@ pub mod event;
 pub mod matching;
 pub mod message;
 pub mod order;
+pub mod payout;
+pub mod score;
 pub mod signature;
 pub mod tag;
 pub mod task;

@@ -12,8 +12,8 @@ const S_MAX: U256 = U256::from_limbs([
 
 /// The wallet that made a 65-byte (r, s, v) or 64-byte (EIP-2098) signature over `hash`.
 ///
-/// `None` for any other length, a high `s`, a `v` other than 27 and 28 (0 and 1 are accepted, as
-/// the reference does), or a point that is on no curve.
+/// `None` for any other length, a high `s`, a `v` other than 27 and 28 (the precompile knows no
+/// others), or a point that is on no curve.
 #[must_use]
 pub fn recover(hash: B256, signature: &[u8]) -> Option<Address> {
     let (r, s, is_odd) = match signature.len() {
@@ -21,8 +21,8 @@ pub fn recover(hash: B256, signature: &[u8]) -> Option<Address> {
             let (r, rest) = signature.split_at_checked(32)?;
             let (s, v) = rest.split_at_checked(32)?;
             let is_odd = match v.first()? {
-                0 | 27 => false,
-                1 | 28 => true,
+                27 => false,
+                28 => true,
                 _ => return None,
             };
             (U256::try_from_be_slice(r)?, U256::try_from_be_slice(s)?, is_odd)
@@ -30,8 +30,9 @@ pub fn recover(hash: B256, signature: &[u8]) -> Option<Address> {
         64 => {
             let (r, vs) = signature.split_at_checked(32)?;
             let vs = U256::try_from_be_slice(vs)?;
-            let mask = U256::MAX.checked_shr(1)?;
-            (U256::try_from_be_slice(r)?, vs & mask, vs > mask)
+            // The highest bit, which a low s never has, holds the parity.
+            let s_mask = U256::MAX.wrapping_shr(1);
+            (U256::try_from_be_slice(r)?, vs & s_mask, vs.bit(255))
         }
         _ => return None,
     };

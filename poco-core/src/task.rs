@@ -68,7 +68,7 @@ pub struct TaskView {
     pub digest: ResultDigest,
     /// Where the result is; empty before finalize.
     pub results: Bytes,
-    /// When it was finalized; zero before.
+    /// Always zero: the reference has the member and never sets it.
     pub results_time: Timestamp,
     /// What the callback received.
     pub results_callback: Bytes,
@@ -86,6 +86,7 @@ pub struct ContributionView {
     pub seal: ResultSeal,
     /// The enclave's key; zero outside enclaves.
     pub enclave_challenge: Address,
-    /// The worker's weight when it contributed.
+    /// The logarithm of the worker's weight when it contributed, as the reference keeps it; zero
+    /// after `contributeAndFinalize`.
     pub weight: U256,
 }
