@@ -29,6 +29,7 @@ pub enum OrderKind {
 /// An app provider's offer to let runs of an app be bought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct AppOrder {
     /// The app's registry entry.
     #[cfg_attr(feature = "serde", serde(with = "crate::text::address"))]
@@ -66,6 +67,7 @@ pub struct AppOrder {
 /// A dataset provider's offer. All zero, with its address zero, it stands for "no dataset".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct DatasetOrder {
     /// The dataset's registry entry; zero for no dataset.
     #[cfg_attr(feature = "serde", serde(with = "crate::text::address"))]
@@ -100,6 +102,7 @@ pub struct DatasetOrder {
 /// A pool's offer to compute tasks of one category.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct WorkerpoolOrder {
     /// The pool's registry entry.
     #[cfg_attr(feature = "serde", serde(with = "crate::text::address"))]
@@ -140,6 +143,7 @@ pub struct WorkerpoolOrder {
 /// A requester's demand: what to run, for how much at most, and how sure the result must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct RequestOrder {
     /// The app to run.
     #[cfg_attr(feature = "serde", serde(with = "crate::text::address"))]
@@ -230,11 +234,12 @@ pub enum OrderOperation {
 }
 
 /// An order with its owner's signature; empty where the order was signed on chain.
+///
+/// As JSON it is one flat object, the order's members and `sign`, and any other key is refused by
+/// name; in binary formats it is the order followed by the signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Signed<O> {
     /// The order.
-    #[cfg_attr(feature = "serde", serde(flatten))]
     pub order: O,
     /// 65 or 64 bytes, or what the owner's contract understands.
     pub sign: Bytes,

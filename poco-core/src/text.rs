@@ -7,6 +7,8 @@ use alloy_primitives::{Address, U256};
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+mod signed;
+
 /// The largest integer that every JSON reader keeps exactly.
 const JSON_SAFE_MAX: u64 = (1 << 53) - 1;
 
