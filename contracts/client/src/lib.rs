@@ -1,1 +1,51 @@
-//! Under construction.
+//! Everything between the marketplace and an EVM chain.
+//!
+//! * [`Chain`]: reads of the hub, in the words of `poco-core`.
+//! * [`EventStream`]: confirmed events, in order, with a cursor and rollbacks.
+//! * [`Sender`]: transactions of one key, each sent exactly as often as needed.
+//! * [`Wallet`] and [`keystore`]: signatures and Ethereum V3 files.
+//! * [`deploy`]: the contracts themselves.
+//! * [`ChainSettings`], [`Addresses`] and [`config`]: what binaries read at start.
+//!
+//! ABI encoding is known in this crate alone. What the stream and the sender decide is decided in
+//! `poco-chain-core`; what events mean and when to send is decided by the callers.
+
+mod abi;
+mod addresses;
+mod chain;
+pub mod config;
+mod contracts;
+pub mod deploy;
+mod file;
+mod file_ledger;
+mod interest;
+pub mod keystore;
+mod rpc;
+mod sender;
+mod settings;
+mod stream;
+mod transaction;
+mod wallet;
+
+pub use abi::refusal::Refusal;
+pub use addresses::Addresses;
+pub use chain::{
+    Account, AppEntry, Chain, ConnectError, DatasetEntry, DryRunError, WorkerpoolEntry,
+};
+pub use file_ledger::FileLedger;
+pub use interest::Interest;
+pub use poco_chain_core::{BlockRef, Cursor};
+pub use rpc::RpcError;
+pub use sender::{LedgerStore, Receipt, SendError, Sender, SenderSettings};
+#[cfg(feature = "clap")]
+pub use settings::ChainFlags;
+pub use settings::{ChainConfig, ChainSettings};
+pub use stream::{Blocks, EventStream, LocatedEvent, StreamItem};
+pub use transaction::{NewResource, Transaction};
+pub use wallet::Wallet;
+
+/// Chooses the process's TLS implementation. Call it first in `main`; further calls do nothing.
+pub fn install_crypto() {
+    // An error says that a provider is installed already, by an earlier call.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

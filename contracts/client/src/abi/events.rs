@@ -1,0 +1,142 @@
+//! Logs of the contracts as events.
+//!
+//! What a log means depends on who emitted it: the hub's `Transfer` moves stake, a registry's sells
+//! a resource, and both have the same topic.
+
+use crate::abi::views::small;
+use crate::abi::{Hub, Registry, Workerpool};
+use crate::contracts::Contracts;
+use alloy_sol_types::{SolEvent, SolEventInterface};
+use poco_core::{
+    Address, Amount, AnyOrder, B256, CategoryId, DealId, Event, OrderHash, OrderKind, ResultDigest,
+    ResultHash, TaskId,
+};
+
+/// The event in a log; `None` for what the protocol does not know, and for numbers that it cannot
+/// hold.
+pub(crate) fn decode(
+    contracts: &Contracts,
+    emitter: Address,
+    topics: &[B256],
+    data: &[u8],
+) -> Option<Event> {
+    if emitter == contracts.hub {
+        return Hub::HubEvents::decode_raw_log(topics, data).ok().and_then(of_hub);
+    }
+    if let Some(kind) = contracts.kind_of_registry(emitter) {
+        let moved = Registry::Transfer::decode_raw_log(topics, data).ok()?;
+        let resource = Address::from_word(B256::from(moved.tokenId));
+        return Some(Event::ResourceTransfer { kind, resource, from: moved.from, to: moved.to });
+    }
+    let policy = Workerpool::PolicyUpdate::decode_raw_log(topics, data).ok()?;
+    Some(Event::PolicyUpdate {
+        workerpool: emitter,
+        worker_stake_ratio: policy.newWorkerStakeRatioPolicy,
+        scheduler_reward_ratio: policy.newSchedulerRewardRatioPolicy,
+    })
+}
+
+fn of_hub(event: Hub::HubEvents) -> Option<Event> {
+    use Hub::HubEvents as E;
+    Some(match event {
+        E::Transfer(e) => Event::Transfer { from: e.from, to: e.to, amount: Amount(e.value) },
+        E::Approval(e) => {
+            Event::Approval { owner: e.owner, spender: e.spender, amount: Amount(e.value) }
+        }
+        E::Lock(e) => Event::Lock { owner: e.owner, amount: Amount(e.amount) },
+        E::Unlock(e) => Event::Unlock { owner: e.owner, amount: Amount(e.amount) },
+        E::Reward(e) => {
+            Event::Reward { owner: e.owner, amount: Amount(e.amount), reference: e.r#ref }
+        }
+        E::Seize(e) => {
+            Event::Seize { owner: e.owner, amount: Amount(e.amount), reference: e.r#ref }
+        }
+        E::SchedulerNotice(e) => {
+            Event::SchedulerNotice { workerpool: e.workerpool, deal: DealId(e.dealid) }
+        }
+        E::OrdersMatched(e) => Event::OrdersMatched {
+            deal: DealId(e.dealid),
+            app: OrderHash(e.appHash),
+            dataset: OrderHash(e.datasetHash),
+            workerpool: OrderHash(e.workerpoolHash),
+            request: OrderHash(e.requestHash),
+            volume: e.volume,
+        },
+        E::DealSponsored(e) => Event::DealSponsored { deal: DealId(e.dealId), sponsor: e.sponsor },
+        E::SignedAppOrder(e) => signed(OrderKind::App, e.appHash),
+        E::SignedDatasetOrder(e) => signed(OrderKind::Dataset, e.datasetHash),
+        E::SignedWorkerpoolOrder(e) => signed(OrderKind::Workerpool, e.workerpoolHash),
+        E::SignedRequestOrder(e) => signed(OrderKind::Request, e.requestHash),
+        E::ClosedAppOrder(e) => closed(OrderKind::App, e.appHash),
+        E::ClosedDatasetOrder(e) => closed(OrderKind::Dataset, e.datasetHash),
+        E::ClosedWorkerpoolOrder(e) => closed(OrderKind::Workerpool, e.workerpoolHash),
+        E::ClosedRequestOrder(e) => closed(OrderKind::Request, e.requestHash),
+        E::BroadcastAppOrder(e) => broadcast(AnyOrder::App(e.apporder.into())),
+        E::BroadcastDatasetOrder(e) => broadcast(AnyOrder::Dataset(e.datasetorder.into())),
+        E::BroadcastWorkerpoolOrder(e) => broadcast(AnyOrder::Workerpool(e.workerpoolorder.into())),
+        E::BroadcastRequestOrder(e) => broadcast(AnyOrder::Request(e.requestorder.into())),
+        E::CreateCategory(e) => Event::CreateCategory {
+            category: CategoryId(small("catid", e.catid).ok()?),
+            name: e.name,
+            description: e.description,
+            work_clock_time_ref_seconds: small("workClockTimeRef", e.workClockTimeRef).ok()?,
+        },
+        E::OwnershipTransferred(e) => {
+            Event::OwnershipTransferred { from: e.previousOwner, to: e.newOwner }
+        }
+        task_event @ (E::TaskInitialize(_)
+        | E::TaskContribute(_)
+        | E::TaskConsensus(_)
+        | E::TaskReveal(_)
+        | E::TaskFinalize(_)
+        | E::TaskClaimed(_)
+        | E::TaskReopen(_)
+        | E::AccurateContribution(_)
+        | E::FaultyContribution(_)) => return of_task(task_event),
+    })
+}
+
+fn of_task(event: Hub::HubEvents) -> Option<Event> {
+    use Hub::HubEvents as E;
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the caller passes events of tasks alone")]
+    Some(match event {
+        E::TaskInitialize(e) => {
+            Event::TaskInitialize { task: TaskId(e.taskid), workerpool: e.workerpool }
+        }
+        E::TaskContribute(e) => Event::TaskContribute {
+            task: TaskId(e.taskid),
+            worker: e.worker,
+            hash: ResultHash(e.hash),
+        },
+        E::TaskConsensus(e) => {
+            Event::TaskConsensus { task: TaskId(e.taskid), consensus: ResultHash(e.consensus) }
+        }
+        E::TaskReveal(e) => Event::TaskReveal {
+            task: TaskId(e.taskid),
+            worker: e.worker,
+            digest: ResultDigest(e.digest),
+        },
+        E::TaskFinalize(e) => Event::TaskFinalize { task: TaskId(e.taskid), results: e.results },
+        E::TaskClaimed(e) => Event::TaskClaimed { task: TaskId(e.taskid) },
+        E::TaskReopen(e) => Event::TaskReopen { task: TaskId(e.taskid) },
+        E::AccurateContribution(e) => {
+            Event::AccurateContribution { worker: e.worker, task: TaskId(e.taskid) }
+        }
+        E::FaultyContribution(e) => {
+            Event::FaultyContribution { worker: e.worker, task: TaskId(e.taskid) }
+        }
+        _ => return None,
+    })
+}
+
+fn signed(kind: OrderKind, hash: B256) -> Event {
+    Event::OrderSigned { kind, order: OrderHash(hash) }
+}
+
+fn closed(kind: OrderKind, hash: B256) -> Event {
+    Event::OrderClosed { kind, order: OrderHash(hash) }
+}
+
+fn broadcast(order: AnyOrder) -> Event {
+    Event::OrderBroadcast(Box::new(order))
+}

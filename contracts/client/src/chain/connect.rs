@@ -1,0 +1,121 @@
+//! Connecting: the chain and the hub are what the settings say, or one line says what they are.
+
+use super::read::HeadSeen;
+use super::{Chain, Inner};
+use crate::abi::Hub;
+use crate::contracts::Contracts;
+use crate::rpc::{Rpc, RpcCall, RpcError, quantity};
+use crate::settings::ChainSettings;
+use alloy_sol_types::SolCall;
+use poco_core::{Address, Bytes};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The settings name no node.
+    #[error("no RPC url is set; give one with --rpc-url or POCO_RPC_URL")]
+    NoUrl,
+    /// No node answered.
+    #[error("cannot reach the chain: {0}; is the node running, and is --rpc-url right?")]
+    Unreachable(RpcError),
+    /// Another chain.
+    #[error(
+        "{url} serves chain {found}, but chain {expected} is wanted; correct --rpc-url or --chain-id"
+    )]
+    WrongChain {
+        /// The node.
+        url: String,
+        /// What the settings say.
+        expected: u64,
+        /// What the node says.
+        found: u64,
+    },
+    /// Nothing lies at the hub's address.
+    #[error("there is no contract at {hub} on chain {chain_id}; correct --hub or --addresses")]
+    NoHub {
+        /// The address.
+        hub: Address,
+        /// The chain.
+        chain_id: u64,
+    },
+    /// Something else lies at the hub's address.
+    #[error("the contract at {hub} is no hub ({detail}); correct --hub or --addresses")]
+    NotAHub {
+        /// The address.
+        hub: Address,
+        /// What it did not answer.
+        detail: String,
+    },
+}
+
+impl Chain {
+    /// Connects to the hub in the settings.
+    ///
+    /// # Errors
+    /// [`ConnectError`], one line that says what to correct.
+    pub async fn connect(settings: &ChainSettings) -> Result<Self, ConnectError> {
+        let first = settings.rpc_urls.first().ok_or(ConnectError::NoUrl)?;
+        let timeout = Duration::from_secs(settings.call_timeout_seconds.max(1));
+        let rpc = Rpc::new(&settings.rpc_urls, timeout).map_err(ConnectError::Unreachable)?;
+        let chain_id = chain_id(&rpc).await.map_err(ConnectError::Unreachable)?;
+        if let Some(expected) = settings.chain_id.filter(|expected| *expected != chain_id) {
+            let url = first.origin().ascii_serialization();
+            return Err(ConnectError::WrongChain { url, expected, found: chain_id });
+        }
+        rpc.expect_chain(chain_id);
+        let contracts = contracts(&rpc, chain_id, settings.hub).await?;
+        let inner = Inner {
+            rpc,
+            contracts,
+            confirmations: settings.confirmations,
+            poll: Duration::from_millis(settings.poll_millis.max(1)),
+            head: HeadSeen::default(),
+        };
+        Ok(Self { inner: Arc::new(inner), at: None })
+    }
+}
+
+pub(crate) async fn chain_id(rpc: &Rpc) -> Result<u64, RpcError> {
+    let value = rpc.call(RpcCall::new("eth_chainId", json!([]))).await?;
+    quantity(&value).ok_or_else(|| RpcError::unexpected("eth_chainId", &value))
+}
+
+async fn contracts(rpc: &Rpc, chain_id: u64, hub: Address) -> Result<Contracts, ConnectError> {
+    let code = rpc.call(RpcCall::new("eth_getCode", json!([hub, "latest"]))).await;
+    let code = code.map_err(ConnectError::Unreachable)?;
+    if code.as_str().is_none_or(|code| code.len() <= 2) {
+        return Err(ConnectError::NoHub { hub, chain_id });
+    }
+    Ok(Contracts {
+        chain_id,
+        hub,
+        token: ask(rpc, hub, Hub::tokenCall {}).await?,
+        app_registry: ask(rpc, hub, Hub::appregistryCall {}).await?,
+        dataset_registry: ask(rpc, hub, Hub::datasetregistryCall {}).await?,
+        workerpool_registry: ask(rpc, hub, Hub::workerpoolregistryCall {}).await?,
+        domain_separator: ask(rpc, hub, Hub::eip712domain_separatorCall {}).await?,
+    })
+}
+
+async fn ask<C: SolCall>(rpc: &Rpc, hub: Address, call: C) -> Result<C::Return, ConnectError> {
+    let not_a_hub = |detail: String| ConnectError::NotAHub { hub, detail };
+    let data = Bytes::from(call.abi_encode());
+    let call =
+        RpcCall::new("eth_call", json!([super::read::request(None, Some(hub), &data), "latest"]));
+    let answers = rpc.batch(&[call]).await.map_err(ConnectError::Unreachable)?;
+    let answer = answers.into_iter().next().unwrap_or(Ok(Value::Null));
+    match super::read::decode::<C>(answer) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(refusal)) => Err(not_a_hub(format!("{} gives: {refusal}", C::SIGNATURE))),
+        Err(RpcError::Unexpected { .. }) => {
+            Err(not_a_hub(format!("no answer to {}", C::SIGNATURE)))
+        }
+        Err(
+            error
+            @ (RpcError::Unreachable { .. } | RpcError::Behind { .. } | RpcError::Node { .. }),
+        ) => Err(ConnectError::Unreachable(error)),
+    }
+}

@@ -1,0 +1,154 @@
+//! Deals, tasks, contributions, accounts, categories, orders.
+
+use super::Chain;
+use crate::abi::{Group, Hub, Token, views};
+use crate::rpc::{RpcCall, RpcError, quantity_u256};
+use poco_core::category::Category;
+use poco_core::task::{ContributionView, TaskView};
+use poco_core::{Address, Amount, Bytes, CategoryId, Deal, DealId, OrderHash, TaskId, U256};
+use serde_json::json;
+
+/// Purpose of a group's members (ERC-734), as the hub asks for it.
+pub(super) const GROUP_MEMBER_PURPOSE: U256 = U256::from_limbs([4, 0, 0, 0]);
+
+/// An account in the hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Account {
+    /// Free stake.
+    pub free: Amount,
+    /// Frozen stake.
+    pub locked: Amount,
+}
+
+impl Chain {
+    /// A deal; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn deal(&self, id: DealId) -> Result<Option<Deal>, RpcError> {
+        let view = self.view(self.hub(), Hub::viewDealCall { id: id.0 }).await?;
+        views::deal(view).map_err(|error| RpcError::unexpected("viewDeal", error))
+    }
+
+    /// A task; all zero where nobody opened it.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn task(&self, id: TaskId) -> Result<TaskView, RpcError> {
+        let view = self.view(self.hub(), Hub::viewTaskCall { id: id.0 }).await?;
+        views::task(view).map_err(|error| RpcError::unexpected("viewTask", error))
+    }
+
+    /// One worker's contribution to a task; all zero where there is none.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn contribution(
+        &self,
+        task: TaskId,
+        worker: Address,
+    ) -> Result<ContributionView, RpcError> {
+        let call = Hub::viewContributionCall { taskid: task.0, worker };
+        let view = self.view(self.hub(), call).await?;
+        views::contribution(view).map_err(|error| RpcError::unexpected("viewContribution", error))
+    }
+
+    /// Free and frozen stake of an account.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn account(&self, owner: Address) -> Result<Account, RpcError> {
+        let view = self.view(self.hub(), Hub::viewAccountCall { account: owner }).await?;
+        Ok(Account { free: Amount(view.stake), locked: Amount(view.locked) })
+    }
+
+    /// A worker's score.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn score(&self, worker: Address) -> Result<U256, RpcError> {
+        self.view(self.hub(), Hub::viewScoreCall { worker }).await
+    }
+
+    /// A category; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn category(&self, id: CategoryId) -> Result<Option<Category>, RpcError> {
+        let call = Hub::viewCategoryCall { catid: U256::from(id.0) };
+        match self.try_view(self.hub(), call).await? {
+            Ok(view) => views::category(view)
+                .map(Some)
+                .map_err(|error| RpcError::unexpected("viewCategory", error)),
+            Err(_out_of_range) => Ok(None),
+        }
+    }
+
+    /// How many categories there are.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn category_count(&self) -> Result<u64, RpcError> {
+        let count = self.view(self.hub(), Hub::countCategoryCall {}).await?;
+        views::small("countCategory", count)
+            .map_err(|error| RpcError::unexpected("countCategory", error))
+    }
+
+    /// How much of an order's volume was used or cancelled.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn consumed(&self, order: OrderHash) -> Result<U256, RpcError> {
+        self.view(self.hub(), Hub::viewConsumedCall { id: order.0 }).await
+    }
+
+    /// Whether `owner` agreed to an order: by `sign`, by a contract's word, or on chain before.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn is_signed(
+        &self,
+        owner: Address,
+        order: OrderHash,
+        sign: &Bytes,
+    ) -> Result<bool, RpcError> {
+        let call = Hub::verifyPresignatureOrSignatureCall {
+            identity: owner,
+            hash: order.0,
+            sign: sign.clone(),
+        };
+        // A signature of an impossible length is refused rather than denied.
+        Ok(self.try_view(self.hub(), call).await?.unwrap_or(false))
+    }
+
+    /// Whether the contract `group` counts `member` in; false for what is no group.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn is_group_member(&self, group: Address, member: Address) -> Result<bool, RpcError> {
+        let call =
+            Group::keyHasPurposeCall { key: member.into_word(), purpose: GROUP_MEMBER_PURPOSE };
+        let [answer] = self.views([self.view_of(group, &call)]).await?;
+        super::read::yes_or_no(answer)
+    }
+
+    /// Tokens of an account outside the hub.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn token_balance(&self, owner: Address) -> Result<Amount, RpcError> {
+        let call = Token::balanceOfCall { account: owner };
+        self.view(self.token(), call).await.map(Amount)
+    }
+
+    /// Wei of an account: what it can spend on gas.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn gas_balance(&self, owner: Address) -> Result<U256, RpcError> {
+        let call = RpcCall::new("eth_getBalance", json!([owner, self.block_tag()]));
+        let [answer] = self.views([call]).await?;
+        let value = answer.map_err(|said| said.into_error("eth_getBalance"))?;
+        quantity_u256(&value).ok_or_else(|| RpcError::unexpected("eth_getBalance", &value))
+    }
+}

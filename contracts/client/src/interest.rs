@@ -1,0 +1,129 @@
+//! Which events somebody wants to hear of.
+
+use crate::abi::{Hub, Registry, Workerpool};
+use crate::contracts::Contracts;
+use alloy_sol_types::{SolEvent, SolEventInterface};
+use poco_core::{Address, B256, Event};
+
+/// Which events somebody wants to hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Tasks,
+    Pool(Address),
+    Everything,
+}
+
+/// One `eth_getLogs`: any of the topics from any of the emitters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// Empty for whoever emits.
+    pub(crate) emitters: Vec<Address>,
+    pub(crate) topics: Vec<B256>,
+}
+
+/// Events of the hub about tasks.
+const TASK_TOPICS: [B256; 9] = [
+    Hub::TaskInitialize::SIGNATURE_HASH,
+    Hub::TaskContribute::SIGNATURE_HASH,
+    Hub::TaskConsensus::SIGNATURE_HASH,
+    Hub::TaskReveal::SIGNATURE_HASH,
+    Hub::TaskReopen::SIGNATURE_HASH,
+    Hub::TaskFinalize::SIGNATURE_HASH,
+    Hub::TaskClaimed::SIGNATURE_HASH,
+    Hub::AccurateContribution::SIGNATURE_HASH,
+    Hub::FaultyContribution::SIGNATURE_HASH,
+];
+
+impl Interest {
+    /// What happens to tasks, of every pool.
+    #[must_use]
+    pub const fn hub_tasks() -> Self {
+        Self { what: What::Tasks }
+    }
+
+    /// What a pool must know: its deals (`SchedulerNotice`, and `OrdersMatched` of every pool), what
+    /// happens to tasks (`TaskInitialize` of its own, the others of every pool, as the hub does not
+    /// tell them apart), new categories, its policy and its sale.
+    #[must_use]
+    pub const fn pool(pool: Address) -> Self {
+        Self { what: What::Pool(pool) }
+    }
+
+    /// Every event of the hub and its registries, and `PolicyUpdate` from whoever emits it: its
+    /// `workerpool` is a pool only if the registry says so.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self { what: What::Everything }
+    }
+
+    pub(crate) fn filters(&self, contracts: &Contracts) -> Vec<Filter> {
+        let hub = |topics: Vec<B256>| Filter { emitters: vec![contracts.hub], topics };
+        let sales = |emitters: Vec<Address>| Filter {
+            emitters,
+            topics: vec![Registry::Transfer::SIGNATURE_HASH],
+        };
+        let policies = |emitters: Vec<Address>| Filter {
+            emitters,
+            topics: vec![Workerpool::PolicyUpdate::SIGNATURE_HASH],
+        };
+        match self.what {
+            What::Tasks => vec![hub(TASK_TOPICS.to_vec())],
+            What::Pool(pool) => {
+                let mut topics = TASK_TOPICS.to_vec();
+                topics.extend([
+                    Hub::SchedulerNotice::SIGNATURE_HASH,
+                    Hub::OrdersMatched::SIGNATURE_HASH,
+                    Hub::CreateCategory::SIGNATURE_HASH,
+                ]);
+                let registry = vec![contracts.workerpool_registry];
+                vec![hub(topics), sales(registry), policies(vec![pool])]
+            }
+            What::Everything => {
+                let topics = Hub::HubEvents::SELECTORS.iter().map(B256::from).collect();
+                let registries = vec![
+                    contracts.app_registry,
+                    contracts.dataset_registry,
+                    contracts.workerpool_registry,
+                ];
+                vec![hub(topics), sales(registries), policies(Vec::new())]
+            }
+        }
+    }
+
+    /// Whether an event that the filters let through is wanted.
+    pub(crate) fn wants(&self, event: &Event) -> bool {
+        let What::Pool(pool) = self.what else { return true };
+        match event {
+            Event::SchedulerNotice { workerpool, .. }
+            | Event::TaskInitialize { workerpool, .. }
+            | Event::PolicyUpdate { workerpool, .. } => *workerpool == pool,
+            Event::ResourceTransfer { resource, .. } => *resource == pool,
+            Event::Transfer { .. }
+            | Event::Approval { .. }
+            | Event::Lock { .. }
+            | Event::Unlock { .. }
+            | Event::Seize { .. }
+            | Event::Reward { .. }
+            | Event::OrdersMatched { .. }
+            | Event::DealSponsored { .. }
+            | Event::OrderSigned { .. }
+            | Event::OrderClosed { .. }
+            | Event::OrderBroadcast(_)
+            | Event::TaskContribute { .. }
+            | Event::TaskConsensus { .. }
+            | Event::TaskReveal { .. }
+            | Event::TaskReopen { .. }
+            | Event::TaskFinalize { .. }
+            | Event::TaskClaimed { .. }
+            | Event::AccurateContribution { .. }
+            | Event::FaultyContribution { .. }
+            | Event::CreateCategory { .. }
+            | Event::OwnershipTransferred { .. } => true,
+        }
+    }
+}

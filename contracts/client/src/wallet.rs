@@ -1,0 +1,118 @@
+//! A private key and what it signs. The key never leaves this type but into an encrypted file.
+
+use crate::keystore::{self, KdfCost, KeystoreError};
+use alloy_primitives::Signature;
+use k256::ecdsa::SigningKey;
+use poco_core::{Address, B256, Bytes};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A private key.
+#[derive(Clone)]
+pub struct Wallet {
+    key: SigningKey,
+    address: Address,
+}
+
+impl fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wallet({})", self.address)
+    }
+}
+
+impl Wallet {
+    /// Opens an encrypted file. It takes about a second, by design of the file.
+    ///
+    /// # Errors
+    /// [`KeystoreError`], which says whether the file or the password is wrong.
+    pub fn open(path: &Path, password: &str) -> Result<Self, KeystoreError> {
+        keystore::open(path, password)
+    }
+
+    /// Makes a new key and stores it in the folder `dir`, encrypted. Returns the file's path too.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Write`].
+    pub fn create(dir: &Path, password: &str) -> Result<(Self, PathBuf), KeystoreError> {
+        let wallet = Self::random();
+        let path = keystore::store(dir, &wallet, password, KdfCost::STANDARD)?;
+        Ok((wallet, path))
+    }
+
+    /// Stores a key given in hex in the folder `dir`, encrypted. Returns the file's path too.
+    ///
+    /// # Errors
+    /// [`KeystoreError::NotAKey`] or [`KeystoreError::Write`].
+    pub fn import(dir: &Path, key: &str, password: &str) -> Result<(Self, PathBuf), KeystoreError> {
+        let key: B256 = key.trim().parse().map_err(|_| KeystoreError::NotAKey)?;
+        let wallet = Self::from_key(key)?;
+        let path = keystore::store(dir, &wallet, password, KdfCost::STANDARD)?;
+        Ok((wallet, path))
+    }
+
+    /// The wallet of a private key.
+    ///
+    /// # Errors
+    /// [`KeystoreError::NotAKey`] for zero and for what is above the curve's order.
+    pub fn from_key(key: B256) -> Result<Self, KeystoreError> {
+        let key = SigningKey::from_slice(key.as_slice()).map_err(|_| KeystoreError::NotAKey)?;
+        Ok(Self { address: Address::from_private_key(&key), key })
+    }
+
+    /// A new key, from the operating system's randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        loop {
+            // All but one in 2^128 draws are keys.
+            if let Ok(wallet) = Self::from_key(B256::from(rand::random::<[u8; 32]>())) {
+                return wallet;
+            }
+        }
+    }
+
+    /// The wallet's address.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Signs a 32-byte hash: 65 bytes (r, s, v) with v 27 or 28. The same hash gives the same bytes.
+    #[must_use]
+    pub fn sign_hash(&self, hash: B256) -> Bytes {
+        self.signature(hash).as_bytes().to_vec().into()
+    }
+
+    pub(crate) fn signature(&self, hash: B256) -> Signature {
+        let signed = self.key.sign_prehash_recoverable(hash.as_slice());
+        signed.expect("a 32-byte hash can always be signed with a valid key").into()
+    }
+
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.key.to_bytes().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_recover_to_the_wallet_and_never_show_the_key() {
+        let key = B256::repeat_byte(0x46);
+        let wallet = Wallet::from_key(key).unwrap();
+        let expected: Address = "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F".parse().unwrap();
+        assert_eq!(wallet.address(), expected);
+        let hash = B256::repeat_byte(7);
+        let sign = wallet.sign_hash(hash);
+        assert!(sign.len() == 65 && matches!(sign.last(), Some(27 | 28)));
+        assert_eq!(poco_core::signature::recover(hash, &sign), Some(expected));
+        assert!(!format!("{wallet:?}").contains("4646"));
+    }
+
+    #[test]
+    fn zero_and_numbers_above_the_order_are_no_keys() {
+        for key in [B256::ZERO, B256::repeat_byte(0xff)] {
+            assert!(matches!(Wallet::from_key(key), Err(KeystoreError::NotAKey)));
+        }
+    }
+}
