@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IEscrow} from "../src/interfaces/IEscrow.sol";
+import {Market} from "./support/Market.sol";
+
+/// Deposits, withdrawals and the ERC-20 face of free stake.
+contract EscrowTest is Market {
+    address internal alice = makeAddr("alice");
+    address internal bob = makeAddr("bob");
+
+    function test_a_deposit_moves_tokens_into_free_stake() public {
+        uint256 supply = hub.totalSupply();
+        token.approve(address(hub), 5 * RLC);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Transfer(address(0), address(this), 5 * RLC);
+        assertTrue(hub.deposit(5 * RLC));
+        assertEq(free(address(this)), 5 * RLC);
+        assertEq(hub.totalSupply(), supply + 5 * RLC);
+        assertEq(token.balanceOf(address(hub)), hub.totalSupply());
+    }
+
+    function test_deposits_for_others() public {
+        token.approve(address(hub), 6 * RLC);
+        hub.depositFor(RLC, alice);
+        (uint256[] memory amounts, address[] memory targets) = (new uint256[](2), new address[](2));
+        (amounts[0], targets[0]) = (2 * RLC, alice);
+        (amounts[1], targets[1]) = (3 * RLC, bob);
+        assertTrue(hub.depositForArray(amounts, targets));
+        assertEq(free(alice), 3 * RLC);
+        assertEq(free(bob), 3 * RLC);
+        vm.expectRevert("invalid-array-length");
+        hub.depositForArray(amounts, new address[](1));
+        vm.expectRevert("ERC20: mint to the zero address");
+        hub.depositFor(0, address(0));
+    }
+
+    function test_a_deposit_without_allowance_is_refused() public {
+        vm.expectRevert();
+        hub.deposit(1);
+    }
+
+    function test_approve_and_call_deposits_in_one_transaction() public {
+        assertTrue(token.approveAndCall(address(hub), 4 * RLC, ""));
+        assertEq(free(address(this)), 4 * RLC);
+        vm.expectRevert("wrong-token");
+        hub.receiveApproval(address(this), 1, address(this), "");
+    }
+
+    function test_a_withdrawal_pays_tokens_out() public {
+        vm.startPrank(requester);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Transfer(requester, address(0), RLC);
+        assertTrue(hub.withdraw(RLC));
+        assertTrue(hub.withdrawTo(2 * RLC, alice));
+        assertEq(token.balanceOf(requester), RLC);
+        assertEq(token.balanceOf(alice), 2 * RLC);
+        assertEq(free(requester), FUNDS - 3 * RLC);
+        uint256 left = free(requester);
+        vm.expectRevert(
+            abi.encodeWithSelector(IEscrow.FreeStakeTooLow.selector, requester, left, left + 1)
+        );
+        hub.withdraw(left + 1);
+        vm.stopPrank();
+        assertConserved();
+    }
+
+    function test_frozen_stake_cannot_be_withdrawn() public {
+        makeDeal(orders());
+        vm.startPrank(requester);
+        vm.expectRevert();
+        hub.withdraw(FUNDS - 24 * RLC);
+        hub.withdraw(FUNDS - 25 * RLC);
+    }
+
+    function test_the_owner_recovers_tokens_that_were_sent_without_a_deposit() public {
+        token.transfer(address(hub), 9 * RLC);
+        vm.prank(requester);
+        vm.expectRevert("Ownable: caller is not the owner");
+        hub.recover();
+        assertEq(hub.recover(), 9 * RLC);
+        assertEq(free(address(this)), 9 * RLC);
+        assertEq(hub.recover(), 0);
+    }
+
+    function test_free_stake_is_an_erc20() public {
+        assertEq(hub.name(), "Staked RLC");
+        assertEq(hub.symbol(), "SRLC");
+        assertEq(hub.decimals(), 9);
+        vm.startPrank(requester);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Transfer(requester, alice, RLC);
+        assertTrue(hub.transfer(alice, RLC));
+        assertEq(hub.balanceOf(alice), RLC);
+        vm.expectRevert("ERC20: transfer to the zero address");
+        hub.transfer(address(0), 1);
+        assertTrue(hub.transfer(requester, RLC));
+        assertEq(free(requester), FUNDS - RLC, "a transfer to oneself changes nothing");
+
+        assertTrue(hub.approve(bob, 3 * RLC));
+        assertTrue(hub.increaseAllowance(bob, RLC));
+        assertTrue(hub.decreaseAllowance(bob, 2 * RLC));
+        assertEq(hub.allowance(requester, bob), 2 * RLC);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.AllowanceTooLow.selector, bob, 2 * RLC, 3 * RLC));
+        hub.decreaseAllowance(bob, 3 * RLC);
+        vm.stopPrank();
+
+        vm.startPrank(bob);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Transfer(requester, bob, RLC);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Approval(requester, bob, RLC);
+        assertTrue(hub.transferFrom(requester, bob, RLC));
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.AllowanceTooLow.selector, bob, RLC, 2 * RLC));
+        hub.transferFrom(requester, bob, 2 * RLC);
+        vm.stopPrank();
+    }
+
+    function test_a_supply_beyond_96_bits_is_refused() public {
+        vm.mockCall(address(token), abi.encodeWithSignature("transferFrom(address,address,uint256)"), abi.encode(true));
+        uint256 room = type(uint96).max - hub.totalSupply();
+        hub.depositFor(room, alice);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.SupplyTooLarge.selector, uint256(type(uint96).max) + 1));
+        hub.depositFor(1, alice);
+        assertEq(free(alice), room);
+    }
+
+    function testFuzz_stake_is_conserved_over_random_movements(uint256 seed) public {
+        address[4] memory accounts = [requester, poolOwner, workers[0], workers[1]];
+        for (uint256 i = 0; i < 24; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            address from = accounts[seed % 4];
+            address to = accounts[(seed >> 8) % 4];
+            uint256 amount = (seed >> 16) % (free(from) + 1);
+            uint256 kind = (seed >> 240) % 4;
+            if (kind == 0) {
+                vm.prank(from);
+                hub.transfer(to, amount);
+            } else if (kind == 1) {
+                vm.prank(from);
+                hub.withdraw(amount);
+            } else if (kind == 2) {
+                vm.startPrank(from);
+                token.approve(address(hub), token.balanceOf(from));
+                hub.depositFor(token.balanceOf(from), to);
+                vm.stopPrank();
+            } else if (free(requester) >= 25 * RLC && free(poolOwner) >= 6 * RLC) {
+                openTask(1);
+            }
+            assertConserved();
+        }
+    }
+}
