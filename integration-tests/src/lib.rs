@@ -1,1 +1,8 @@
-//! Under construction.
+//! A whole marketplace of real processes on this machine, for tests and benchmarks.
+//!
+//! Every world has its own chain, folders and ports, and takes everything it started down with it.
+//! The tests run the binaries; nothing of theirs is linked.
+
+pub mod anvil;
+pub mod binaries;
+pub mod process;

@@ -73,6 +73,20 @@ pub fn login_hash(chain_id: u64, workerpool: Address, worker: Address, nonce: B2
     signing_hash(domain.separator(), login)
 }
 
+/// What a wallet signs to prove itself to a service of the marketplace over HTTP.
+///
+/// EIP-712 domain `(service, "1", chain id)` without a contract, type `Challenge(string challenge)`.
+#[must_use]
+pub fn challenge_hash(service: &str, chain_id: u64, challenge: &str) -> B256 {
+    let domain = StructHasher::new("EIP712Domain(string name,string version,uint256 chainId)")
+        .text(service)
+        .text("1")
+        .uint(U256::from(chain_id))
+        .finish();
+    let message = StructHasher::new("Challenge(string challenge)").text(challenge).finish();
+    signing_hash(domain, message)
+}
+
 /// EIP-191 for a 32-byte message: what wallets sign as a "personal message".
 #[must_use]
 pub fn eth_signed_message_hash(message: B256) -> B256 {

@@ -1,0 +1,113 @@
+//! A chain of our own: anvil, with what tests do to chains.
+
+use crate::process::{Process, free_port, wait_for};
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use url::Url;
+
+/// The mnemonic of every development chain.
+pub const MNEMONIC: &str = "test test test test test test test test test test test junk";
+/// The chain id of every development chain.
+pub const CHAIN_ID: u64 = 31_337;
+/// Accounts with coin for gas.
+pub const ACCOUNTS: u32 = 30;
+
+/// A running anvil.
+#[derive(Debug)]
+pub struct Anvil {
+    process: Process,
+    url: Url,
+    http: reqwest::Client,
+}
+
+impl Anvil {
+    /// Starts a chain that mines each transaction at once, or every `block_seconds`.
+    ///
+    /// # Errors
+    /// Where anvil is missing or does not answer.
+    pub async fn start(folder: &Path, block_seconds: Option<u64>) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(program()?);
+        command
+            .args(["--port", &port.to_string(), "--chain-id", &CHAIN_ID.to_string()])
+            .args(["--accounts", &ACCOUNTS.to_string(), "--mnemonic", MNEMONIC])
+            .args(["--hardfork", "cancun", "--silent"]);
+        if let Some(seconds) = block_seconds {
+            command.args(["--block-time", &seconds.to_string()]);
+        }
+        let process = Process::start(command, folder, "anvil")?;
+        let url: Url = format!("http://127.0.0.1:{port}").parse()?;
+        let anvil = Self { process, url, http: reqwest::Client::new() };
+        wait_for("anvil to answer", Duration::from_secs(20), async || {
+            Ok(anvil.call("eth_chainId", json!([])).await.ok())
+        })
+        .await?;
+        Ok(anvil)
+    }
+
+    /// Its JSON-RPC.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Its process, to be killed by tests of absent chains.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Lets `seconds` pass and mines a block.
+    ///
+    /// # Errors
+    /// Where anvil refuses.
+    pub async fn travel(&self, seconds: u64) -> Result<()> {
+        self.call("evm_increaseTime", json!([seconds])).await?;
+        self.mine(1).await
+    }
+
+    /// Mines `count` blocks.
+    ///
+    /// # Errors
+    /// Where anvil refuses.
+    pub async fn mine(&self, count: u64) -> Result<()> {
+        self.call("anvil_mine", json!([format!("{count:#x}")])).await?;
+        Ok(())
+    }
+
+    /// Replaces the last `depth` blocks by others without their transactions.
+    ///
+    /// # Errors
+    /// Where anvil refuses.
+    pub async fn reorg(&self, depth: u64) -> Result<()> {
+        self.call("anvil_reorg", json!([depth, []])).await?;
+        Ok(())
+    }
+
+    /// One JSON-RPC call.
+    ///
+    /// # Errors
+    /// Where the node does not answer or answers an error.
+    pub async fn call(&self, method: &str, params: Value) -> Result<Value> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer: Value =
+            self.http.post(self.url.clone()).json(&body).send().await?.json().await?;
+        if let Some(error) = answer.get("error") {
+            bail!("{method}: {error}");
+        }
+        answer.get("result").cloned().with_context(|| format!("{method}: no result in {answer}"))
+    }
+}
+
+fn program() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("POCO_ANVIL") {
+        return Ok(path.into());
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules/.bin/anvil");
+    if path.exists() {
+        return Ok(path);
+    }
+    bail!("anvil is missing: run `make setup`, or name it in POCO_ANVIL")
+}

@@ -1,0 +1,161 @@
+//! A worker played by the test: it logs in and takes tasks like any other, and then does what the
+//! test wants it to do on chain.
+
+use anyhow::{Context, Result, bail};
+use poco_chain::Wallet;
+use poco_core::{Address, B256, TaskId, message};
+use poco_proto::PROTOCOL_VERSION;
+use poco_proto::v1::workers_client::WorkersClient;
+use poco_proto::v1::{
+    Ack, Assign, Capacity, Challenge, Heartbeat, Login, Report, SchedulerMessage, Stage,
+    WorkerMessage, command, scheduler_message, worker_message,
+};
+use poco_proto::words;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tonic::Streaming;
+use url::Url;
+
+/// Messages that may wait to be sent.
+const QUEUE: usize = 64;
+/// A villain stays connected while the test looks elsewhere.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// Longest wait for a message of the scheduler.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// A logged-in worker without a machine.
+#[derive(Debug)]
+pub struct Villain {
+    wallet: Arc<Wallet>,
+    outbox: Outbox,
+    inbox: Streaming<SchedulerMessage>,
+}
+
+/// Numbers the messages and sends them.
+#[derive(Clone, Debug)]
+struct Outbox {
+    sender: mpsc::Sender<WorkerMessage>,
+}
+
+impl Outbox {
+    async fn send(&self, id: u64, body: worker_message::Body) -> Result<()> {
+        let message = WorkerMessage { id, body: Some(body) };
+        self.sender.send(message).await.context("the stream is closed")
+    }
+}
+
+impl Villain {
+    /// Connects to the pool at `url` and logs in.
+    ///
+    /// # Errors
+    /// Where the pool does not answer or does not welcome the wallet.
+    pub async fn log_in(url: &Url, wallet: Arc<Wallet>) -> Result<Self> {
+        let mut client = WorkersClient::connect(url.to_string()).await?;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let messages = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let inbox = client.work(messages).await?.into_inner();
+        let mut villain = Self { wallet, outbox: Outbox { sender }, inbox };
+        let challenge = match villain.next().await? {
+            scheduler_message::Body::Challenge(challenge) => challenge,
+            other => bail!("expected a challenge, got {other:?}"),
+        };
+        villain.answer(&challenge).await?;
+        match villain.next().await? {
+            scheduler_message::Body::Welcome(_) => {}
+            other => bail!("expected a welcome, got {other:?}"),
+        }
+        villain.keep_alive();
+        Ok(villain)
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.wallet.address()
+    }
+
+    /// Its wallet, to send transactions with.
+    #[must_use]
+    pub fn wallet(&self) -> Arc<Wallet> {
+        self.wallet.clone()
+    }
+
+    /// Waits until it is assigned a task, and says that it accepts.
+    ///
+    /// # Errors
+    /// Where none comes in time.
+    pub async fn assigned(&mut self) -> Result<Assign> {
+        loop {
+            if let scheduler_message::Body::Command(command) = self.next().await? {
+                if let Some(command::Body::Assign(assign)) = command.body {
+                    let task = words::task(&assign.task)?;
+                    self.report(task, Stage::Accepted).await?;
+                    return Ok(assign);
+                }
+            }
+        }
+    }
+
+    /// Tells the scheduler a stage, true or not.
+    ///
+    /// # Errors
+    /// Where the stream is closed.
+    pub async fn report(&self, task: TaskId, stage: Stage) -> Result<()> {
+        let report =
+            Report { task: task.0.to_vec(), stage: stage.into(), ..Report::default() };
+        self.outbox.send(1, worker_message::Body::Report(report)).await
+    }
+
+    /// The next message that is neither a heartbeat nor an acknowledgement; commands are acknowledged.
+    async fn next(&mut self) -> Result<scheduler_message::Body> {
+        loop {
+            let message = tokio::time::timeout(ANSWER_MAX, self.inbox.message()).await;
+            let message = message.context("the scheduler is silent")??;
+            let message = message.context("the scheduler closed the stream")?;
+            match message.body.context("an empty message")? {
+                scheduler_message::Body::Heartbeat(_) | scheduler_message::Body::Ack(_) => {}
+                body => {
+                    self.outbox.send(0, worker_message::Body::Ack(Ack { id: message.id })).await?;
+                    return Ok(body);
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, challenge: &Challenge) -> Result<()> {
+        let workerpool = words::address("workerpool", &challenge.workerpool)?;
+        let nonce: B256 = words::word("nonce", &challenge.nonce)?;
+        let worker = self.wallet.address();
+        let hash = message::login_hash(challenge.chain_id, workerpool, worker, nonce);
+        let login = Login {
+            worker: worker.to_vec(),
+            signature: self.wallet.sign_hash(hash).to_vec(),
+            protocol_version: PROTOCOL_VERSION,
+            software_version: "villain".to_owned(),
+            capacity: Some(Capacity {
+                slots: 4,
+                cpus: 4,
+                memory_bytes: 4 << 30,
+                disk_bytes: 4 << 30,
+                tag: vec![0; 32],
+            }),
+            live: Vec::new(),
+        };
+        self.outbox.send(1, worker_message::Body::Login(login)).await
+    }
+
+    fn keep_alive(&self) {
+        let outbox = self.outbox.clone();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(HEARTBEAT);
+            loop {
+                ticks.tick().await;
+                let beat = worker_message::Body::Heartbeat(Heartbeat {});
+                if outbox.send(0, beat).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! The words of the command line.
+
+use crate::commands::{
+    account, admin, claim, deal, order, orderbook, resource, result, run, task, wallet,
+};
+use clap::{Args, Parser, Subcommand};
+use poco_core::Address;
+use std::path::PathBuf;
+use url::Url;
+
+/// Buy, offer and follow verified computation.
+#[derive(Debug, Parser)]
+#[command(name = "poco", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Answer in JSON on the standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more on the standard error; twice for the details of each call
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// File with the addresses of the contracts [default: deploy/devnet/addresses.toml, if there]
+    #[arg(long, global = true, env = "POCO_ADDRESSES", value_name = "FILE")]
+    pub(crate) addresses: Option<PathBuf>,
+    /// The chain's JSON-RPC, in place of the one in the addresses file
+    #[arg(long, global = true, env = "POCO_RPC_URL", value_name = "URL")]
+    pub(crate) rpc_url: Option<Url>,
+    /// The hub's address, in place of the one in the addresses file
+    #[arg(long, global = true, env = "POCO_HUB", value_name = "ADDRESS")]
+    pub(crate) hub: Option<Address>,
+    /// Refuse to work on any other chain than this
+    #[arg(long, global = true, env = "POCO_CHAIN_ID", value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// The market's API
+    #[arg(
+        long,
+        global = true,
+        env = "POCO_MARKET_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:3000"
+    )]
+    pub(crate) market_url: Url,
+    /// The pool's API, in place of the one that the market names
+    #[arg(long, global = true, env = "POCO_POOL_URL", value_name = "URL")]
+    pub(crate) pool_url: Option<Url>,
+    /// Folder of the keystores [default: ~/.ethereum/keystore]
+    #[arg(long, global = true, env = "POCO_KEYSTORE_DIR", value_name = "DIR")]
+    pub(crate) keystore_dir: Option<PathBuf>,
+    /// Which wallet: its address, or its keystore file [default: the only one in the folder]
+    #[arg(long, global = true, env = "POCO_WALLET", value_name = "ADDRESS|FILE")]
+    pub(crate) wallet: Option<String>,
+    /// File that holds the keystore's password [default: $POCO_KEYSTORE_PASSWORD, or a prompt]
+    #[arg(long, global = true, env = "POCO_KEYSTORE_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Do not ask before signing and sending
+    #[arg(long, short = 'y', global = true)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create, import and show wallets
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    /// Put money into the escrow, take it out, look at it
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Deploy and show apps
+    #[command(subcommand)]
+    App(resource::AppCommand),
+    /// Deploy and show datasets
+    #[command(subcommand)]
+    Dataset(resource::DatasetCommand),
+    /// Deploy and show pools, change their policy
+    #[command(subcommand)]
+    Workerpool(resource::WorkerpoolCommand),
+    /// Sign, publish, withdraw, cancel and show orders
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// What is on offer
+    Orderbook(orderbook::OrderbookArgs),
+    /// Buy runs of an app at the best price, follow them and fetch the results
+    Run(Box<run::RunArgs>),
+    /// Deals
+    #[command(subcommand)]
+    Deal(deal::DealCommand),
+    /// Tasks
+    #[command(subcommand)]
+    Task(task::TaskCommand),
+    /// Results
+    #[command(subcommand)]
+    Result(result::ResultCommand),
+    /// Get the money back for tasks that missed their final deadline
+    Claim(claim::ClaimArgs),
+    /// Deploy the marketplace itself
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}

@@ -1,0 +1,153 @@
+//! `poco account`: the escrow, where payments and stakes come from.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{Show, pairs};
+use crate::price;
+use clap::Subcommand;
+use poco_chain::{Chain, Transaction};
+use poco_core::{Address, Amount, B256, Call, U256};
+use serde::Serialize;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Move tokens from the wallet into the escrow
+    Deposit {
+        /// For instance 2RLC
+        #[arg(value_parser = price::parse)]
+        amount: Amount,
+    },
+    /// Move free money from the escrow back into the wallet
+    Withdraw {
+        /// For instance 2RLC
+        #[arg(value_parser = price::parse)]
+        amount: Amount,
+    },
+    /// Show an account
+    Show {
+        /// Whose [default: the wallet's]
+        address: Option<Address>,
+    },
+    /// Send tokens (and the chain's own coin for gas) from the wallet to another
+    Send {
+        /// To whom
+        to: Address,
+        /// How many tokens, for instance 2RLC
+        #[arg(value_parser = price::parse)]
+        amount: Amount,
+    },
+}
+
+#[derive(Serialize)]
+struct AccountAnswer {
+    address: Address,
+    /// Free and frozen stake in the escrow, in nRLC.
+    free: Amount,
+    locked: Amount,
+    /// Tokens in the wallet itself, in nRLC.
+    tokens: Amount,
+    /// The chain's own coin, in wei.
+    gas_wei: U256,
+    score: U256,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<B256>,
+}
+
+impl Show for AccountAnswer {
+    fn show(&self) -> String {
+        pairs(&[
+            ("address", self.address.to_string()),
+            ("free in escrow", self.free.to_string()),
+            ("locked in escrow", self.locked.to_string()),
+            ("tokens in wallet", self.tokens.to_string()),
+            ("gas in wallet", format!("{} wei", self.gas_wei)),
+            ("worker score", self.score.to_string()),
+        ])
+    }
+}
+
+pub(crate) async fn run(context: &Context, command: AccountCommand) -> Result<(), Failure> {
+    let chain = context.chain().await?;
+    match command {
+        AccountCommand::Show { address } => {
+            let address = address.map_or_else(|| context.wallet_address(), Ok)?;
+            context.output.answer(&read(&chain, address, None).await?)
+        }
+        AccountCommand::Deposit { amount } => deposit(context, &chain, amount).await,
+        AccountCommand::Withdraw { amount } => withdraw(context, &chain, amount).await,
+        AccountCommand::Send { to, amount } => send_tokens(context, &chain, to, amount).await,
+    }
+}
+
+async fn deposit(context: &Context, chain: &Chain, amount: Amount) -> Result<(), Failure> {
+    let address = context.wallet_address()?;
+    let tokens = chain.token_balance(address).await?;
+    if tokens < amount {
+        return Err(Failure::Refused(format!(
+            "the wallet {address} holds {tokens}, {amount} are to be deposited"
+        )));
+    }
+    let wallet = context.wallet()?;
+    let transaction = Transaction::approve_and_deposit(chain, amount);
+    let receipt = context.send(chain, &wallet, &fresh_intent("deposit"), transaction).await?;
+    context.output.answer(&read(chain, address, Some(receipt.transaction)).await?)
+}
+
+async fn withdraw(context: &Context, chain: &Chain, amount: Amount) -> Result<(), Failure> {
+    let address = context.wallet_address()?;
+    let free = chain.account(address).await?.free;
+    if free < amount {
+        return Err(Failure::Refused(format!(
+            "{free} are free in the escrow of {address}, {amount} are to be withdrawn"
+        )));
+    }
+    let wallet = context.wallet()?;
+    let transaction = Transaction::hub(chain, &Call::Withdraw { amount });
+    let receipt = context.send(chain, &wallet, &fresh_intent("withdraw"), transaction).await?;
+    context.output.answer(&read(chain, address, Some(receipt.transaction)).await?)
+}
+
+async fn send_tokens(
+    context: &Context,
+    chain: &Chain,
+    to: Address,
+    amount: Amount,
+) -> Result<(), Failure> {
+    let address = context.wallet_address()?;
+    let tokens = chain.token_balance(address).await?;
+    if tokens < amount {
+        return Err(Failure::Refused(format!("the wallet {address} holds only {tokens}")));
+    }
+    context.agree(&format!("Send {amount} from {address} to {to}?"))?;
+    let wallet = context.wallet()?;
+    let transaction = Transaction::token_transfer(chain, to, amount);
+    let receipt = context.send(chain, &wallet, &fresh_intent("send"), transaction).await?;
+    context.output.answer(&read(chain, address, Some(receipt.transaction)).await?)
+}
+
+/// Two deposits of the same amount are two wishes, so each gets a name of its own.
+fn fresh_intent(what: &str) -> String {
+    format!("{what} {:x}", rand::random::<u128>())
+}
+
+async fn read(
+    chain: &Chain,
+    address: Address,
+    transaction: Option<B256>,
+) -> Result<AccountAnswer, Failure> {
+    let (account, tokens, gas_wei, score) = tokio::try_join!(
+        chain.account(address),
+        chain.token_balance(address),
+        chain.gas_balance(address),
+        chain.score(address),
+    )?;
+    Ok(AccountAnswer {
+        address,
+        free: account.free,
+        locked: account.locked,
+        tokens,
+        gas_wei,
+        score,
+        transaction,
+    })
+}

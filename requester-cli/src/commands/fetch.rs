@@ -1,0 +1,151 @@
+//! Fetching a result: download, check it against the chain, unpack.
+
+use super::deal::location;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::market::challenge_answer;
+use crate::pool::Pool;
+use anyhow::Context as _;
+use poco_chain::{Chain, Wallet};
+use poco_core::task::{TaskStatus, TaskView};
+use poco_core::{Address, Deal, ResultDigest, TaskId};
+use poco_result::cid::{Cid, cid_of_file};
+use poco_result::{Limits, digest, unpack};
+use serde::Serialize;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A result on this machine, known to be what the chain says.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Fetched {
+    pub(crate) task: TaskId,
+    pub(crate) digest: ResultDigest,
+    pub(crate) location: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Who asks for the result: needed where it has a beneficiary.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pub(crate) pool: Pool,
+    pub(crate) wallet: Option<Arc<Wallet>>,
+}
+
+impl Reader {
+    /// A reader for a deal's results; opens the wallet only where the deal names a beneficiary.
+    pub(crate) fn of_deal(context: &Context, pool: Pool, deal: &Deal) -> Result<Self, Failure> {
+        let wallet = if deal.beneficiary.is_zero() { None } else { Some(context.wallet()?) };
+        Ok(Self { pool, wallet })
+    }
+}
+
+/// Downloads a completed task's result, checks CID and digest, and unpacks it as `folder`.
+///
+/// The folder appears complete or not at all.
+///
+/// # Errors
+/// `Mismatch` where the zip is not the one that the chain names; nothing is left behind then.
+pub(crate) async fn result(
+    chain: &Chain,
+    reader: &Reader,
+    task: TaskId,
+    folder: &Path,
+) -> Result<Fetched, Failure> {
+    let view = chain.task(task).await?;
+    let location = ready(task, &view)?;
+    if folder.exists() {
+        return Err(Failure::Usage(format!(
+            "{} exists already: choose another folder with --output",
+            folder.display()
+        )));
+    }
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent)
+        .with_context(|| format!("cannot make the folder {}", parent.display()))?;
+    let zip = tempfile::NamedTempFile::new_in(parent)
+        .with_context(|| format!("cannot write to {}", parent.display()))?;
+    let authorization = match &reader.wallet {
+        Some(wallet) => Some(authorize(chain, &reader.pool, wallet, task).await?),
+        None => None,
+    };
+    reader.pool.download(&location, authorization.as_deref(), zip.path()).await?;
+    let path = zip.path().to_owned();
+    let target = folder.to_owned();
+    let named = location.clone();
+    let unpacked = tokio::task::spawn_blocking(move || open(&path, &named, &view, &target))
+        .await
+        .map_err(anyhow::Error::from)??;
+    Ok(Fetched {
+        task,
+        digest: unpacked.0,
+        location,
+        folder: folder.to_owned(),
+        files: unpacked.1.files,
+        bytes: unpacked.1.bytes,
+    })
+}
+
+/// Where the result is, once there is one.
+fn ready(task: TaskId, view: &TaskView) -> Result<String, Failure> {
+    match view.status {
+        TaskStatus::Completed => location(view).ok_or_else(|| {
+            Failure::NotFound(format!(
+                "task {task} is completed, but its results name no location: {}",
+                String::from_utf8_lossy(&view.results)
+            ))
+        }),
+        TaskStatus::Failed => {
+            Err(Failure::TaskFailed(format!("task {task} failed: there is no result")))
+        }
+        TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing => {
+            Err(Failure::NotFound(format!("task {task} has no result yet")))
+        }
+    }
+}
+
+/// Checks the zip against the chain, then unpacks it.
+fn open(
+    zip: &Path,
+    location: &str,
+    view: &TaskView,
+    folder: &Path,
+) -> Result<(ResultDigest, unpack::Unpacked), Failure> {
+    let mismatch = |what: String| Failure::Mismatch(format!("{what}; nothing was unpacked"));
+    let named = Cid::from_location(location).map_err(|error| mismatch(error.to_string()))?;
+    let cid = cid_of_file(zip).context("cannot read the download")?;
+    if cid != named {
+        return Err(mismatch(format!("the download is {cid}, the chain names {named}")));
+    }
+    let limits = Limits::default();
+    let file = || File::open(zip).context("cannot read the download");
+    let computed = digest::digest_of_zip(file()?, &limits)
+        .map_err(|error| mismatch(format!("the result has no digest: {error}")))?;
+    let digest = ResultDigest(computed.digest);
+    if digest != view.digest {
+        return Err(mismatch(format!(
+            "the result's digest is {digest}, the chain says {}",
+            view.digest
+        )));
+    }
+    let unpacked = unpack::unpack(file()?, folder, &limits).map_err(anyhow::Error::from)?;
+    Ok((digest, unpacked))
+}
+
+/// Signs the pool's challenge, so that it knows the beneficiary asks.
+async fn authorize(
+    chain: &Chain,
+    pool: &Pool,
+    wallet: &Wallet,
+    task: TaskId,
+) -> Result<String, Failure> {
+    let address: Address = wallet.address();
+    let challenge = pool.challenge(task, address).await?;
+    challenge_answer(wallet, chain.chain_id(), &challenge)
+        .ok_or_else(|| Failure::Unreachable("the pool gives no challenge to sign".to_owned()))
+}

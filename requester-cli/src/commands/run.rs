@@ -1,0 +1,360 @@
+//! `poco run`: from a wish to checked results, in one command.
+
+use super::deal::{find, tasks};
+use super::fetch::{self, Fetched, Reader};
+use super::follow::{Ended, until_ended};
+use super::order::{parse_tag, sign_order};
+use super::select;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{Show, pairs, table};
+use crate::pool::Pool;
+use crate::price;
+use clap::Args;
+use futures::StreamExt;
+use poco_chain::{Chain, Transaction};
+use poco_core::call::SignedTerms;
+use poco_core::order::RequestOrder;
+use poco_core::{Address, Amount, B256, Call, DealId, Event, OrderKind, Tag, TaskId, U256};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Tasks that are followed at the same time.
+const FOLLOWED_MAX: usize = 16;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The app
+    app: Address,
+    /// The dataset
+    #[arg(long, default_value_t)]
+    dataset: Address,
+    /// Only this pool (or group of pools)
+    #[arg(long, default_value_t)]
+    workerpool: Address,
+    /// Arguments of the app, as a shell would split them
+    #[arg(long, conflicts_with = "params")]
+    args: Option<String>,
+    /// A file that the app gets as input; may be repeated
+    #[arg(long = "input-file", value_name = "URL", conflicts_with = "params")]
+    input_files: Vec<url::Url>,
+    /// The request's parameters as they are: arguments, or a JSON object
+    #[arg(long)]
+    params: Option<String>,
+    /// Category, by name (XS, S, M, L, XL) or number
+    #[arg(long, default_value = "XS")]
+    category: String,
+    /// How sure the result must be; more workers must agree
+    #[arg(long, default_value_t = 1)]
+    trust: u64,
+    /// How many tasks
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    volume: u64,
+    /// What is needed: names (tee, gpu, …) joined by commas, or 0x…
+    #[arg(long, default_value = "none", value_parser = parse_tag)]
+    tag: Tag,
+    /// The most to pay for one task, all parts together
+    #[arg(long, value_parser = price::parse)]
+    max_price: Option<Amount>,
+    /// Only this wallet may read the results
+    #[arg(long, default_value_t)]
+    beneficiary: Address,
+    /// The contract that receives the results
+    #[arg(long, default_value_t)]
+    callback: Address,
+    /// Folder for the results [default: result-<task> each]
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Do not wait for the results
+    #[arg(long)]
+    detach: bool,
+}
+
+#[derive(Serialize)]
+struct RunAnswer {
+    deal: DealId,
+    transaction: B256,
+    price_per_task: Amount,
+    tasks: Vec<TaskId>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    results: Vec<Fetched>,
+}
+
+impl Show for RunAnswer {
+    fn show(&self) -> String {
+        let head = pairs(&[
+            ("deal", self.deal.to_string()),
+            ("price", format!("{} a task, {} tasks", self.price_per_task, self.tasks.len())),
+        ]);
+        if self.results.is_empty() {
+            let tasks = self.tasks.iter().map(|task| [task.to_string()]);
+            return format!("{head}\n\n{}", table(["TASK"], tasks.collect()));
+        }
+        let row = |result: &Fetched| {
+            [
+                result.task.to_string(),
+                result.digest.to_string(),
+                result.folder.display().to_string(),
+            ]
+        };
+        let results = self.results.iter().map(row).collect();
+        format!("{head}\n\n{}", table(["TASK", "DIGEST (AS ON CHAIN)", "RESULT"], results))
+    }
+}
+
+pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), Failure> {
+    let chain = context.chain().await?;
+    let market = context.market(&chain)?;
+    let requester = context.wallet_address()?;
+    refuse_unknown(&chain, &args).await?;
+    let wish = request(&chain, &args, requester).await?;
+    let mut terms = select::cheapest(&chain, &market, &wish).await?;
+    let price_per_task = price_per_task(&terms)?;
+    refuse_unpayable(&chain, &args, requester, price_per_task).await?;
+    show_choice(context, &terms, price_per_task, args.volume);
+    context.agree("Sign the request and match the orders?")?;
+
+    let wallet = context.wallet()?;
+    if wallet.address() != requester {
+        return Err(Failure::Wallet(format!(
+            "the keystore holds {}, not {requester}",
+            wallet.address()
+        )));
+    }
+    terms.request = sign_order(&chain, &wallet, terms.request.order);
+    let intent = format!("match {}", request_hash(&chain, &terms));
+    let transaction = Transaction::hub(&chain, &Call::MatchOrders(Box::new(terms.clone())));
+    let receipt = context.send(&chain, &wallet, &intent, transaction).await?;
+    let id = receipt.events.iter().find_map(matched).ok_or_else(|| {
+        anyhow::anyhow!("transaction {} was mined without a deal", receipt.transaction)
+    })?;
+    let (deal, _) = find(&chain, id).await?;
+    let tasks: Vec<TaskId> = tasks(id, &deal).map(|(_, task)| task).collect();
+    let mut answer = RunAnswer {
+        deal: id,
+        transaction: receipt.transaction,
+        price_per_task,
+        tasks,
+        results: Vec::new(),
+    };
+    if args.detach {
+        return context.output.answer(&answer);
+    }
+    context.output.note(&format!("deal {id}: {} tasks", answer.tasks.len()));
+    let pool = Pool::find(context, &market, deal.workerpool.pointer).await?;
+    let ended = tokio::select! {
+        ended = follow(context, &chain, pool.clone(), &answer.tasks) => ended?,
+        _ = tokio::signal::ctrl_c() => {
+            return Err(Failure::Cancelled(format!(
+                "no longer following; the deal goes on: `poco deal show {id}`"
+            )));
+        }
+    };
+    let pool = pool.ok_or_else(|| {
+        Failure::NotFound(format!(
+            "the market does not know the pool's API: fetch with `poco result download --pool-url URL`, deal {id}"
+        ))
+    })?;
+    let reader = Reader::of_deal(context, pool, &deal)?;
+    let failure = collect(&chain, &reader, ended, &mut answer, args.output.as_deref()).await?;
+    if !answer.results.is_empty() {
+        context.output.answer(&answer)?;
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// Fetches the results of the tasks that completed; tells the first failure of the others.
+async fn collect(
+    chain: &Chain,
+    reader: &Reader,
+    ended: Vec<(TaskId, Ended)>,
+    answer: &mut RunAnswer,
+    output: Option<&Path>,
+) -> Result<Option<Failure>, Failure> {
+    let mut failure = None;
+    for (task, ended) in ended {
+        match ended {
+            Ended::Completed => {
+                let folder = folder(output, task, &answer.tasks);
+                answer.results.push(fetch::result(chain, reader, task, &folder).await?);
+            }
+            Ended::Failed(_) => failure = failure.or(ended.into_result(task, answer.deal).err()),
+        }
+    }
+    Ok(failure)
+}
+
+/// Follows every task to its end.
+async fn follow(
+    context: &Context,
+    chain: &Chain,
+    pool: Option<Pool>,
+    tasks: &[TaskId],
+) -> Result<Vec<(TaskId, Ended)>, Failure> {
+    let mut overall = context.output.progress();
+    let count = tasks.len();
+    overall.set(&format!("0 of {count} tasks ended"));
+    let mut running = futures::stream::iter(tasks.iter().copied().enumerate())
+        .map(|(index, task)| {
+            let pool = pool.clone();
+            async move {
+                // Each task of several keeps quiet on its own: the common line counts.
+                let mut progress = context.output.quiet_unless(count == 1);
+                let ended = until_ended(chain, pool, task, &mut progress, "").await;
+                progress.done();
+                ended.map(|ended| (index, task, ended))
+            }
+        })
+        .buffer_unordered(FOLLOWED_MAX);
+    let mut ended = Vec::with_capacity(count);
+    while let Some(one) = running.next().await {
+        let (index, task, how) = one?;
+        if count > 1 {
+            overall.line(&format!("task {index}: {how}"));
+        }
+        ended.push((index, task, how));
+        overall.set(&format!("{} of {count} tasks ended", ended.len()));
+    }
+    overall.done();
+    ended.sort_by_key(|(index, _, _)| *index);
+    Ok(ended.into_iter().map(|(_, task, how)| (task, how)).collect())
+}
+
+fn folder(output: Option<&Path>, task: TaskId, tasks: &[TaskId]) -> PathBuf {
+    match (output, tasks) {
+        (Some(folder), [_]) => folder.to_owned(),
+        (Some(folder), several) => {
+            let index = several.iter().position(|one| *one == task).unwrap_or(0);
+            folder.join(format!("{index}"))
+        }
+        (None, _) => super::result::default_folder(task),
+    }
+}
+
+async fn refuse_unknown(chain: &Chain, args: &RunArgs) -> Result<(), Failure> {
+    if chain.app(args.app).await?.is_none() {
+        return Err(super::resource::unknown(OrderKind::App, args.app));
+    }
+    if !args.dataset.is_zero() && chain.dataset(args.dataset).await?.is_none() {
+        return Err(super::resource::unknown(OrderKind::Dataset, args.dataset));
+    }
+    if let Some(output) = args.output.as_ref().filter(|output| output.exists()) {
+        return Err(Failure::Usage(format!(
+            "{} exists already: choose another folder with --output",
+            output.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The request as wished for, with any price up to what the account can pay.
+async fn request(
+    chain: &Chain,
+    args: &RunArgs,
+    requester: Address,
+) -> Result<RequestOrder, Failure> {
+    let price_max = args.max_price.unwrap_or(Amount(U256::MAX));
+    Ok(RequestOrder {
+        app: args.app,
+        app_price_max: price_max,
+        dataset: args.dataset,
+        dataset_price_max: price_max,
+        workerpool: args.workerpool,
+        workerpool_price_max: price_max,
+        requester,
+        volume: U256::from(args.volume),
+        tag: args.tag,
+        category: U256::from(category(chain, &args.category).await?),
+        trust: U256::from(args.trust),
+        beneficiary: args.beneficiary,
+        callback: args.callback,
+        params: params(args)?,
+        salt: B256::from(rand::random::<[u8; 32]>()),
+    })
+}
+
+/// The parameters: as given, or JSON made of arguments and inputs; plain arguments stay plain.
+fn params(args: &RunArgs) -> Result<String, Failure> {
+    if let Some(params) = &args.params {
+        return Ok(params.clone());
+    }
+    let mut json = serde_json::Map::new();
+    if let Some(words) = &args.args {
+        json.insert("iexec_args".to_owned(), words.as_str().into());
+    }
+    if !args.input_files.is_empty() {
+        let urls: Vec<&str> = args.input_files.iter().map(url::Url::as_str).collect();
+        json.insert("iexec_input_files".to_owned(), urls.into());
+    }
+    if json.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(serde_json::to_string(&json).map_err(anyhow::Error::from)?)
+}
+
+async fn category(chain: &Chain, text: &str) -> Result<u64, Failure> {
+    let count = chain.category_count().await?;
+    let mut names = Vec::new();
+    for number in 0..count {
+        let Some(found) = chain.category(poco_core::CategoryId(number)).await? else { continue };
+        if found.name.eq_ignore_ascii_case(text) || number.to_string() == text {
+            return Ok(number);
+        }
+        names.push(found.name);
+    }
+    Err(Failure::NotFound(format!("no category {text}: there are {}", names.join(", "))))
+}
+
+fn price_per_task(terms: &SignedTerms) -> Result<Amount, Failure> {
+    let request = &terms.request.order;
+    request
+        .app_price_max
+        .checked_add(request.dataset_price_max)
+        .and_then(|sum| sum.checked_add(request.workerpool_price_max))
+        .ok_or_else(|| Failure::Refused("the prices exceed any amount of money".to_owned()))
+}
+
+async fn refuse_unpayable(
+    chain: &Chain,
+    args: &RunArgs,
+    requester: Address,
+    price_per_task: Amount,
+) -> Result<(), Failure> {
+    if let Some(limit) = args.max_price.filter(|limit| price_per_task > *limit) {
+        return Err(Failure::Refused(format!(
+            "the cheapest offers cost {price_per_task} a task, your limit is {limit}"
+        )));
+    }
+    let total = price_per_task.checked_mul(U256::from(args.volume));
+    let total = total.ok_or_else(|| Failure::Refused("the price exceeds any amount".to_owned()))?;
+    let free = chain.account(requester).await?.free;
+    match total.checked_sub(free) {
+        None | Some(Amount::ZERO) => Ok(()),
+        Some(missing) => Err(Failure::Refused(format!(
+            "this costs {total}, {free} are free in the escrow of {requester}: deposit {missing} more with `poco account deposit`"
+        ))),
+    }
+}
+
+fn show_choice(context: &Context, terms: &SignedTerms, price_per_task: Amount, volume: u64) {
+    let request = &terms.request.order;
+    let mut rows = vec![
+        ("app", format!("{}, {}", request.app, request.app_price_max)),
+        ("pool", format!("{}, {}", request.workerpool, request.workerpool_price_max)),
+        ("trust", request.trust.to_string()),
+        ("price", format!("{price_per_task} a task, {volume} tasks")),
+    ];
+    if !request.dataset.is_zero() {
+        rows.insert(1, ("dataset", format!("{}, {}", request.dataset, request.dataset_price_max)));
+    }
+    context.output.note(&pairs(&rows));
+}
+
+fn request_hash(chain: &Chain, terms: &SignedTerms) -> poco_core::OrderHash {
+    use poco_core::order::Order;
+    terms.request.order.hash(chain.domain_separator())
+}
+
+fn matched(event: &Event) -> Option<DealId> {
+    if let Event::OrdersMatched { deal, .. } = event { Some(*deal) } else { None }
+}

@@ -1,0 +1,170 @@
+//! Choosing the cheapest orders that fit a wish, with the rules that the contract applies.
+
+use crate::failure::Failure;
+use crate::market::{Market, Published, open_to};
+use poco_chain::Chain;
+use poco_core::call::SignedTerms;
+use poco_core::matching::{self, Mismatch, Terms};
+use poco_core::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
+use poco_core::{Address, Amount, OrderKind, Signed};
+use std::collections::BTreeMap;
+
+/// Offers of each kind that are tried, cheapest first.
+const OFFERS_MAX: usize = 20;
+/// Combinations that are checked against the chain before giving up.
+const COMBINATIONS_MAX: usize = 60;
+
+/// The offers that a request can be matched with.
+struct Offers {
+    apps: Vec<Published<AppOrder>>,
+    datasets: Vec<Option<Published<DatasetOrder>>>,
+    pools: Vec<Published<WorkerpoolOrder>>,
+}
+
+/// The cheapest combination whose orders all fit `request`, whose prices the request takes over.
+///
+/// The request comes back unsigned, its maximum prices set to what the chosen offers ask for.
+///
+/// # Errors
+/// `Refused` with the rule that removed the most combinations, where none fits.
+pub(crate) async fn cheapest(
+    chain: &Chain,
+    market: &Market,
+    request: &RequestOrder,
+) -> Result<SignedTerms, Failure> {
+    let offers = find(market, request).await?;
+    let mut removed: BTreeMap<Mismatch, usize> = BTreeMap::new();
+    for (app, dataset, pool) in by_price(&offers).into_iter().take(COMBINATIONS_MAX) {
+        let terms = take_prices(request, app, dataset, pool);
+        let mut facts = chain.match_facts(&terms).await?;
+        // The requester signs once the choice is made.
+        facts.request.is_signed = true;
+        let unsigned = Terms {
+            app: &terms.app.order,
+            dataset: &terms.dataset.order,
+            workerpool: &terms.workerpool.order,
+            request: &terms.request.order,
+        };
+        match matching::check(&unsigned, &facts) {
+            Ok(volume) if volume >= request.volume => return Ok(terms),
+            Ok(_) => *removed.entry(Mismatch::NothingLeft).or_default() += 1,
+            Err(mismatch) => *removed.entry(mismatch).or_default() += 1,
+        }
+    }
+    let reasons = removed.iter().map(|(rule, count)| format!("{rule} ({count} combinations)"));
+    Err(Failure::Refused(format!(
+        "no open orders fit together: {}",
+        reasons.collect::<Vec<_>>().join("; ")
+    )))
+}
+
+async fn find(market: &Market, request: &RequestOrder) -> Result<Offers, Failure> {
+    let for_me = open_to("requester", request.requester);
+    let app_filters =
+        [open_to("app", request.app), for_me.clone(), any("dataset"), any("workerpool")];
+    let apps = market.orders::<AppOrder>(&app_filters, OFFERS_MAX).await?;
+    let apps = within(apps, request.app_price_max, |order| order.price);
+    refuse_empty(&apps, OrderKind::App, request.app)?;
+
+    let datasets = if request.dataset.is_zero() {
+        vec![None]
+    } else {
+        let filters =
+            [open_to("dataset", request.dataset), for_me.clone(), any("app"), any("workerpool")];
+        let found = market.orders::<DatasetOrder>(&filters, OFFERS_MAX).await?;
+        let found = within(found, request.dataset_price_max, |order| order.price);
+        refuse_empty(&found, OrderKind::Dataset, request.dataset)?;
+        found.into_iter().map(Some).collect()
+    };
+
+    let mut pool_filters = vec![
+        ("category", request.category.to_string()),
+        ("minTrust", request.trust.to_string()),
+        ("minTag", format!("0x{:x}", request.tag.0)),
+        for_me,
+        any("app"),
+        any("dataset"),
+    ];
+    if !request.workerpool.is_zero() {
+        pool_filters.push(open_to("workerpool", request.workerpool));
+    }
+    let pools = market.orders::<WorkerpoolOrder>(&pool_filters, OFFERS_MAX).await?;
+    let pools = within(pools, request.workerpool_price_max, |order| order.price);
+    refuse_empty(&pools, OrderKind::Workerpool, request.workerpool)?;
+    Ok(Offers { apps, datasets, pools })
+}
+
+/// Restricted offers too: the rules decide afterwards, with the groups that the chain knows.
+fn any(name: &'static str) -> (&'static str, String) {
+    (name, "any".to_owned())
+}
+
+fn within<O>(
+    offers: Vec<Published<O>>,
+    price_max: Amount,
+    price: impl Fn(&O) -> Amount,
+) -> Vec<Published<O>> {
+    offers.into_iter().filter(|offer| price(&offer.order.order) <= price_max).collect()
+}
+
+fn refuse_empty<O>(
+    offers: &[Published<O>],
+    kind: OrderKind,
+    subject: Address,
+) -> Result<(), Failure> {
+    if !offers.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::NotFound(match kind {
+        OrderKind::App => format!("nobody offers the app {subject} to you within your price"),
+        OrderKind::Dataset => {
+            format!("nobody offers the dataset {subject} to you within your price")
+        }
+        OrderKind::Workerpool | OrderKind::Request => {
+            "no pool offers this category, trust and tag to you within your price".to_owned()
+        }
+    }))
+}
+
+type Combination<'a> =
+    (&'a Published<AppOrder>, Option<&'a Published<DatasetOrder>>, &'a Published<WorkerpoolOrder>);
+
+/// Every combination, the cheapest first.
+fn by_price(offers: &Offers) -> Vec<Combination<'_>> {
+    let mut all = Vec::new();
+    for app in &offers.apps {
+        for dataset in &offers.datasets {
+            for pool in &offers.pools {
+                all.push((app, dataset.as_ref(), pool));
+            }
+        }
+    }
+    all.sort_by_key(|(app, dataset, pool)| {
+        let dataset = dataset.map_or(Amount::ZERO, |dataset| dataset.order.order.price);
+        let sum = app.order.order.price.checked_add(dataset);
+        // A sum beyond 256 bits is dearer than anything.
+        let sum = sum.and_then(|sum| sum.checked_add(pool.order.order.price));
+        (sum.is_none(), sum)
+    });
+    all
+}
+
+fn take_prices(
+    request: &RequestOrder,
+    app: &Published<AppOrder>,
+    dataset: Option<&Published<DatasetOrder>>,
+    pool: &Published<WorkerpoolOrder>,
+) -> SignedTerms {
+    let dataset = dataset.map(|found| found.order.clone()).unwrap_or_default();
+    let mut order = request.clone();
+    order.app_price_max = app.order.order.price;
+    order.dataset_price_max = dataset.order.price;
+    order.workerpool_price_max = pool.order.order.price;
+    order.workerpool = pool.order.order.workerpool;
+    SignedTerms {
+        app: app.order.clone(),
+        dataset,
+        workerpool: pool.order.clone(),
+        request: Signed { order, sign: poco_core::Bytes::new() },
+    }
+}

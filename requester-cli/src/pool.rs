@@ -1,0 +1,134 @@
+//! A pool's API: where its tasks stand, and the results it keeps.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::market::Market;
+use futures::StreamExt;
+use poco_core::{Address, TaskId};
+use poco_proto::MESSAGE_BYTES_MAX;
+use poco_proto::v1::observer_client::ObserverClient;
+use poco_proto::v1::{GetTaskRequest, TaskReport};
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tonic::transport::{Channel, Endpoint};
+use url::Url;
+
+/// Longest wait for a connection to a pool.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A download that brings nothing for this long has failed.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A pool's API.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    url: Url,
+    observer: ObserverClient<Channel>,
+    http: reqwest::Client,
+}
+
+impl Pool {
+    /// The pool at `workerpool`: at `--pool-url`, or where the market says.
+    pub(crate) async fn find(
+        context: &Context,
+        market: &Market,
+        workerpool: Address,
+    ) -> Result<Option<Self>, Failure> {
+        let url = match &context.global.pool_url {
+            Some(url) => Some(url.clone()),
+            None => market.pool_url(workerpool).await?,
+        };
+        url.map(Self::at).transpose()
+    }
+
+    /// The pool whose API is at `url`. Connects when first used.
+    pub(crate) fn at(url: Url) -> Result<Self, Failure> {
+        let endpoint = Endpoint::from_shared(url.to_string())
+            .map_err(|_| Failure::Usage(format!("{url} is not a url")))?
+            .connect_timeout(CONNECT_TIMEOUT);
+        let observer = ObserverClient::new(endpoint.connect_lazy())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .build()
+            .map_err(anyhow::Error::from)?;
+        Ok(Self { url, observer, http })
+    }
+
+    /// Where a task stands; `None` where the pool does not know it.
+    pub(crate) async fn task(&self, task: TaskId) -> Result<Option<TaskReport>, Failure> {
+        let request = GetTaskRequest { task: task.0.to_vec() };
+        match self.observer.clone().get_task(request).await {
+            Ok(report) => Ok(Some(report.into_inner())),
+            Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
+            Err(status) => Err(self.unreachable(status.message())),
+        }
+    }
+
+    /// Every change of a task until it has ended. Ends early where the pool goes away.
+    pub(crate) async fn watch(
+        &self,
+        task: TaskId,
+    ) -> Result<impl futures::Stream<Item = TaskReport> + Unpin, Failure> {
+        let request = GetTaskRequest { task: task.0.to_vec() };
+        let answer = self.observer.clone().watch_task(request).await;
+        let stream = answer.map_err(|status| self.unreachable(status.message()))?.into_inner();
+        Ok(Box::pin(stream.filter_map(|report| async { report.ok() })))
+    }
+
+    /// Streams the result at `location` (`/ipfs/<cid>`) into `file`.
+    ///
+    /// `authorization` proves the beneficiary, where the result is for one alone.
+    pub(crate) async fn download(
+        &self,
+        location: &str,
+        authorization: Option<&str>,
+        file: &Path,
+    ) -> Result<(), Failure> {
+        let base = self.url.as_str().trim_end_matches('/');
+        let url = format!("{base}{location}");
+        let mut request = self.http.get(&url).header("accept", "application/zip");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let response = request.send().await.map_err(|_| self.unreachable("no answer"))?;
+        match response.status().as_u16() {
+            200 => {}
+            401 | 403 => {
+                return Err(Failure::Refused(
+                    "only the beneficiary may fetch this result: choose its wallet with --wallet"
+                        .to_owned(),
+                ));
+            }
+            404 => return Err(Failure::NotFound(format!("{url}: the pool does not have it"))),
+            status => return Err(self.unreachable(&format!("it answers {status}"))),
+        }
+        let mut out = tokio::fs::File::create(file).await.map_err(anyhow::Error::from)?;
+        let mut body = response.bytes_stream();
+        while let Some(part) = body.next().await {
+            let part = part.map_err(|_| self.unreachable("the download broke off"))?;
+            out.write_all(&part).await.map_err(anyhow::Error::from)?;
+        }
+        out.sync_all().await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    /// The text to sign before a restricted result can be fetched.
+    pub(crate) async fn challenge(
+        &self,
+        task: TaskId,
+        address: Address,
+    ) -> Result<serde_json::Value, Failure> {
+        let base = self.url.as_str().trim_end_matches('/');
+        let url = format!("{base}/results/{task}/challenge");
+        let query = [("address", address.to_checksum(None))];
+        let response = self.http.get(url).query(&query).send().await;
+        let response = response.map_err(|_| self.unreachable("no answer"))?;
+        response.json().await.map_err(|_| self.unreachable("it gives no challenge"))
+    }
+
+    fn unreachable(&self, why: &str) -> Failure {
+        Failure::Unreachable(format!("the pool at {}: {why}", self.url))
+    }
+}
