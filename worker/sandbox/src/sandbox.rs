@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use alloy_primitives::Address;
 use bollard::models::ContainerStateStatusEnum;
@@ -9,6 +10,7 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
 };
 use thiserror::Error;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::container;
@@ -36,6 +38,9 @@ pub struct Settings {
 pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
+    /// Held while a run is started, so that two calls for one run make one disk and one container.
+    /// The engine starts one container after another anyway.
+    starting: Arc<Mutex<()>>,
 }
 
 /// Why a run did not start.
@@ -71,7 +76,7 @@ impl StartError {
 impl Sandbox {
     /// A sandbox on an engine. Does nothing yet.
     pub fn new(engine: Engine, settings: Settings) -> Self {
-        Self { engine, settings }
+        Self { engine, settings, starting: Arc::default() }
     }
 
     /// The engine runs are started on.
@@ -96,17 +101,14 @@ impl Sandbox {
     /// over.
     pub async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
         let args = split_args(&spec.args)?;
+        let _starting = self.starting.lock().await;
         if let Some(run) = self.find(spec.id).await? {
             return self.start_created(run).await;
         }
-        let folder = self.prepare(spec.id)?;
-        if self.settings.disk.is_sized() {
-            disk::mount(&folder, spec.limits.out_bytes).await?;
-        }
-        folder.make_out()?;
+        let folder = self.make_folder(spec).await?;
         match self.create(spec, args, &folder).await {
             Ok(()) => {}
-            // Somebody was faster; there is one container all the same.
+            // Another process of this worker was faster; there is one container all the same.
             Err(StartError::Engine(error)) if error.is_conflict() => {}
             Err(error) => return Err(error),
         }
@@ -114,6 +116,15 @@ impl Sandbox {
             Some(run) => self.start_created(run).await,
             None => Err(EngineError::Lost("the container vanished".into()).into()),
         }
+    }
+
+    async fn make_folder(&self, spec: &RunSpec) -> io::Result<RunFolder> {
+        let folder = self.prepare(spec.id)?;
+        if self.settings.disk.is_sized() {
+            disk::mount(&folder, spec.limits.out_bytes).await?;
+        }
+        folder.make_out()?;
+        Ok(folder)
     }
 
     async fn create(
@@ -155,12 +166,12 @@ impl Sandbox {
         // The machine may have restarted since the container was made.
         disk::mount_again(&folder).await?;
         folder.make_out()?;
-        let before = Instant::now();
         let docker = &self.engine.docker;
         let started = docker.start_container(&run.container, None::<StartContainerOptions>).await;
         started.map_err(|error| start_error(error.into()))?;
         run.state = RunState::Running;
-        run.started_here = Some(before);
+        // Taken after the start, so that the engine's own work does not count as the app's time.
+        run.started_here = Some(Instant::now());
         tracing::info!(task = %run.id.task, attempt = run.id.attempt, "container started");
         Ok(run)
     }
@@ -210,18 +221,10 @@ fn split_args(args: &str) -> Result<Vec<String>, StartError> {
 /// The runtime's words for a program that is missing, no program, or for another processor.
 fn start_error(error: EngineError) -> StartError {
     let EngineError::Refused { message, .. } = &error else { return error.into() };
-    let unstartable = [
-        "executable file not found",
-        "no such file or directory",
-        "permission denied",
-        "exec format error",
-        "is a directory",
-        "unable to find user",
-    ];
-    let is_of_app = message.contains("OCI runtime")
-        && message.contains("starting container process")
-        || message.contains("unable to find user");
-    if is_of_app && unstartable.iter().any(|part| message.contains(part)) {
+    // `exec: "name": …` and `exec /name: …`, by the runtime's version; failures of the runtime's
+    // own, such as mounting, have neither.
+    let is_of_program = message.contains("exec: \"") || message.contains("exec /");
+    if is_of_program || message.contains("unable to find user") {
         StartError::AppUnstartable(message.clone())
     } else {
         error.into()
@@ -231,6 +234,24 @@ fn start_error(error: EngineError) -> StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_program_that_cannot_run_is_the_apps_fault() {
+        let error_of = |message: &str| {
+            start_error(EngineError::Refused { status: 400, message: message.into() })
+        };
+        let prefix = "OCI runtime create failed: runc create failed: unable to start container";
+        for of_app in [
+            &format!("{prefix} process: exec: \"x\": executable file not found in $PATH: unknown"),
+            &format!("{prefix} process: exec /bin/x: exec format error: unknown"),
+            "unable to find user app: no matching entries in passwd file",
+        ] {
+            assert!(error_of(of_app).is_app_fault(), "{of_app}");
+        }
+        let mounting =
+            format!("{prefix} process: error mounting \"/a\": no such file or directory");
+        assert!(!error_of(&mounting).is_app_fault());
+    }
 
     #[test]
     fn arguments_are_split_as_a_shell_does() {

@@ -238,7 +238,9 @@ impl Sandbox {
         found: &ContainerInspectResponse,
         usage: Option<Usage>,
     ) -> Result<Ended, WaitError> {
-        let (started_at, finished_at) = (started_at(found), finished_at(found));
+        let started_at = started_at(found);
+        // The engine notes the start of a very short run a moment after its end.
+        let finished_at = finished_at(found).max(started_at);
         let ran = finished_at.duration_since(started_at).unwrap_or_default();
         let state = found.state.clone().unwrap_or_default();
         let code = state.exit_code.unwrap_or_default();

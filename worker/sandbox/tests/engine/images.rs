@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use bollard::Docker;
+use bollard::query_parameters::ImportImageOptionsBuilder;
+use futures::StreamExt as _;
 use poco_sandbox::{ImageRef, PullError, PullProgress};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{Registry, engine, remove_image};
 
@@ -78,11 +81,41 @@ async fn an_image_for_another_processor_is_refused() {
     let Some(engine) = engine().await else { return };
     let registry = Registry::start().await;
     let docker = docker().await;
-    let image =
-        registry.push_for(&docker, "apps/arm", &["CMD [\"/bin/true\"]"], "linux/arm64").await;
+    // Importing makes images for this machine only; an archive says itself what it is for.
+    let archive = bollard::body_full(arm_archive(&registry.repository("apps/arm")).into());
+    let options = ImportImageOptionsBuilder::new().build();
+    let steps = docker.import_image(options, archive, None).collect::<Vec<_>>().await;
+    steps.into_iter().for_each(|step| drop(step.unwrap()));
+    let image = registry.push_local(&docker, "apps/arm").await;
     let refused = engine.pull(&image, None, LIMIT, &mut |_| ()).await.unwrap_err();
     assert!(matches!(refused, PullError::WrongPlatform { .. }), "{refused:?}");
     remove_image(&image).await;
+}
+
+/// What `docker save` would write for an image of one empty layer, built for arm64.
+fn arm_archive(repository: &str) -> Vec<u8> {
+    let layer = tar::Builder::new(Vec::new()).into_inner().unwrap();
+    let layer_id = hex::encode(Sha256::digest(&layer));
+    let config = format!(
+        r#"{{"architecture":"arm64","os":"linux","config":{{"Cmd":["/x"],"Labels":
+        {{"poco.test":"sandbox"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:{layer_id}"]}}}}"#
+    );
+    let manifest = format!(
+        r#"[{{"Config":"config.json","RepoTags":["{repository}:latest"],"Layers":["layer.tar"]}}]"#
+    );
+    let mut archive = tar::Builder::new(Vec::new());
+    let files = [
+        ("config.json", config.as_bytes()),
+        ("layer.tar", &layer),
+        ("manifest.json", manifest.as_bytes()),
+    ];
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, name, content).unwrap();
+    }
+    archive.into_inner().unwrap()
 }
 
 #[tokio::test]

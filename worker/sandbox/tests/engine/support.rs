@@ -75,29 +75,30 @@ impl Registry {
 
     /// Makes an image of busybox with these Dockerfile instructions and pushes it.
     pub(crate) async fn push(&self, docker: &Docker, name: &str, changes: &[&str]) -> ImageRef {
-        self.push_for(docker, name, changes, "linux/amd64").await
-    }
-
-    pub(crate) async fn push_for(
-        &self,
-        docker: &Docker,
-        name: &str,
-        changes: &[&str],
-        platform: &str,
-    ) -> ImageRef {
-        let repository = format!("{}/{name}", self.address);
         let label = "LABEL poco.test=sandbox";
         let changes = changes.iter().chain([&label]).map(|change| (*change).to_owned()).collect();
         let options = CreateImageOptionsBuilder::new()
             .from_src("-")
-            .repo(&repository)
+            .repo(&self.repository(name))
             .tag("latest")
             .changes(changes)
-            .platform(platform)
+            .platform("linux/amd64")
             .build();
-        let layer = bollard::body_full(busybox_layer().into());
+        // A layer that no other test has, so that pulling it always means fetching it.
+        let layer = bollard::body_full(busybox_layer(&self.address).into());
         let steps = docker.create_image(Some(options), Some(layer), None).collect::<Vec<_>>().await;
         steps.into_iter().for_each(|step| drop(step.unwrap()));
+        self.push_local(docker, name).await
+    }
+
+    /// The name of a repository here.
+    pub(crate) fn repository(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
+    }
+
+    /// Pushes an image the engine has under the repository's name.
+    pub(crate) async fn push_local(&self, docker: &Docker, name: &str) -> ImageRef {
+        let repository = self.repository(name);
         let options = PushImageOptionsBuilder::new().tag("latest").build();
         let steps = docker.push_image(&repository, Some(options), None).collect::<Vec<_>>().await;
         steps.into_iter().for_each(|step| drop(step.unwrap()));
@@ -110,7 +111,7 @@ impl Registry {
 }
 
 /// A root with busybox under the names of its programs, and nothing else.
-fn busybox_layer() -> Vec<u8> {
+fn busybox_layer(mark: &str) -> Vec<u8> {
     let mut layer = tar::Builder::new(Vec::new());
     let program =
         std::fs::read("/bin/busybox").expect("busybox is missing: apt-get install busybox-static");
@@ -118,7 +119,7 @@ fn busybox_layer() -> Vec<u8> {
     header.set_mode(0o755);
     header.set_size(program.len() as u64);
     layer.append_data(&mut header, "bin/busybox", program.as_slice()).unwrap();
-    let programs = "sh cat cp dd echo env false head id ln ls mkdir mkfifo mkdir mount nc ping \
+    let programs = "sh cat cp dd echo env false head id ln ls mkdir mkfifo mount nc ping \
                     sleep sync tail test touch true wget yes";
     for program in programs.split_whitespace() {
         let mut header = tar::Header::new_gnu();
@@ -126,6 +127,10 @@ fn busybox_layer() -> Vec<u8> {
         header.set_size(0);
         layer.append_link(&mut header, format!("bin/{program}"), "busybox").unwrap();
     }
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(mark.len() as u64);
+    layer.append_data(&mut header, "mark", mark.as_bytes()).unwrap();
     layer.into_inner().unwrap()
 }
 
