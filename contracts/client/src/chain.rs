@@ -12,7 +12,10 @@ mod resources;
 mod views;
 
 pub use connect::ConnectError;
+pub(crate) use connect::chain_id;
+pub(crate) use logs::{locate, logs_call, parse_logs};
 pub use read::DryRunError;
+pub(crate) use read::{header_call, number_tag, outcome, parse, request};
 pub use resources::{AppEntry, DatasetEntry, WorkerpoolEntry};
 pub use views::Account;
 
@@ -21,6 +24,9 @@ use crate::rpc::Rpc;
 use poco_core::{Address, B256, OrderKind};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Pause between two looks while contracts are deployed: a person waits for it.
+const DEPLOY_POLL_MILLIS: u64 = 250;
 
 /// A connection to one hub. Clones share it.
 #[derive(Clone, Debug)]
@@ -80,6 +86,15 @@ impl Chain {
     #[must_use]
     pub fn confirmations(&self) -> u64 {
         self.inner.confirmations
+    }
+
+    /// A connection to a chain on which there is no hub yet.
+    pub(crate) fn without_hub(rpc: Rpc, chain_id: u64) -> Self {
+        let contracts = Contracts { chain_id, ..Contracts::default() };
+        let poll = Duration::from_millis(DEPLOY_POLL_MILLIS);
+        let head = read::HeadSeen::default();
+        let inner = Inner { rpc, contracts, confirmations: 0, poll, head };
+        Self { inner: Arc::new(inner), at: None }
     }
 
     pub(crate) fn rpc(&self) -> &Rpc {

@@ -3,7 +3,7 @@
 use poco_core::{Address, B256, OrderKind};
 
 /// One hub and what it works with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contracts {
     pub(crate) chain_id: u64,
     pub(crate) hub: Address,

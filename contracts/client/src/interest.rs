@@ -2,7 +2,7 @@
 
 use crate::abi::{Hub, Registry, Workerpool};
 use crate::contracts::Contracts;
-use alloy_sol_types::{SolEvent, SolEventInterface};
+use alloy_sol_types::SolEvent;
 use poco_core::{Address, B256, Event};
 
 /// Which events somebody wants to hear of.

@@ -6,8 +6,8 @@
 mod failure;
 mod wire;
 
+pub(crate) use failure::Answer;
 pub use failure::RpcError;
-pub(crate) use failure::{Answer, NodeSaid};
 pub(crate) use wire::{HeaderJson, LogJson, ReceiptJson, quantity, quantity_u256};
 
 use reqwest::Client;

@@ -1,13 +1,31 @@
-//! Transactions of one key.
+//! Transactions of one key, each in the chain exactly as often as it was wanted.
+//!
+//! A task of its own owns the key's nonces: it prepares what is wanted (dry run, gas, fees), stores
+//! it in the ledger, signs, sends, and looks after it until it cannot be undone. What is done when
+//! is decided by the ledger of `poco-chain-core`. Which transactions are wanted, and in which
+//! batches, is the callers' matter.
+
+mod actor;
+mod broadcast;
+mod conclude;
+mod look;
+mod prepare;
+mod signing;
 
 use crate::abi::refusal::Refusal;
 use crate::chain::Chain;
 use crate::transaction::Transaction;
 use crate::wallet::Wallet;
+use actor::{Actor, Wanted};
 use poco_chain_core::BlockRef;
+use poco_chain_core::ledger::Policy;
 use poco_core::{Address, B256, Event, U256};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Wanted transactions that wait for the sender's attention; callers beyond wait themselves.
+const INBOX_LEN: usize = 64;
 
 /// Where a sender keeps its nonce ledger.
 pub trait LedgerStore: Send + 'static {
@@ -49,12 +67,26 @@ pub struct SenderSettings {
 impl Default for SenderSettings {
     fn default() -> Self {
         Self {
+            // 500 gwei: above every calm day of the main chain, and small change on others.
             fee_wei_max: 500_000_000_000,
             confirmations: 0,
             watch_blocks: 12,
             resend_millis: 5_000,
             bump_millis: 30_000,
             lost_millis: 10_000,
+        }
+    }
+}
+
+impl SenderSettings {
+    fn policy(&self) -> Policy {
+        Policy {
+            fee_wei_cap: u128::from(self.fee_wei_max),
+            resend_millis: self.resend_millis,
+            bump_millis: self.bump_millis,
+            lost_millis: self.lost_millis,
+            confirmations: self.confirmations,
+            watch_blocks: self.watch_blocks.max(self.confirmations),
         }
     }
 }
@@ -68,14 +100,17 @@ pub struct Receipt {
     pub block: BlockRef,
     /// Gas used.
     pub gas_used: u64,
-    /// What the hub and the registries told, in order.
+    /// The contract that it created.
+    pub contract: Option<Address>,
+    /// What the hub, the registries and the pools told, in order.
     pub events: Vec<Event>,
 }
 
 /// Why a transaction is not in the chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The contract refuses, by dry run or when mined.
+    /// The contract refuses, by dry run or when mined. Sent again it is refused again, until
+    /// something else changes.
     #[error("refused: {0}")]
     Refused(Refusal),
     /// The wallet cannot pay for gas.
@@ -88,7 +123,7 @@ pub enum SendError {
         /// What the transaction may cost.
         needed: U256,
     },
-    /// Gas costs more than the settings allow.
+    /// Gas costs more than the settings allow. Nothing was sent.
     #[error(
         "gas costs {asked_wei} wei now, above the cap of {cap_wei} wei; wait or raise fee_wei_max"
     )]
@@ -98,46 +133,56 @@ pub enum SendError {
         /// What the settings allow.
         cap_wei: u128,
     },
-    /// The sender was stopped.
+    /// The sender was stopped: the program ends, or its ledger cannot be written.
     #[error("the sender was stopped")]
     Stopped,
 }
 
-/// Sends transactions of one key. Clones share it; it stops when the last one is dropped.
+/// Sends transactions of one key. Clones share it; it stops when the last one is dropped, and what
+/// it has in flight stays in the ledger.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    wallet: Arc<Wallet>,
+    address: Address,
+    inbox: mpsc::Sender<Wanted>,
 }
 
 impl Sender {
-    /// Starts, and sends again what the ledger holds.
+    /// Starts, and sends again what the ledger holds. There must be one sender per key.
     ///
     /// # Errors
     /// Where the ledger cannot be read.
-    #[allow(clippy::unused_async, reason = "the body is being written")]
+    #[allow(clippy::unused_async, reason = "it must be called on a runtime, as it starts a task")]
     pub async fn start(
         chain: Chain,
         wallet: Arc<Wallet>,
         ledger: impl LedgerStore,
         settings: SenderSettings,
     ) -> anyhow::Result<Self> {
-        drop((chain, ledger, settings));
-        Ok(Self { wallet })
+        let address = wallet.address();
+        let (inbox, wanted) = mpsc::channel(INBOX_LEN);
+        let actor = Actor::recover(chain, wallet, Box::new(ledger), settings)?;
+        tokio::spawn(actor.run(wanted));
+        Ok(Self { address, inbox })
     }
 
     /// The wallet that pays and signs.
     #[must_use]
-    pub fn address(&self) -> Address {
-        self.wallet.address()
+    pub const fn address(&self) -> Address {
+        self.address
     }
 
     /// Sends a transaction and waits until it is mined.
     ///
+    /// `intent` names what is wanted. While a transaction of the same intent is in flight, from
+    /// before a restart too, this waits for it instead of sending another. A dry run comes first:
+    /// what would be refused is not sent. Dropping the future changes nothing but who is told.
+    ///
     /// # Errors
     /// [`SendError`]; node trouble is waited out.
-    #[allow(clippy::unused_async, reason = "the body is being written")]
     pub async fn send(&self, intent: &str, tx: Transaction) -> Result<Receipt, SendError> {
-        let _ = (intent, tx);
-        Err(SendError::Stopped)
+        let (reply, answer) = oneshot::channel();
+        let wanted = Wanted { intent: intent.to_owned(), tx, reply };
+        self.inbox.send(wanted).await.map_err(|_| SendError::Stopped)?;
+        answer.await.unwrap_or(Err(SendError::Stopped))
     }
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use url::Url;
 
-/// Between two looks at an idle chain: a fifth of a second is unnoticed by people and light for a
+/// Between two looks at an idle chain: a tenth of a second is unnoticed by people and light for a
 /// node nearby. For a public node set it to its block time.
-const POLL_MILLIS: u64 = 200;
+const POLL_MILLIS: u64 = 100;
 /// For one answer of a node.
 const CALL_TIMEOUT_SECONDS: u64 = 10;
 

@@ -1,9 +1,19 @@
 //! The chain's events, in order, confirmed, and taken back when the chain is rewritten.
 
-use crate::chain::Chain;
-use crate::interest::Interest;
-use poco_chain_core::{BlockRef, Cursor};
+mod trouble;
+
+use crate::chain::{Chain, header_call, locate, logs_call, number_tag, parse, parse_logs};
+use crate::interest::{Filter, Interest};
+use crate::rpc::{Answer, HeaderJson, LogJson, RpcCall, RpcError};
+use poco_chain_core::cursor::{Comparison, Reading, Step, Unlinked};
+use poco_chain_core::pace::Pace;
+use poco_chain_core::range::RangeSize;
+use poco_chain_core::{BlockRef, Cursor, Header};
 use poco_core::{B256, Event};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+pub(crate) use trouble::Trouble;
 
 /// An event and its place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,19 +58,195 @@ pub struct Blocks {
 pub struct EventStream {
     chain: Chain,
     interest: Interest,
+    filters: Vec<Filter>,
     cursor: Cursor,
+    range: RangeSize,
+    pace: Pace,
+    trouble: Trouble,
 }
 
 impl EventStream {
     /// Goes on at `cursor`.
     #[must_use]
     pub fn new(chain: Chain, interest: Interest, cursor: Cursor) -> Self {
-        Self { chain, interest, cursor }
+        let poll_millis = u64::try_from(chain.poll().as_millis()).unwrap_or(u64::MAX);
+        Self {
+            filters: interest.filters(chain.contracts()),
+            range: RangeSize::default(),
+            pace: Pace::new(poll_millis),
+            trouble: Trouble::default(),
+            chain,
+            interest,
+            cursor,
+        }
     }
 
-    /// The next item. Cancel safe; waits out node failures, and never ends.
-    pub async fn next(&mut self) -> StreamItem {
-        let _ = (&self.chain, &self.interest, &self.cursor);
-        std::future::pending().await
+    /// How far it has read.
+    #[must_use]
+    pub const fn cursor(&self) -> &Cursor {
+        &self.cursor
     }
+
+    /// The next item. Cancel safe: what was not returned is read again. Waits out node failures,
+    /// which it tells in the log, and never ends.
+    pub async fn next(&mut self) -> StreamItem {
+        loop {
+            let wait_millis = match self.round().await {
+                Ok(Round::Item(item)) => {
+                    self.pace.quicken();
+                    self.trouble.on_answered();
+                    return *item;
+                }
+                Ok(Round::Again) => continue,
+                Ok(Round::Idle) => {
+                    self.trouble.on_answered();
+                    self.pace.next_wait_millis()
+                }
+                Err(error) => self.trouble.on_failed(&error),
+            };
+            tokio::time::sleep(Duration::from_millis(wait_millis)).await;
+        }
+    }
+
+    /// One look at the chain. Only the last step before an item changes the cursor.
+    async fn round(&mut self) -> Result<Round, RpcError> {
+        let head = self.chain.unchecked_latest().await?;
+        let confirmations = self.chain.confirmations();
+        let reading = Reading { confirmations, range_blocks: self.range.blocks() };
+        match self.cursor.step(head, reading) {
+            Step::Wait => Ok(Round::Idle),
+            Step::Anchor { number } => {
+                let Some(header) = self.header(number).await? else { return Ok(Round::Idle) };
+                self.cursor.anchor(header.block);
+                Ok(Round::Again)
+            }
+            Step::Compare => self.compare(head).await,
+            Step::Read { from, to, by_hash } => {
+                let part = if by_hash {
+                    self.read_blocks(from, to).await?
+                } else {
+                    self.read_range(from, to).await?
+                };
+                match part {
+                    Read::Missing => Ok(Round::Idle),
+                    Read::TooMuch => Ok(Round::Again),
+                    Read::Part(part) => match self.advance(part) {
+                        Ok(item) => Ok(Round::Item(Box::new(item))),
+                        Err(_unlinked) => self.compare(head).await,
+                    },
+                }
+            }
+        }
+    }
+
+    /// Looks for the newest block that still stands.
+    async fn compare(&mut self, head: BlockRef) -> Result<Round, RpcError> {
+        let known: Vec<u64> = self.cursor.known().map(|block| block.number).collect();
+        let headers = self.headers(known).await?;
+        let seen = headers.into_iter().flatten().map(|h| (h.block.number, h.block)).collect();
+        match self.cursor.compare(&seen) {
+            Comparison::Same => Ok(Round::Idle),
+            Comparison::Rollback { to } => {
+                tracing::warn!(to = to.number, hash = %to.hash, "the chain was rewritten");
+                self.chain.on_rewritten(head.number);
+                let cursor = self.cursor.clone();
+                Ok(Round::Item(Box::new(StreamItem::Rollback { to, cursor })))
+            }
+        }
+    }
+
+    /// Reads blocks near the head, each by its hash: a node that lacks one cannot say "no logs".
+    async fn read_blocks(&self, from: u64, to: u64) -> Result<Read, RpcError> {
+        let headers: Option<Vec<Header>> =
+            self.headers((from..=to).collect()).await?.into_iter().collect();
+        let Some(headers) = headers else { return Ok(Read::Missing) };
+        let call = |header: &Header, filter: &Filter| {
+            logs_call(filter, json!({"blockHash": header.block.hash}))
+        };
+        let calls: Vec<RpcCall> = (headers.iter())
+            .flat_map(|header| self.filters.iter().map(|filter| call(header, filter)))
+            .collect();
+        let logs = parse_logs(self.chain.rpc().batch(&calls).await?)?;
+        let blocks = headers.iter().map(|header| (header.block.hash, header.block)).collect();
+        Ok(Read::Part(Part { headers, logs, blocks }))
+    }
+
+    /// Reads a range well below the head, in one batch with the headers of both its ends.
+    async fn read_range(&mut self, from: u64, to: u64) -> Result<Read, RpcError> {
+        let range = json!({"fromBlock": number_tag(from), "toBlock": number_tag(to)});
+        let mut calls = vec![header_call(number_tag(from))];
+        calls.extend(self.filters.iter().map(|filter| logs_call(filter, range.clone())));
+        calls.push(header_call(number_tag(to)));
+        let answered = self.chain.rpc().batch(&calls).await;
+        let (first, logs, last) = match answered.and_then(split_range) {
+            Ok(parts) => parts,
+            // Too many blocks or too many logs: nodes have many words for it.
+            Err(_) if self.range.on_refused() => return Ok(Read::TooMuch),
+            Err(error) => return Err(error),
+        };
+        let (Some(first), Some(last)) = (first, last) else { return Ok(Read::Missing) };
+        let headers = if from == to { vec![last] } else { vec![first, last] };
+        let blocks = self.chain.blocks_of(&logs, &[first.block, last.block]).await?;
+        self.range.on_answered();
+        Ok(Read::Part(Part { headers, logs, blocks }))
+    }
+
+    /// Moves the cursor over what was read, if it links to what was read before.
+    fn advance(&mut self, part: Part) -> Result<StreamItem, Unlinked> {
+        self.cursor.advance(&part.headers)?;
+        let to = self.cursor.tip().expect("a cursor that has advanced has a tip");
+        let events = locate(&self.chain, &self.interest, part.logs, &part.blocks);
+        Ok(StreamItem::Blocks(Blocks { to, events, cursor: self.cursor.clone() }))
+    }
+
+    async fn header(&self, number: u64) -> Result<Option<Header>, RpcError> {
+        Ok(self.headers(vec![number]).await?.into_iter().next().flatten())
+    }
+
+    /// Headers by height; `None` for those that the node does not have.
+    async fn headers(&self, numbers: Vec<u64>) -> Result<Vec<Option<Header>>, RpcError> {
+        let calls: Vec<RpcCall> =
+            numbers.into_iter().map(|number| header_call(number_tag(number))).collect();
+        self.chain.rpc().batch(&calls).await?.into_iter().map(parse_header).collect()
+    }
+}
+
+/// What one look at the chain gave.
+enum Round {
+    Item(Box<StreamItem>),
+    Again,
+    Idle,
+}
+
+/// What reading some blocks gave.
+enum Read {
+    Part(Part),
+    /// The node does not have all of them.
+    Missing,
+    /// The node does not answer that many.
+    TooMuch,
+}
+
+/// Blocks with their logs.
+struct Part {
+    headers: Vec<Header>,
+    logs: Vec<LogJson>,
+    blocks: BTreeMap<B256, BlockRef>,
+}
+
+type RangeParts = (Option<Header>, Vec<LogJson>, Option<Header>);
+
+fn split_range(mut answers: Vec<Answer>) -> Result<RangeParts, RpcError> {
+    let missing = || RpcError::unexpected("eth_getLogs", "too few answers");
+    let last = parse_header(answers.pop().ok_or_else(missing)?)?;
+    if answers.is_empty() {
+        return Err(missing());
+    }
+    let first = parse_header(answers.remove(0))?;
+    Ok((first, parse_logs(answers)?, last))
+}
+
+fn parse_header(answer: Answer) -> Result<Option<Header>, RpcError> {
+    let json: Option<HeaderJson> = parse("eth_getBlockByNumber", answer)?;
+    Ok(json.map(|json| json.header()))
 }

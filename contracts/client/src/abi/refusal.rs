@@ -49,6 +49,25 @@ mod errors {
             error TaskHasContributions(bytes32 taskid);
             error CallbackGasTooLow(uint256 left, uint256 needed);
             error ArrayLengthsDiffer(uint256 dealIds, uint256 indexes);
+            error RecordExists(bytes32 salt);
+            error RecordTooLong(uint256 length, uint256 most);
+            error FieldTooLong(uint256 length);
+            error IndexOutOfBounds(uint256 index);
+            error NotAllowed(address caller, uint256 tokenId);
+            error NotAnEntry(address caller);
+            error PolicyTooLarge(uint256 workerStakeRatio, uint256 schedulerRewardRatio);
+            error ReceiverRefused(address receiver);
+            error UnknownToken(uint256 tokenId);
+            error WrongOwner(address from, uint256 tokenId);
+            error ZeroAddress();
+            error AllowanceOverflow();
+            error AllowanceUnderflow();
+            error InsufficientAllowance();
+            error InsufficientBalance();
+            error InvalidPermit();
+            error Permit2AllowanceIsFixedAtInfinity();
+            error PermitExpired();
+            error TotalSupplyOverflow();
         }
     }
 }

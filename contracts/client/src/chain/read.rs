@@ -50,6 +50,14 @@ impl HeadSeen {
     }
 }
 
+impl HeadSeen {
+    /// The chain was rewritten, and `head` is its latest block: what was higher is gone.
+    fn lower(&self, head: u64) {
+        let mut state = self.state.lock().expect("no code panics while it holds this lock");
+        *state = SeenState { highest: head, behind_since: None };
+    }
+}
+
 /// Why a dry run did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DryRunError {
@@ -68,6 +76,22 @@ impl Chain {
     /// [`RpcError`] where no node answered.
     pub async fn latest(&self) -> Result<BlockRef, RpcError> {
         self.latest_header().await.map(|header| header.block())
+    }
+
+    /// The latest block of whichever node answers, which may lag: for those who check links.
+    pub(crate) async fn unchecked_latest(&self) -> Result<BlockRef, RpcError> {
+        let value = self.rpc().call(header_call(json!("latest"))).await?;
+        let header: HeaderJson = parse("eth_getBlockByNumber", Ok(value))?;
+        let block = header.block();
+        if self.inner.head.check(block.number).is_err() {
+            self.rpc().prefer_next();
+        }
+        Ok(block)
+    }
+
+    /// Takes in that the chain was rewritten, and that `head` is its latest block.
+    pub(crate) fn on_rewritten(&self, head: u64) {
+        self.inner.head.lower(head);
     }
 
     pub(crate) async fn latest_header(&self) -> Result<HeaderJson, RpcError> {

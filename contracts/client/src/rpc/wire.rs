@@ -102,5 +102,6 @@ pub(crate) struct ReceiptJson {
     pub(crate) gas_used: u64,
     #[serde(with = "hex_u64")]
     pub(crate) status: u64,
+    pub(crate) contract_address: Option<Address>,
     pub(crate) logs: Vec<LogJson>,
 }

@@ -1,0 +1,283 @@
+//! The hub through this crate: resources, orders, deals, tasks, and what each of them tells.
+
+mod common;
+
+use common::{World, wallet};
+use poco_chain::{ChainSettings, ConnectError, Interest, NewResource, SendError, Transaction};
+use poco_core::call::{Contribution, SignedTerms};
+use poco_core::matching::{self, Terms};
+use poco_core::order::{Order, OrderOperation};
+use poco_core::task::{ContributionStatus, TaskStatus};
+use poco_core::{
+    Address, Amount, AnyOrder, AppOrder, B256, Bytes, Call, CategoryId, DatasetOrder, DealId,
+    Event, OrderKind, RequestOrder, ResultDigest, ResultHash, ResultSeal, Signed, TaskId, U256,
+    WorkerpoolOrder, message,
+};
+
+fn sign<O: Order>(world: &World, order: O, by: usize) -> Signed<O> {
+    let hash = order.hash(world.chain.domain_separator());
+    Signed { sign: wallet(by).sign_hash(hash.0), order }
+}
+
+async fn create(world: &World, by: usize, resource: NewResource) -> Address {
+    let owner = wallet(by).address();
+    let predicted = world.chain.predict(&resource, owner).await.unwrap();
+    let sender = world.sender(by).await;
+    let tx = Transaction::create(&world.chain, &resource, owner);
+    let receipt = sender.send("create", tx).await.unwrap();
+    let born = Event::ResourceTransfer {
+        kind: resource.kind(),
+        resource: predicted,
+        from: Address::ZERO,
+        to: owner,
+    };
+    assert!(receipt.events.contains(&born), "{:?}", receipt.events);
+    predicted
+}
+
+fn app() -> NewResource {
+    NewResource::App {
+        name: "stats".into(),
+        kind: "DOCKER".into(),
+        multiaddr: Bytes::from_static(b"registry/app:1"),
+        checksum: B256::repeat_byte(3),
+        mrenclave: Bytes::new(),
+    }
+}
+
+/// Accounts: 0 deployer, 1 app and dataset owner, 2 pool owner, 3 requester, 4 worker.
+async fn terms(world: &World, tasks: u64, trust: u64) -> SignedTerms {
+    let app = create(world, 1, app()).await;
+    let dataset = NewResource::Dataset {
+        name: "text".into(),
+        multiaddr: Bytes::from_static(b"http://data"),
+        checksum: B256::repeat_byte(4),
+    };
+    let dataset = create(world, 1, dataset).await;
+    let pool = create(world, 2, NewResource::Workerpool { description: "pool".into() }).await;
+    let volume = U256::from(tasks);
+    let trust = U256::from(trust);
+    let app_order = AppOrder { app, price: Amount::from_nano(5), volume, ..AppOrder::default() };
+    let dataset_order =
+        DatasetOrder { dataset, price: Amount::from_nano(3), volume, ..DatasetOrder::default() };
+    let pool_order = WorkerpoolOrder {
+        workerpool: pool,
+        price: Amount::from_nano(100),
+        volume,
+        trust,
+        ..WorkerpoolOrder::default()
+    };
+    let request = RequestOrder {
+        app,
+        app_price_max: Amount::from_nano(5),
+        dataset,
+        dataset_price_max: Amount::from_nano(3),
+        workerpool: pool,
+        workerpool_price_max: Amount::from_nano(100),
+        requester: wallet(3).address(),
+        volume,
+        trust,
+        params: "--fast".into(),
+        ..RequestOrder::default()
+    };
+    SignedTerms {
+        app: sign(world, app_order, 1),
+        dataset: sign(world, dataset_order, 1),
+        workerpool: sign(world, pool_order, 2),
+        request: sign(world, request, 3),
+    }
+}
+
+async fn fund(world: &World, index: usize, nano: u64) {
+    let (amount, to) = (Amount::from_nano(nano), wallet(index).address());
+    let tx = Transaction::token_transfer(&world.chain, to, amount);
+    world.sender(0).await.send("fund", tx).await.unwrap();
+    let before = world.chain.account(to).await.unwrap();
+    let tx = Transaction::approve_and_deposit(&world.chain, amount);
+    world.sender(index).await.send("deposit", tx).await.unwrap();
+    let account = world.chain.account(to).await.unwrap();
+    assert_eq!(Some(account.free), before.free.checked_add(amount));
+}
+
+async fn send(world: &World, by: usize, call: Call) -> Result<Vec<Event>, SendError> {
+    let tx = Transaction::hub(&world.chain, &call);
+    world.sender(by).await.send("call", tx).await.map(|receipt| receipt.events)
+}
+
+#[tokio::test]
+async fn a_deal_is_made_and_a_task_runs_to_its_payment() {
+    let world = World::start().await;
+    let chain = &world.chain;
+    fund(&world, 2, 1_000).await;
+    fund(&world, 3, 1_000).await;
+    fund(&world, 4, 1_000).await;
+    let terms = terms(&world, 2, 1).await;
+
+    let facts = chain.match_facts(&terms).await.unwrap();
+    let bare = Terms {
+        app: &terms.app.order,
+        dataset: &terms.dataset.order,
+        workerpool: &terms.workerpool.order,
+        request: &terms.request.order,
+    };
+    assert_eq!(matching::check(&bare, &facts), Ok(U256::from(2)));
+
+    let events = send(&world, 0, Call::MatchOrders(Box::new(terms.clone()))).await.unwrap();
+    let domain = chain.domain_separator();
+    let id = DealId::of_match(terms.request.order.hash(domain), U256::ZERO);
+    let pool = terms.workerpool.order.workerpool;
+    assert!(events.contains(&Event::SchedulerNotice { workerpool: pool, deal: id }));
+    let deal = chain.deal(id).await.unwrap().expect("the deal is there");
+    assert_eq!((deal.workerpool.pointer, deal.params.as_str()), (pool, "--fast"));
+    assert_eq!((deal.bot_size, deal.trust), (U256::from(2), U256::ONE));
+    assert_eq!(chain.deal(DealId(B256::repeat_byte(1))).await.unwrap(), None);
+    let facts = chain.match_facts(&terms).await.unwrap();
+    assert_eq!(matching::check(&bare, &facts), Err(matching::Mismatch::NothingLeft));
+
+    let task = TaskId::of_deal(id, U256::ZERO);
+    assert_eq!(chain.task(task).await.unwrap().status, TaskStatus::Unset);
+    send(&world, 0, Call::Initialize { deal: id, index: U256::ZERO }).await.unwrap();
+    assert_eq!(chain.task(task).await.unwrap().status, TaskStatus::Active);
+
+    let worker = wallet(4).address();
+    let digest = ResultDigest(B256::repeat_byte(9));
+    let authorization = message::authorization_hash(worker, task, Address::ZERO);
+    let contribution = Contribution {
+        task,
+        hash: ResultHash::of(task, digest),
+        seal: ResultSeal::of(worker, task, digest),
+        enclave_challenge: Address::ZERO,
+        enclave_sign: Bytes::new(),
+        authorization_sign: wallet(2).sign_hash(authorization),
+    };
+    let events = send(&world, 4, Call::Contribute(contribution.clone())).await.unwrap();
+    let consensus = Event::TaskConsensus { task, consensus: contribution.hash };
+    assert!(events.contains(&consensus), "{events:?}");
+    let view = chain.contribution(task, worker).await.unwrap();
+    assert_eq!((view.status, view.seal), (ContributionStatus::Contributed, contribution.seal));
+
+    send(&world, 4, Call::Reveal { task, digest }).await.unwrap();
+    let finalize =
+        Call::Finalize { task, results: Bytes::from_static(b"{}"), results_callback: Bytes::new() };
+    send(&world, 2, finalize).await.unwrap();
+    let view = chain.task(task).await.unwrap();
+    assert_eq!((view.status, view.digest), (TaskStatus::Completed, digest));
+    assert_eq!(view.contributors, [worker]);
+
+    let height = world.anvil.height().await;
+    let all = chain.events(&Interest::everything(), 1, height).await.unwrap();
+    assert!(all.is_sorted_by_key(|event| (event.block.number, event.log_index)));
+    assert!(all.iter().any(|e| e.event == Event::TaskReveal { task, worker, digest }));
+    let own = chain.events(&Interest::pool(pool), 1, height).await.unwrap();
+    assert!(own.iter().any(|e| matches!(e.event, Event::TaskFinalize { .. })));
+    let other = chain.events(&Interest::pool(Address::repeat_byte(1)), 1, height).await.unwrap();
+    assert!(!other.iter().any(|e| matches!(e.event, Event::SchedulerNotice { .. })));
+}
+
+#[tokio::test]
+async fn refusals_come_with_the_contracts_own_words_and_nothing_is_sent() {
+    let world = World::start().await;
+    let before = world.anvil.nonce(wallet(3).address(), "latest").await;
+
+    let terms = terms(&world, 1, 1).await;
+    let mut spoiled = terms.clone();
+    spoiled.workerpool.sign = terms.app.sign.clone();
+    let refused = send(&world, 3, Call::MatchOrders(Box::new(spoiled.clone()))).await.unwrap_err();
+    assert_eq!(refused.to_string(), "refused: iExecV5-matchOrders-0x41");
+    let facts = world.chain.match_facts(&spoiled).await.unwrap();
+    assert!(facts.app.is_signed && facts.request.is_signed && !facts.workerpool.is_signed);
+
+    let unfunded = send(&world, 3, Call::MatchOrders(Box::new(terms))).await.unwrap_err();
+    assert_eq!(unfunded.to_string(), "refused: IexecEscrow: Transfer amount exceeds balance");
+
+    let unknown = Call::Initialize { deal: DealId(B256::repeat_byte(1)), index: U256::ZERO };
+    let error = send(&world, 3, unknown).await.unwrap_err().to_string();
+    assert!(error.starts_with("refused: UnknownDeal { dealid: 0x0101"), "{error}");
+    assert_eq!(world.anvil.nonce(wallet(3).address(), "latest").await, before);
+}
+
+#[tokio::test]
+async fn orders_are_signed_and_closed_on_chain() {
+    let world = World::start().await;
+    let app = create(&world, 1, app()).await;
+    let order = AppOrder { app, volume: U256::from(7), ..AppOrder::default() };
+    let hash = order.hash(world.chain.domain_separator());
+    let owner = wallet(1).address();
+    assert!(!world.chain.is_signed(owner, hash, &Bytes::new()).await.unwrap());
+    let manage = |operation| Call::ManageOrder {
+        order: Box::new(AnyOrder::App(Signed { order: order.clone(), sign: Bytes::new() })),
+        operation,
+        sign: Bytes::new(),
+    };
+    let events = send(&world, 1, manage(OrderOperation::Sign)).await.unwrap();
+    assert_eq!(events, [Event::OrderSigned { kind: OrderKind::App, order: hash }]);
+    assert!(world.chain.is_signed(owner, hash, &Bytes::new()).await.unwrap());
+    let events = send(&world, 1, manage(OrderOperation::Close)).await.unwrap();
+    assert_eq!(events, [Event::OrderClosed { kind: OrderKind::App, order: hash }]);
+    assert_eq!(world.chain.consumed(hash).await.unwrap(), U256::from(7));
+}
+
+#[tokio::test]
+async fn resources_and_categories_are_shown_or_are_not_there() {
+    let world = World::start().await;
+    let chain = &world.chain;
+    let app = create(&world, 1, app()).await;
+    let entry = chain.app(app).await.unwrap().expect("the app is registered");
+    assert_eq!((entry.owner, entry.name.as_str()), (wallet(1).address(), "stats"));
+    assert_eq!(entry.checksum, B256::repeat_byte(3));
+    assert_eq!(chain.app(wallet(0).address()).await.unwrap(), None);
+    assert_eq!(chain.dataset(app).await.unwrap(), None);
+    let pool = create(&world, 2, NewResource::Workerpool { description: "p".into() }).await;
+    let tx = Transaction::change_policy(pool, U256::from(35), U256::from(5));
+    let receipt = world.sender(2).await.send("policy", tx).await.unwrap();
+    assert!(
+        matches!(receipt.events[..], [Event::PolicyUpdate { workerpool, .. }] if workerpool == pool)
+    );
+    let entry = chain.workerpool(pool).await.unwrap().expect("the pool is registered");
+    assert_eq!(entry.worker_stake_ratio, U256::from(35));
+    let (owner, buyer) = (wallet(1).address(), wallet(3).address());
+    let tx = Transaction::transfer_resource(chain, OrderKind::App, app, (owner, buyer));
+    world.sender(1).await.send("sell", tx).await.unwrap();
+    assert_eq!(chain.app(app).await.unwrap().map(|entry| entry.owner), Some(buyer));
+
+    assert_eq!(chain.category_count().await.unwrap(), 5);
+    let category = chain.category(CategoryId(4)).await.unwrap().expect("there are five");
+    assert_eq!((category.name.as_str(), category.work_clock_time_ref_seconds), ("XL", 36000));
+    assert_eq!(chain.category(CategoryId(5)).await.unwrap(), None);
+    assert!(!chain.is_group_member(owner, buyer).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_wrong_chain_hub_or_url_is_named_in_one_line() {
+    let world = World::start().await;
+    let right = ChainSettings::from(&world.addresses);
+    let connect =
+        async |settings: ChainSettings| poco_chain::Chain::connect(&settings).await.unwrap_err();
+    let wrong = connect(ChainSettings { chain_id: Some(1), ..right.clone() }).await;
+    assert!(matches!(wrong, ConnectError::WrongChain { expected: 1, found: 31337, .. }));
+    let wrong = connect(ChainSettings { hub: wallet(0).address(), ..right.clone() }).await;
+    assert!(matches!(wrong, ConnectError::NoHub { .. }), "{wrong}");
+    let wrong = connect(ChainSettings { hub: world.addresses.token, ..right.clone() }).await;
+    assert!(matches!(wrong, ConnectError::NotAHub { .. }), "{wrong}");
+    let nowhere = vec!["http://127.0.0.1:1".parse().unwrap()];
+    let wrong = connect(ChainSettings { rpc_urls: nowhere.clone(), ..right.clone() }).await;
+    assert!(matches!(wrong, ConnectError::Unreachable(_)), "{wrong}");
+    assert!(!wrong.to_string().contains('\n'));
+
+    let mut several = right;
+    several.rpc_urls.insert(0, nowhere[0].clone());
+    let chain = poco_chain::Chain::connect(&several).await.unwrap();
+    assert_eq!(chain.category_count().await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_deployer_with_a_history_deploys_as_well() {
+    let world = World::start().await;
+    assert!(world.anvil.nonce(wallet(0).address(), "latest").await > 0);
+    let plan = poco_chain::deploy::DeployPlan::default();
+    let url = world.anvil.url.clone();
+    let second = poco_chain::deploy::deploy(url, wallet(0), plan).await.unwrap();
+    assert_ne!(second.hub, world.addresses.hub);
+    let supply = world.chain.token_balance(wallet(0).address()).await.unwrap();
+    assert_eq!(supply, Amount(U256::from(87_000_000u64) * U256::from(Amount::NANO_PER_RLC)));
+}
