@@ -1,0 +1,48 @@
+//! What the worker reads from the chain.
+
+use poco_core::task::{ContributionView, TaskView};
+use poco_core::{Address, Amount, B256, Bytes, Deal};
+
+/// A registered app or dataset: where its content is and what it must hash to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Program {
+    /// `DOCKER` for apps that run here; empty for datasets.
+    pub kind: alloc::string::String,
+    /// Where it is, as registered: text or a binary multiaddr.
+    pub multiaddr: Bytes,
+    /// The image's registry digest, or the sha256 of the dataset's file.
+    pub checksum: B256,
+}
+
+/// All that says whether an assignment is worth accepting, read at about one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The deal; `None` where the node knows none.
+    pub deal: Option<Deal>,
+    /// The app; `None` where it is not registered.
+    pub app: Option<Program>,
+    /// The dataset; `None` where the deal has none or it is not registered.
+    pub dataset: Option<Program>,
+    /// T of the deal's category; `None` where the node knows no such category.
+    pub work_clock_time_ref_seconds: Option<u64>,
+    /// The worker's free stake.
+    pub free_stake: Amount,
+    /// The task and the worker's own contribution.
+    pub view: View,
+}
+
+/// A task on chain with the worker's own contribution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// A block that the reading node knew before it answered: what it says is at least this new.
+    pub block: u64,
+    /// The task.
+    pub task: TaskView,
+    /// The worker's contribution.
+    pub contribution: ContributionView,
+}
+
+/// What a worker must know of a contract address: whether there is one.
+pub(crate) fn is_set(address: Address) -> bool {
+    !address.is_zero()
+}
