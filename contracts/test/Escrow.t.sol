@@ -57,9 +57,7 @@ contract EscrowTest is Market {
         assertEq(token.balanceOf(alice), 2 * RLC);
         assertEq(free(requester), FUNDS - 3 * RLC);
         uint256 left = free(requester);
-        vm.expectRevert(
-            abi.encodeWithSelector(IEscrow.FreeStakeTooLow.selector, requester, left, left + 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.FreeStakeTooLow.selector, requester, left, left + 1));
         hub.withdraw(left + 1);
         vm.stopPrank();
         assertConserved();
@@ -117,10 +115,14 @@ contract EscrowTest is Market {
     }
 
     function test_a_supply_beyond_96_bits_is_refused() public {
-        vm.mockCall(address(token), abi.encodeWithSignature("transferFrom(address,address,uint256)"), abi.encode(true));
+        vm.mockCall(
+            address(token), abi.encodeWithSignature("transferFrom(address,address,uint256)"), abi.encode(true)
+        );
         uint256 room = type(uint96).max - hub.totalSupply();
         hub.depositFor(room, alice);
-        vm.expectRevert(abi.encodeWithSelector(IEscrow.SupplyTooLarge.selector, uint256(type(uint96).max) + 1));
+        vm.expectRevert(
+            abi.encodeWithSelector(IEscrow.SupplyTooLarge.selector, uint256(type(uint96).max) + 1)
+        );
         hub.depositFor(1, alice);
         assertEq(free(alice), room);
     }

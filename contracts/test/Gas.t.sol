@@ -126,7 +126,9 @@ contract GasTest is Market {
             '{"framework":"none","version":"0.0.0","entrypoint":"none"}'
         );
         record("createApp long");
-        datasets.createDataset(datasetOwner, "words", "/ipfs/QmR7GSQM93Cx5eAg6a6yRzNde1FQv7uL6X1o4k7zrJa3LX", GOOD);
+        datasets.createDataset(
+            datasetOwner, "words", "/ipfs/QmR7GSQM93Cx5eAg6a6yRzNde1FQv7uL6X1o4k7zrJa3LX", GOOD
+        );
         record("createDataset");
         pools.createWorkerpool(poolOwner, "another pool");
         record("createWorkerpool");

@@ -158,7 +158,9 @@ contract LifecycleTest is Market {
         vm.expectRevert(abi.encodeWithSelector(ITasks.WrongTaskStatus.selector, taskid, TaskStatus.ACTIVE));
         reveal(workers[1], taskid, GOOD);
         contribute(workers[3], taskid, GOOD);
-        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE), "three fresh votes are too few");
+        assertEq(
+            uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE), "three fresh votes are too few"
+        );
         contribute(workers[4], taskid, GOOD);
         assertEq(hub.viewTask(taskid).winnerCounter, 4);
 

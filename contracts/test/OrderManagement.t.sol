@@ -80,7 +80,8 @@ contract OrderManagementTest is Market {
         hub.manageAppOrder(AppOrderOperation(o.app, OrderOperation.CLOSE, sign(appKey, close)));
         assertEq(hub.viewConsumed(digest(hashOf(o.app))), o.app.volume);
 
-        bytes32 presign = digest(hashOfOperation("RequestOrder", REQUEST, hashOf(o.request), OrderOperation.SIGN));
+        bytes32 presign =
+            digest(hashOfOperation("RequestOrder", REQUEST, hashOf(o.request), OrderOperation.SIGN));
         hub.manageRequestOrder(
             RequestOrderOperation(o.request, OrderOperation.SIGN, signCompact(requesterKey, presign))
         );
@@ -130,7 +131,9 @@ contract OrderManagementTest is Market {
         fund(address(wallet));
         wallet.call(
             address(hub),
-            abi.encodeCall(hub.manageRequestOrder, (RequestOrderOperation(o.request, OrderOperation.SIGN, "")))
+            abi.encodeCall(
+                hub.manageRequestOrder, (RequestOrderOperation(o.request, OrderOperation.SIGN, ""))
+            )
         );
         matchSigned(o);
         assertEq(frozen(address(wallet)), 25 * RLC);

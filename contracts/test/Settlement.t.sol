@@ -350,7 +350,9 @@ contract SettlementTest is Market {
         }
     }
 
-    function expectPayment(address payer, address to, uint256 price, uint256 amount, bytes32 taskid) internal {
+    function expectPayment(address payer, address to, uint256 price, uint256 amount, bytes32 taskid)
+        internal
+    {
         emitSeize(payer, price, taskid);
         expectReward(to, amount, taskid);
     }

@@ -48,7 +48,9 @@ contract VectorsTest is Market {
 
     /// @dev The hub accepts the vector's hash of the SIGN operation and no other, pre-signs the vector's
     /// order hash, and closes it with the vector's hash of the CLOSE operation.
-    function checkOrder(string memory path, bytes memory signCall, bytes memory closeCall, uint256 volume) private {
+    function checkOrder(string memory path, bytes memory signCall, bytes memory closeCall, uint256 volume)
+        private
+    {
         bytes32 orderHash = json.readBytes32(string.concat(path, ".orderHash"));
         callWith(json.readBytes32(string.concat(path, ".signHash")), signCall);
         assertEq(hub.viewPresigned(orderHash), address(wallet), "pre-signed under another hash");
@@ -159,8 +161,12 @@ contract VectorsTest is Market {
             ownedByWallet(o.workerpool);
             checkOrder(
                 path,
-                abi.encodeCall(hub.manageWorkerpoolOrder, (WorkerpoolOrderOperation(o, OrderOperation.SIGN, "x"))),
-                abi.encodeCall(hub.manageWorkerpoolOrder, (WorkerpoolOrderOperation(o, OrderOperation.CLOSE, "x"))),
+                abi.encodeCall(
+                    hub.manageWorkerpoolOrder, (WorkerpoolOrderOperation(o, OrderOperation.SIGN, "x"))
+                ),
+                abi.encodeCall(
+                    hub.manageWorkerpoolOrder, (WorkerpoolOrderOperation(o, OrderOperation.CLOSE, "x"))
+                ),
                 o.volume
             );
         }
@@ -304,7 +310,11 @@ contract VectorsTest is Market {
         assertEq(joined, number(path, "group"), path);
         assertEq(total, number(path, "total"), path);
         uint256 trust = number(path, "trust") == 0 ? 1 : number(path, "trust");
-        assertEq(Consensus.isReached(joined, total, trust), json.readBool(string.concat(path, ".isConsensus")), path);
+        assertEq(
+            Consensus.isReached(joined, total, trust),
+            json.readBool(string.concat(path, ".isConsensus")),
+            path
+        );
         return total;
     }
 }

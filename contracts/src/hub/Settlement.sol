@@ -88,7 +88,8 @@ abstract contract Settlement is Contributions {
 
         _completeFast(taskId, deal);
         CodeRecord.write(
-            taskId, ResultRecord.packFast(resultDigest, msg.sender, enclaveChallenge, results, resultsCallback)
+            taskId,
+            ResultRecord.packFast(resultDigest, msg.sender, enclaveChallenge, results, resultsCallback)
         );
         _settlePrices(taskId, deal);
         _settleOnlyWorker(taskId, deal);
@@ -110,7 +111,9 @@ abstract contract Settlement is Contributions {
         private
         view
     {
-        _checkEnclave(_resultHash(taskid, digest), _resultSeal(msg.sender, taskid, digest), challenge, enclaveSign);
+        _checkEnclave(
+            _resultHash(taskid, digest), _resultSeal(msg.sender, taskid, digest), challenge, enclaveSign
+        );
     }
 
     /// @dev As after a consensus of one, revealed; that no contribution is stored marks the task as fast.

@@ -102,7 +102,14 @@ abstract contract Market is Signing {
         address extension = vm.deployCode("HubExtension.sol:HubExtension");
         hub = IHub(payable(vm.deployCode("Hub.sol:Hub", abi.encode(extension))));
         hub.configure(
-            address(token), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), address(0)
+            address(token),
+            "Staked RLC",
+            "SRLC",
+            9,
+            address(apps),
+            address(datasets),
+            address(pools),
+            address(0)
         );
         hub.createCategory("XS", "{}", T);
         hub.createCategory("S", "{}", 1200);
@@ -139,7 +146,9 @@ abstract contract Market is Signing {
     function signAll(Orders memory o) internal view returns (Orders memory) {
         bytes32 domain = hub.eip712domain_separator();
         o.app.sign = sign(appKey, typed(domain, hashOf(o.app)));
-        if (o.dataset.dataset != address(0)) o.dataset.sign = sign(datasetKey, typed(domain, hashOf(o.dataset)));
+        if (o.dataset.dataset != address(0)) {
+            o.dataset.sign = sign(datasetKey, typed(domain, hashOf(o.dataset)));
+        }
         o.pool.sign = sign(poolKey, typed(domain, hashOf(o.pool)));
         o.request.sign = sign(requesterKey, typed(domain, hashOf(o.request)));
         return o;
@@ -161,7 +170,11 @@ abstract contract Market is Signing {
         return hub.initialize(makeDeal(o), 0);
     }
 
-    function authorization(address worker, bytes32 taskid, address challenge) internal view returns (bytes memory) {
+    function authorization(address worker, bytes32 taskid, address challenge)
+        internal
+        view
+        returns (bytes memory)
+    {
         return sign(poolKey, ethSigned(keccak256(abi.encodePacked(worker, taskid, challenge))));
     }
 
@@ -213,7 +226,8 @@ abstract contract Market is Signing {
     /// @dev The hub's tokens are the supply, and its ERC-20 balance the sum of all frozen stake.
     function assertConserved() internal view {
         assertEq(token.balanceOf(address(hub)), hub.totalSupply(), "tokens and supply differ");
-        uint256 freeSum = free(requester) + free(poolOwner) + free(appOwner) + free(datasetOwner) + free(KITTY);
+        uint256 freeSum =
+            free(requester) + free(poolOwner) + free(appOwner) + free(datasetOwner) + free(KITTY);
         uint256 frozenSum = frozen(requester) + frozen(poolOwner) + frozen(KITTY);
         for (uint256 i = 0; i < workers.length; ++i) {
             freeSum += free(workers[i]);

@@ -26,7 +26,9 @@ abstract contract Signing is Test {
     function domainSeparator(uint256 chainId, address hub) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
                 keccak256("iExecODB"),
                 keccak256("5.0.0"),
                 chainId,
@@ -105,12 +107,14 @@ abstract contract Signing is Test {
     }
 
     /// @dev `kind` is the order's type string, "AppOrder(…)"; `name` its name alone.
-    function hashOfOperation(string memory name, string memory kind, bytes32 orderHash, OrderOperation operation)
-        internal
-        pure
-        returns (bytes32)
-    {
-        string memory operationType = string.concat(name, "Operation(", name, " order,uint256 operation)", kind);
+    function hashOfOperation(
+        string memory name,
+        string memory kind,
+        bytes32 orderHash,
+        OrderOperation operation
+    ) internal pure returns (bytes32) {
+        string memory operationType =
+            string.concat(name, "Operation(", name, " order,uint256 operation)", kind);
         return keccak256(abi.encode(keccak256(bytes(operationType)), orderHash, uint256(operation)));
     }
 
