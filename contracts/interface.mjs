@@ -18,8 +18,6 @@ const PAIRS = [
 ];
 /** The boost lane: the reference's hub has it, ours does not. */
 const LEFT_OUT = /Boost/;
-/** Entries cannot be named on any chain but the reference's first: the call always reverts, so ours are views. */
-const MUTABILITY_MAY_DIFFER = new Set(["setName", "initialize"]);
 
 function typeOf(input) {
   if (!input.type.startsWith("tuple")) return input.type;
@@ -29,9 +27,8 @@ function typeOf(input) {
 
 function describe(item) {
   const inputs = (item.inputs ?? []).map((input) => `${typeOf(input)}${input.indexed ? " indexed" : ""}`);
-  const mutability = MUTABILITY_MAY_DIFFER.has(item.name) ? "" : item.stateMutability;
   const outputs = (item.outputs ?? []).map(typeOf);
-  if (item.type === "function") return `function ${item.name}(${inputs}) ${loosen(mutability)} (${outputs})`;
+  if (item.type === "function") return `function ${item.name}(${inputs}) ${loosen(item.stateMutability)} (${outputs})`;
   return `${item.type} ${item.name ?? ""}(${inputs})`;
 }
 

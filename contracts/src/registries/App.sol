@@ -16,7 +16,6 @@ contract App is Entry, IApp {
 
     function initialize(string calldata, string calldata, bytes calldata, bytes32, bytes calldata)
         external
-        pure
     {
         revert("already initialized");
     }

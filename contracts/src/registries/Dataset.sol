@@ -14,7 +14,7 @@ contract Dataset is Entry, IDataset {
     uint256 private constant LENGTH_AT = 32;
     uint256 private constant NAME_AT = 34;
 
-    function initialize(string calldata, bytes calldata, bytes32) external pure {
+    function initialize(string calldata, bytes calldata, bytes32) external {
         revert("already initialized");
     }
 

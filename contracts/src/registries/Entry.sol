@@ -28,7 +28,7 @@ abstract contract Entry is IEntry {
         return IEntryRegistry(registry).ownerOf(uint160(address(this)));
     }
 
-    function setName(address, string calldata) external view onlyOwner {
+    function setName(address, string calldata) external onlyOwner {
         revert("Operation not supported on this chain");
     }
 

@@ -61,7 +61,7 @@ abstract contract EntryRegistry is EntryToken, IEntryTerms {
     }
 
     /// @notice Names are not supported; kept for clients that have the call in their interface.
-    function setName(address, string calldata) external view onlyOwner {
+    function setName(address, string calldata) external onlyOwner {
         revert("Operation not supported on this chain");
     }
 

@@ -13,7 +13,7 @@ interface IPolicyRegistry is IEntryTerms {
 /// A pool of workers. Its description is its only field; its policies lie in the registry, where a match
 /// finds them together with the owner.
 contract Workerpool is Entry, IWorkerpool {
-    function initialize(string calldata) external pure {
+    function initialize(string calldata) external {
         revert("already initialized");
     }
 
