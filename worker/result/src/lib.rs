@@ -10,6 +10,7 @@ pub mod archive;
 pub mod cid;
 pub mod computed;
 pub mod digest;
+pub mod encryption;
 mod limits;
 mod tree;
 pub mod unpack;

@@ -34,6 +34,10 @@ const WATCH_SHARE: u32 = 10;
 /// minutes, enough for a restart of the engine, after which containers may be running on.
 const ENGINE_ATTEMPTS_MAX: u32 = 60;
 const ENGINE_PAUSE: Duration = Duration::from_secs(2);
+/// 128 + SIGKILL.
+const EXIT_CODE_KILLED: i64 = 137;
+/// How long the engine may take to hear why the kernel killed a container.
+const MEMORY_NEWS_TIME: Duration = Duration::from_millis(250);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +132,7 @@ impl Sandbox {
     }
 
     async fn wait_once(&self, run: &Run, usage: &mut Option<Usage>) -> Result<Ended, WaitError> {
-        let mut found = self.inspect(run, false).await?;
+        let found = self.inspect(run, false).await?;
         let status = found.state.as_ref().and_then(|state| state.status);
         match state_of(status) {
             RunState::Created => return Err(WaitError::NotStarted),
@@ -140,10 +144,25 @@ impl Sandbox {
                     tracing::info!(container = %run.container, ?verdict, "stopping the app");
                     self.stop(run).await?;
                 }
-                found = self.inspect(run, run.watched.root_bytes_max.is_some()).await?;
             }
         }
+        let found = self.inspect_ended(run).await?;
         self.ended(run, &found, *usage).await
+    }
+
+    async fn inspect_ended(&self, run: &Run) -> Result<ContainerInspectResponse, WaitError> {
+        let size = run.watched.root_bytes_max.is_some();
+        let found = self.inspect(run, size).await?;
+        let state = found.state.as_ref();
+        let was_killed = state.is_some_and(|state| {
+            state.exit_code == Some(EXIT_CODE_KILLED) && state.oom_killed != Some(true)
+        });
+        if !was_killed {
+            return Ok(found);
+        }
+        // It may have been killed for its memory, which the engine hears of on another path.
+        sleep(MEMORY_NEWS_TIME).await;
+        self.inspect(run, size).await
     }
 
     async fn inspect(&self, run: &Run, size: bool) -> Result<ContainerInspectResponse, WaitError> {
