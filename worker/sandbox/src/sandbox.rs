@@ -1,5 +1,6 @@
 //! Starts runs: one container per run, whatever is repeated and however often.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub root: PathBuf,
     /// How out directories are limited.
     pub disk: DiskMode,
+    /// Labels for the containers besides our own, for the operator to find them by.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Runs apps of one worker on one engine. Cheap to clone.
@@ -153,7 +156,12 @@ impl Sandbox {
         let worker = self.settings.worker;
         let name = container::name(worker, &spec.id);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let body = container::body(spec, args, folder, &volumes, worker);
+        let mut body = container::body(spec, args, folder, &volumes, worker);
+        let labels = body.labels.get_or_insert_default();
+        for (label, value) in &self.settings.labels {
+            // Ours say how to go on with the container, so they cannot be replaced.
+            labels.entry(label.clone()).or_insert_with(|| value.clone());
+        }
         docker.create_container(Some(options), body).await.map_err(EngineError::from)?;
         Ok(())
     }

@@ -35,6 +35,19 @@ async fn a_restarted_worker_goes_on_waiting() {
     let waiting = tokio::time::timeout(Duration::from_millis(200), lab.sandbox.wait(&run)).await;
     assert!(waiting.is_err(), "the app ended too early: {waiting:?}");
 
+    let docker = bollard::Docker::connect_with_defaults().unwrap();
+    let docker = docker.negotiate_version().await.unwrap();
+    let found = docker
+        .inspect_container(
+            &run.container,
+            None::<bollard::query_parameters::InspectContainerOptions>,
+        )
+        .await
+        .unwrap();
+    let labels = found.config.unwrap().labels.unwrap();
+    assert_eq!(labels["poco.test"], "sandbox");
+    assert_eq!(labels["poco.task"], format!("{:#x}", spec.id.task));
+
     let restarted = lab.restarted().await;
     let adopted = restarted.adopt().await.unwrap();
     assert_eq!(adopted.len(), 1);

@@ -4,7 +4,6 @@
 //! and says so.
 
 #![allow(clippy::unwrap_used, reason = "a test whose set-up fails should panic")]
-#![allow(clippy::print_stderr, reason = "a skipped test must be heard of")]
 
 mod confinement;
 mod images;

@@ -160,7 +160,10 @@ impl Lab {
         // Tests run side by side on one engine, each as a worker of its own.
         let seed = format!("{test} {}", folder.path().display());
         let worker = Address::from_word(keccak256(seed));
-        let settings = Settings { worker, root: folder.path().join("runs"), disk };
+        // Anyone may look for leftovers of tests by this label; the other one must not take effect.
+        let labels = [("poco.test", "sandbox"), ("poco.task", "not this")];
+        let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
+        let settings = Settings { worker, root: folder.path().join("runs"), disk, labels };
         let docker = Docker::connect_with_defaults().unwrap().negotiate_version().await.unwrap();
         let registry = Registry::start().await;
         let shell = "ENTRYPOINT [\"/bin/sh\", \"-c\"]";
