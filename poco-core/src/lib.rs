@@ -15,7 +15,9 @@ pub mod category;
 pub mod credibility;
 pub mod deal;
 pub mod eip712;
+pub mod escrow;
 pub mod event;
+pub mod hub;
 pub mod matching;
 pub mod message;
 pub mod order;
@@ -25,6 +27,8 @@ pub mod signature;
 pub mod tag;
 pub mod task;
 pub mod types;
+
+mod table;
 
 #[cfg(feature = "serde")]
 mod text;

@@ -1,0 +1,106 @@
+//! What other contracts answer when the hub asks them: facts, held as the world has them.
+
+use super::refusal::Refusal;
+use super::state::State;
+use crate::matching;
+use crate::order::OrderKind;
+use crate::signature::recover;
+use alloc::collections::BTreeSet;
+use alloy_primitives::{Address, B256, Bytes};
+
+/// The contracts beyond the hub, its registries and its token, as far as the hub asks them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contracts {
+    wallets: BTreeSet<Address>,
+    accepted: BTreeSet<(Address, B256, Bytes)>,
+    memberships: BTreeSet<(Address, Address)>,
+}
+
+impl Contracts {
+    /// Makes `account` a contract: from now on it signs as ERC-1271 says and not with a key.
+    pub fn add_wallet(&mut self, account: Address) {
+        self.wallets.insert(account);
+    }
+
+    /// Makes `wallet` a contract that accepts `sign` for `hash` (ERC-1271 `isValidSignature`).
+    pub fn accept(&mut self, wallet: Address, hash: B256, sign: Bytes) {
+        self.wallets.insert(wallet);
+        self.accepted.insert((wallet, hash, sign));
+    }
+
+    /// Makes `group` a contract that has `member` (ERC-734 `keyHasPurpose(member, 4)`).
+    pub fn add_member(&mut self, group: Address, member: Address) {
+        self.wallets.insert(group);
+        self.memberships.insert((group, member));
+    }
+
+    /// Takes `member` out of `group`.
+    pub fn remove_member(&mut self, group: Address, member: Address) {
+        self.memberships.remove(&(group, member));
+    }
+
+    /// Whether `group` has `member`.
+    #[must_use]
+    pub fn is_member(&self, group: Address, member: Address) -> bool {
+        self.memberships.contains(&(group, member))
+    }
+}
+
+impl State {
+    /// Whether there is code at an address: such an account signs as ERC-1271 says.
+    fn is_contract(&self, account: Address) -> bool {
+        let kinds = [OrderKind::App, OrderKind::Dataset, OrderKind::Workerpool];
+        account == self.hub
+            || self.contracts.wallets.contains(&account)
+            || kinds.into_iter().any(|kind| self.entries.find(&(kind, account)).is_some())
+    }
+
+    /// Whether `account` signed `hash`: with its key, or as its contract says.
+    ///
+    /// Unlike the reference, nothing is ever signed by the zero address.
+    ///
+    /// # Errors
+    /// [`Refusal::SignatureFormat`] where a wallet's signature has a wrong length.
+    pub(super) fn is_signed(
+        &self,
+        account: Address,
+        hash: B256,
+        sign: &Bytes,
+    ) -> Result<bool, Refusal> {
+        if self.is_contract(account) {
+            return Ok(self.contracts.accepted.contains(&(account, hash, sign.clone())));
+        }
+        match sign.len() {
+            64 | 65 => Ok(recover(hash, sign) == Some(account)),
+            _ => Err(Refusal::SignatureFormat),
+        }
+    }
+
+    /// The memberships among `pairs` of a restriction and a counterpart.
+    pub(super) fn memberships(
+        &self,
+        pairs: impl IntoIterator<Item = (Address, Address)>,
+    ) -> BTreeSet<(Address, Address)> {
+        pairs
+            .into_iter()
+            .filter(|(group, member)| self.contracts.is_member(*group, *member))
+            .collect()
+    }
+}
+
+/// The pairs of a restriction and a counterpart that a match is about.
+pub(super) fn restrictions(terms: &matching::Terms<'_>) -> [(Address, Address); 10] {
+    let matching::Terms { app, dataset, workerpool, request } = *terms;
+    [
+        (request.workerpool, workerpool.workerpool),
+        (app.dataset_restrict, dataset.dataset),
+        (app.workerpool_restrict, workerpool.workerpool),
+        (app.requester_restrict, request.requester),
+        (dataset.app_restrict, app.app),
+        (dataset.workerpool_restrict, workerpool.workerpool),
+        (dataset.requester_restrict, request.requester),
+        (workerpool.app_restrict, app.app),
+        (workerpool.dataset_restrict, dataset.dataset),
+        (workerpool.requester_restrict, request.requester),
+    ]
+}
