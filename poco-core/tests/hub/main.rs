@@ -6,3 +6,4 @@ mod market;
 mod matching;
 mod money;
 mod orders;
+mod properties;
