@@ -346,6 +346,25 @@ async fn what_is_published_survives_a_kill_and_what_happened_meanwhile_is_learne
 }
 
 #[tokio::test]
+async fn a_market_that_was_away_for_long_learns_what_became_of_its_orders() {
+    let mut world = World::start().await;
+    let published = publish_all(&world).await;
+    world.market.child.kill().unwrap();
+    world.market.child.wait().unwrap();
+    let id = world.chain.make_deal(published.terms.clone()).await;
+    // More blocks than nodes keep the state of: the market has to ask at the head.
+    world.chain.ask("anvil_mine", json!(["0x12c"])).await;
+    world.kill_and_restart().await;
+    world.caught_up().await;
+    let (market, chain) = (&world.market, &world.chain);
+    market.until("/requestorders", &published.request, "filled").await;
+    let offer = market.get(&format!("/apporders/{}", published.app), &[]).await;
+    assert_eq!((&offer["remaining"], &offer["status"]), (&json!(6), &json!("open")));
+    let deal = market.get(&format!("/deals/{id}"), &[]).await;
+    assert!(deal["blockNumber"].as_u64().unwrap() + 300 <= chain.height().await);
+}
+
+#[tokio::test]
 async fn a_reorganisation_gives_back_what_the_lost_blocks_took() {
     let world = World::start().await;
     let published = publish_all(&world).await;

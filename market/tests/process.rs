@@ -130,6 +130,26 @@ async fn a_market_that_is_told_to_stop_does_so_cleanly() {
     assert_eq!(order["status"], "open");
 }
 
+#[tokio::test]
+async fn a_caller_behind_the_proxy_gets_a_hundred_requests_a_minute() {
+    let chain = Chainside::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let market = Market::start_with(&chain, folder.path(), &["--trust-proxy"]).await;
+    let ask = async |caller: &str| {
+        // Only the last address is the proxy's word; what is before it anybody can write.
+        let header = format!("127.0.0.1, {caller}");
+        let request = market.request(Method::GET, "/version").header("x-forwarded-for", header);
+        let (status, body) = market.ask(request).await;
+        (status.as_u16(), body["error"].clone())
+    };
+    for number in 0..100 {
+        assert_eq!(ask("203.0.113.7").await.0, 200, "request {number}");
+    }
+    assert_eq!(ask("203.0.113.7").await, (429, json!("Rate limit exceeded")));
+    assert_eq!(ask("203.0.113.8").await.0, 200);
+    assert_eq!(ask("127.0.0.1").await.0, 200);
+}
+
 /// The message of a profile, built from its description alone.
 fn profile_message(workerpool: Address, api_url: &str, timestamp: u64) -> B256 {
     let mut bytes = b"PoCo pool profile".to_vec();

@@ -91,6 +91,10 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 
 impl Market {
     async fn start(chain: &Chainside, folder: &Path) -> Self {
+        Self::start_with(chain, folder, &[]).await
+    }
+
+    pub(crate) async fn start_with(chain: &Chainside, folder: &Path, more: &[&str]) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = listener.local_addr().unwrap().to_string();
         drop(listener);
@@ -100,6 +104,7 @@ impl Market {
             .args(["--hub", &chain.addresses.hub.to_string(), "--chain-id", "31337"])
             .arg("--data-dir")
             .arg(folder.join("data"))
+            .args(more)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
