@@ -232,6 +232,34 @@ fn a_silent_winner_is_slashed_after_the_reveal_deadline() {
 }
 
 #[test]
+fn nobody_contributes_from_the_deadline_on() {
+    let mut market = Market::new();
+    let deal = market.match_terms(market.terms(1, 2)).unwrap();
+    let tasks = [0, 1].map(|index| market.initialize(deal, index));
+    let deadline = START.after(7 * T);
+    market.now = deadline;
+    let late = Err(Refusal::TooLate { deadline });
+    assert_eq!(market.contribute(tasks[0], &party("w1"), digest("right")), late);
+    let whole = market.whole(tasks[1], &party("w1"), digest("right"));
+    let alone = Call::ContributeAndFinalize(whole);
+    assert_eq!(market.call(&party("w1"), alone.clone()), late);
+    market.now = Timestamp(deadline.0 - 1);
+    market.contribute(tasks[0], &party("w1"), digest("right")).unwrap();
+    market.call(&party("w1"), alone).unwrap();
+}
+
+#[test]
+fn a_consensus_that_nobody_revealed_is_never_paid() {
+    let mut market = Market::new();
+    let task = market.open_task(1);
+    market.contribute(task, &party("w1"), digest("right")).unwrap();
+    for now in [START, START.after(2 * T), Timestamp(START.after(10 * T).0 - 1)] {
+        market.now = now;
+        assert_eq!(market.finalize(task), Err(Refusal::RevealsPending));
+    }
+}
+
+#[test]
 fn only_the_pool_owner_of_the_deal_reopens_and_finalizes() {
     let mut market = Market::new();
     let task = market.open_task(1);

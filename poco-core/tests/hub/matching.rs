@@ -156,6 +156,20 @@ fn each_order_needs_the_signature_of_its_owner() {
 }
 
 #[test]
+fn the_zero_address_signs_nothing() {
+    let mut market = Market::new();
+    let mut terms = market.terms(5, 3);
+    terms.request.order.requester = Address::ZERO;
+    let unsigned = Err(Refusal::Match(Mismatch::RequestUnsigned));
+    let call = Call::SponsorMatchOrders(Box::new(terms.clone()));
+    assert_eq!(market.call(&party("sponsor"), call).map(|_| ()), unsigned);
+    // Nor does a signature from which nobody can be recovered stand for it.
+    terms.request.sign = Bytes::from_static(&[0; 65]);
+    let call = Call::SponsorMatchOrders(Box::new(terms));
+    assert_eq!(market.call(&party("sponsor"), call).map(|_| ()), unsigned);
+}
+
+#[test]
 fn the_current_owner_signs_not_the_first() {
     let mut market = Market::new();
     let terms = market.terms(5, 3);
