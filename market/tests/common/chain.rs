@@ -13,6 +13,7 @@ use poco_core::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -52,7 +53,9 @@ pub(crate) struct Chainside {
 
 impl Drop for Chainside {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // What npm installs starts the real anvil as a child of its own: the group is ended.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.wait();
     }
 }
@@ -80,6 +83,7 @@ impl Chainside {
             .args(["--port", &port.to_string(), "--silent", "--order", "fifo"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
         let url: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
