@@ -19,6 +19,7 @@ pub mod deploy;
 mod file;
 mod file_ledger;
 mod interest;
+pub mod interface;
 pub mod keystore;
 mod rpc;
 mod sender;

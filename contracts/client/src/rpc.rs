@@ -145,7 +145,11 @@ impl Rpc {
         match self.exchange(node, &Value::Array(batch)).await? {
             Value::Array(answers) => wire::in_order(answers, calls.len()),
             // A node that takes no batches says so in one object: its calls go one by one.
-            _ => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_) => {
                 let mut answers = Vec::with_capacity(calls.len());
                 for call in calls {
                     let answer = self.exchange(node, &request((0, call))).await?;

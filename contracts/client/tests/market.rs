@@ -1,4 +1,10 @@
 //! The hub through this crate: resources, orders, deals, tasks, and what each of them tells.
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    reason = "the helpers of a test are part of it"
+)]
 
 mod common;
 

@@ -226,3 +226,6 @@ impl Cursor {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

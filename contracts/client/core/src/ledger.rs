@@ -13,6 +13,7 @@ mod tests;
 pub use entry::{Attempt, Entry, Payload, State};
 pub use observe::{Action, MinedAt, Observation};
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use poco_core::B256;
@@ -64,7 +65,7 @@ pub enum Verdict {
     /// It stays in flight.
     Kept,
     /// No node ever had it and its nonce is free again: the entry is gone, its record must go too.
-    Withdrawn(Entry),
+    Withdrawn(Box<Entry>),
 }
 
 /// What to ask the node before [`Ledger::observe`].
@@ -81,8 +82,6 @@ pub struct Questions {
 pub struct Ledger {
     policy: Policy,
     entries: BTreeMap<u64, Live>,
-    /// The highest count of used nonces that a node ever named.
-    nonce_highest: u64,
     /// Since when the lowest transaction waits for a nonce that nobody uses.
     gap_since_millis: Option<u64>,
 }
@@ -119,7 +118,7 @@ impl Ledger {
             ..Live::new(entry)
         };
         let entries = entries.into_iter().map(|entry| (entry.nonce, live(entry))).collect();
-        Self { policy, entries, nonce_highest: 0, gap_since_millis: None }
+        Self { policy, entries, gap_since_millis: None }
     }
 
     /// The nonce of the next transaction, when the node says that `used` nonces are used: behind
@@ -195,7 +194,7 @@ impl Ledger {
         };
         if gives_up && live.is_fresh && is_highest {
             return match self.entries.remove(&nonce) {
-                Some(live) => Verdict::Withdrawn(live.entry),
+                Some(live) => Verdict::Withdrawn(Box::new(live.entry)),
                 None => Verdict::Kept,
             };
         }

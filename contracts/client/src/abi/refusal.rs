@@ -14,7 +14,7 @@ pub struct Refusal {
 }
 
 #[allow(missing_docs, unreachable_pub, reason = "generated from the interface")]
-mod errors {
+pub(crate) mod errors {
     alloy_sol_types::sol! {
         /// Errors of the hub, the registries, their entries and the token.
         #[derive(Debug)]

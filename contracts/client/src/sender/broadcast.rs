@@ -106,7 +106,7 @@ impl Actor {
             Verdict::Kept => Ok(()),
             Verdict::Withdrawn(entry) => {
                 self.forget(nonce)?;
-                self.on_withdrawn(entry, &sent, message).await;
+                self.on_withdrawn(*entry, &sent, message).await;
                 Ok(())
             }
         }

@@ -84,7 +84,7 @@ async fn ask(
     let [dry_run, gas, balance, nonce, header, tip, price] = chain
         .views([
             chain.call_of(Some(from), wish.tx.to, &wish.tx.data),
-            RpcCall::new("eth_estimateGas", json!([tx])),
+            RpcCall::new("eth_estimateGas", json!([tx, "latest"])),
             RpcCall::new("eth_getBalance", json!([from, "latest"])),
             RpcCall::new("eth_getTransactionCount", json!([from, "latest"])),
             header_call(json!("latest")),

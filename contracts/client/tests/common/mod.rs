@@ -1,6 +1,8 @@
 //! A real chain for the tests: anvil on a free port, ended with the test.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod proxy;
+
 use poco_chain::deploy::{DeployPlan, deploy};
 use poco_chain::{Addresses, Chain, ChainSettings, LedgerStore, Sender, SenderSettings, Wallet};
 use poco_core::{Address, B256};
@@ -34,17 +36,16 @@ impl Drop for Anvil {
     }
 }
 
+/// The program itself: npm's `.bin/anvil` is a script around it, and ending that would leave the
+/// program running.
 fn anvil_binary() -> PathBuf {
     if let Some(path) = std::env::var_os("POCO_ANVIL") {
         return path.into();
     }
-    let installed =
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../node_modules/.bin/anvil"));
-    assert!(
-        installed.exists(),
-        "anvil is missing: run `npm ci` in contracts/, or set POCO_ANVIL to its path"
-    );
-    installed
+    let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/../node_modules/@foundry-rs");
+    let entries = std::fs::read_dir(packages).into_iter().flatten().flatten();
+    let binary = entries.map(|entry| entry.path().join("bin/anvil")).find(|path| path.is_file());
+    binary.expect("anvil is missing: run `npm ci` in contracts/, or set POCO_ANVIL to its path")
 }
 
 impl Anvil {

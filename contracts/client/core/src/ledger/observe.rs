@@ -92,7 +92,6 @@ impl Ledger {
     /// Takes in a look at the chain and says what to do, in this order.
     pub fn observe(&mut self, now_millis: u64, seen: &Observation) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.nonce_highest = self.nonce_highest.max(seen.nonce);
         let nonces: Vec<u64> = self.entries.keys().copied().collect();
         let mut is_lowest = true;
         for nonce in nonces {
@@ -108,14 +107,14 @@ impl Ledger {
             }
             live.report(seen.head, self.policy, &mut actions);
         }
-        self.redo_lost(now_millis, &mut actions);
+        self.redo_lost(now_millis, seen.nonce, &mut actions);
         self.retire(seen, &mut actions);
         self.close_gap(now_millis, seen, &mut actions);
         actions
     }
 
     /// Gives up nonces that another transaction used.
-    fn redo_lost(&mut self, now_millis: u64, actions: &mut Vec<Action>) {
+    fn redo_lost(&mut self, now_millis: u64, used: u64, actions: &mut Vec<Action>) {
         let patience = self.policy.lost_millis;
         let is_lost = |live: &Live| {
             live.entry.state == State::Pending
@@ -126,13 +125,14 @@ impl Ledger {
         let lost: Vec<u64> =
             self.entries.iter().filter(|(_, live)| is_lost(live)).map(|(n, _)| *n).collect();
         for nonce in lost {
-            self.redo(nonce, actions);
+            self.redo(nonce, used, actions);
         }
     }
 
-    /// Takes one transaction out, to be prepared anew. Its nonce stays known if it is the highest.
-    fn redo(&mut self, nonce: u64, actions: &mut Vec<Action>) {
-        let is_used = nonce < self.nonce_highest;
+    /// Takes one transaction out, to be prepared anew. Its nonce stays known if it is the highest
+    /// and used.
+    fn redo(&mut self, nonce: u64, used: u64, actions: &mut Vec<Action>) {
+        let is_used = nonce < used;
         let is_highest = self.entries.keys().next_back() == Some(&nonce);
         let Some(live) = self.entries.remove(&nonce) else { return };
         let entry = Box::new(live.entry);
@@ -178,11 +178,10 @@ impl Ledger {
     /// Fills nonces that nobody uses below the lowest transaction in flight: it waits for them.
     fn close_gap(&mut self, now_millis: u64, seen: &Observation, actions: &mut Vec<Action>) {
         let lowest = self.pending().next().map(|entry| entry.nonce);
-        // A node that knows less than it once did lags; its gap is none.
-        let lowest = lowest.filter(|nonce| *nonce > seen.nonce && seen.nonce >= self.nonce_highest);
         let free = |nonce: &u64| !self.entries.contains_key(nonce);
-        let Some(lowest) = lowest.filter(|lowest| (seen.nonce..*lowest).take(1).all(|n| free(&n)))
-        else {
+        // Where the node lags, filling does no harm: the nonces are used, and nodes refuse them.
+        let lowest = lowest.filter(|nonce| *nonce > seen.nonce && free(&seen.nonce));
+        let Some(lowest) = lowest else {
             self.gap_since_millis = None;
             return;
         };
@@ -194,7 +193,7 @@ impl Ledger {
         if lowest.saturating_sub(seen.nonce) > GAP_MAX {
             let unreachable: Vec<u64> = self.pending().map(|entry| entry.nonce).collect();
             for nonce in unreachable {
-                self.redo(nonce, actions);
+                self.redo(nonce, seen.nonce, actions);
             }
             return;
         }

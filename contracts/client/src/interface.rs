@@ -1,0 +1,22 @@
+//! The interface that this crate was built for, as Solidity signatures: for whoever wants to know
+//! whether a contract has it.
+
+use crate::abi::{Hub, refusal::errors::Errors};
+
+/// The hub's functions that are called.
+#[must_use]
+pub fn hub_calls() -> &'static [&'static str] {
+    Hub::HubCalls::SIGNATURES
+}
+
+/// The hub's events that are understood.
+#[must_use]
+pub fn hub_events() -> &'static [&'static str] {
+    Hub::HubEvents::SIGNATURES
+}
+
+/// The errors that are shown with their names.
+#[must_use]
+pub fn errors() -> &'static [&'static str] {
+    Errors::ErrorsErrors::SIGNATURES
+}
