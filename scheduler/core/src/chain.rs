@@ -1,0 +1,165 @@
+//! What the chain tells: blocks, events, rollbacks, views.
+
+use crate::action::{Action, Command};
+use crate::clock::Head;
+use crate::consensus::Tally;
+use crate::core::Core;
+use crate::input::{ChainEvent, TaskFacts};
+use crate::notice::Notice;
+use crate::task::{Phase, Task};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use poco_core::{Address, Event, TaskId};
+
+impl Core {
+    pub(crate) fn on_head(&mut self, head: Head) {
+        self.clock.take(self.now, head);
+        self.retire_deep();
+    }
+
+    pub(crate) fn on_events(&mut self, to: Head, events: Vec<ChainEvent>) {
+        for ChainEvent { block, event } in events {
+            if let Event::SchedulerNotice { workerpool, deal } = &event
+                && *workerpool == self.settings.workerpool
+            {
+                self.on_deal_noticed(*deal, block);
+            }
+            // The event says that the task changed; what it is now, its view says.
+            if let Some(task) = task_of(&event)
+                && self.tasks.get(&task).is_some_and(|known| known.seen_block < block)
+            {
+                self.read_task(task, block);
+            }
+        }
+        self.on_head(to);
+    }
+
+    /// Everything known from blocks that never were is asked for again. Promises stay promises.
+    pub(crate) fn on_rollback(&mut self, to: u64) {
+        self.epoch = self.epoch.saturating_add(1);
+        self.clock.roll_back(to);
+        let is_touched = |task: &&Task| task.seen_block > to || task.reading.is_some();
+        let touched: Vec<TaskId> =
+            self.tasks.values().filter(is_touched).map(|task| task.id).collect();
+        for id in touched {
+            self.change(id, |task| {
+                task.reading = None;
+                task.seen_block = 0;
+            });
+            self.read_task(id, to);
+        }
+        self.reread_deals(to);
+    }
+
+    pub(crate) fn on_task_read(&mut self, id: TaskId, epoch: u64, facts: TaskFacts) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let is_answer = task.reading.is_some_and(|asked| asked <= facts.block);
+        if epoch != self.epoch || facts.block < task.seen_block {
+            return;
+        }
+        if is_answer {
+            task.reading = None;
+        }
+        task.read_at = self.now;
+        let had_ended = matches!(task.phase, Phase::Ended(_));
+        task.learn(facts);
+        self.index.update(task);
+        self.dirty.insert(id);
+        self.check_consensus(id);
+        if !had_ended && let Some(Phase::Ended(ended)) = self.tasks.get(&id).map(|task| &task.phase)
+        {
+            let completed = ended.is_completed;
+            self.on_ended(id, completed);
+        }
+    }
+
+    /// Compares the hub's consensus with what follows from the votes. The chain is followed in
+    /// any case: a difference means that somebody's rules are wrong.
+    fn check_consensus(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(trust) = self.trust_of(task.deal) else { return };
+        let expected = Tally::of(task.votes()).consensus(task.votes(), trust);
+        let chain = match &task.phase {
+            Phase::Active { .. } => None,
+            Phase::Revealing(revealing) => Some(revealing.consensus),
+            Phase::Unread | Phase::Pending | Phase::Ended(_) => return,
+        };
+        if expected != chain {
+            self.note(Notice::ConsensusDiffers { task: id, expected, chain });
+        }
+    }
+
+    fn on_ended(&mut self, id: TaskId, completed: bool) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let involved = task.involved();
+        let voters: Vec<Address> = task.votes().iter().map(|vote| vote.worker).collect();
+        self.note(Notice::Ended { task: id, completed });
+        for worker in involved {
+            if self.workers.is_connected(worker) {
+                self.act(Action::Tell { worker, command: Command::Ended(id) });
+            } else if self.index.tasks_of(worker).is_empty() {
+                self.workers.forget(worker);
+            }
+        }
+        for worker in voters {
+            if self.workers.is_connected(worker) {
+                self.act(Action::ReadScore(worker));
+            }
+        }
+    }
+
+    /// Forgets tasks that ended so deep that no reorg is expected to undo it, and then their deals.
+    fn retire_deep(&mut self) {
+        let depth = self.settings.prune_depth_blocks;
+        let Some(deep) = self.clock.head().number.checked_sub(depth) else { return };
+        while let Some((_, id)) = self.index.ended.first().copied().filter(|(at, _)| *at <= deep) {
+            let keep_until = self.clock.time(self.now).after(self.settings.result_seconds);
+            if let Some(report) = self.task_report(id) {
+                self.act(Action::Retire { task: id, report: Box::new(report), keep_until });
+            }
+            self.forget_task(id);
+        }
+    }
+
+    /// Takes a task out of the memory, and its deal with the last of its tasks.
+    pub(crate) fn forget_task(&mut self, id: TaskId) {
+        self.index.remove(id);
+        self.dirty.remove(&id);
+        self.moments.set(id, None);
+        self.times.set(id, None);
+        if let Some(task) = self.tasks.remove(&id) {
+            self.wanting.remove(&task.turn);
+            self.close_deal(task.deal);
+        }
+    }
+}
+
+fn task_of(event: &Event) -> Option<TaskId> {
+    match event {
+        Event::TaskInitialize { task, .. }
+        | Event::TaskContribute { task, .. }
+        | Event::TaskConsensus { task, .. }
+        | Event::TaskReveal { task, .. }
+        | Event::TaskReopen { task }
+        | Event::TaskFinalize { task, .. }
+        | Event::TaskClaimed { task } => Some(*task),
+        Event::Transfer { .. }
+        | Event::Approval { .. }
+        | Event::Lock { .. }
+        | Event::Unlock { .. }
+        | Event::Seize { .. }
+        | Event::Reward { .. }
+        | Event::SchedulerNotice { .. }
+        | Event::OrdersMatched { .. }
+        | Event::DealSponsored { .. }
+        | Event::OrderSigned { .. }
+        | Event::OrderClosed { .. }
+        | Event::OrderBroadcast(_)
+        | Event::AccurateContribution { .. }
+        | Event::FaultyContribution { .. }
+        | Event::CreateCategory { .. }
+        | Event::ResourceTransfer { .. }
+        | Event::PolicyUpdate { .. }
+        | Event::OwnershipTransferred { .. } => None,
+    }
+}

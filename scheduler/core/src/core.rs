@@ -1,0 +1,185 @@
+//! The core: takes inputs, leaves actions. What each input means lies in the modules beside.
+
+use crate::action::{Action, Kind};
+use crate::clock::{ChainClock, Moment};
+use crate::deals::DealState;
+use crate::index::{Index, MomentWakes, Wakes};
+use crate::input::Input;
+use crate::limits::SWEEP_SECONDS;
+use crate::notice::Notice;
+use crate::record::{Record, TaskRecord};
+use crate::settings::Settings;
+use crate::task::{Task, Turn};
+use crate::workers::Workers;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use poco_core::{DealId, TaskId, Timestamp};
+
+/// A pool's scheduler without IO: [`Core::handle`] takes a fact in, [`Core::poll_action`] gives
+/// out what to do, [`Core::next_timer`] says when to call with [`Input::Timer`].
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) settings: Settings,
+    pub(crate) now: Moment,
+    pub(crate) clock: ChainClock,
+    /// Raised by each rollback: answers to older questions may be about blocks that never were.
+    pub(crate) epoch: u64,
+    pub(crate) deals: BTreeMap<DealId, DealState>,
+    pub(crate) tasks: BTreeMap<TaskId, Task>,
+    pub(crate) workers: Workers,
+    pub(crate) index: Index,
+    /// Deals with tasks that are not made yet, in the order in which they expire.
+    pub(crate) unmade: BTreeSet<(Timestamp, DealId)>,
+    /// Tasks that more workers would help, in the order in which they are served.
+    pub(crate) wanting: BTreeSet<Turn>,
+    /// Tasks about which something changed since they were last reviewed.
+    pub(crate) dirty: BTreeSet<TaskId>,
+    pub(crate) moments: MomentWakes,
+    pub(crate) times: Wakes<Timestamp>,
+    pub(crate) batches_in_flight: BTreeMap<Kind, usize>,
+    next_sweep: Moment,
+    actions: VecDeque<Action>,
+}
+
+impl Core {
+    /// A core that goes on where the stored records end. Everything that the chain knows is read
+    /// again; the first actions ask for it.
+    #[must_use]
+    pub fn new(settings: Settings, records: Vec<Record>, now: Moment) -> Self {
+        let mut core = Self {
+            settings,
+            now,
+            clock: ChainClock::default(),
+            epoch: 0,
+            deals: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            workers: Workers::new(now),
+            index: Index::default(),
+            unmade: BTreeSet::new(),
+            wanting: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            moments: MomentWakes::default(),
+            times: Wakes::default(),
+            batches_in_flight: BTreeMap::new(),
+            next_sweep: now,
+            actions: VecDeque::new(),
+        };
+        let mut tasks: Vec<TaskRecord> = Vec::new();
+        for record in records {
+            match record {
+                Record::Deal(deal) => core.restore_deal(*deal),
+                Record::Task(task) => tasks.push(*task),
+            }
+        }
+        for task in tasks {
+            core.restore_task(task);
+        }
+        core
+    }
+
+    /// Takes one fact in. `now` never goes back.
+    pub fn handle(&mut self, now: Moment, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Head(head) => self.on_head(head),
+            Input::Events { to, events } => self.on_events(to, events),
+            Input::Rollback { to } => self.on_rollback(to),
+            Input::DealRead { deal, epoch, facts } => self.on_deal_read(deal, epoch, facts),
+            Input::TaskRead { task, epoch, facts } => self.on_task_read(task, epoch, *facts),
+            Input::ScoreRead { worker, score } => self.workers.rescore(worker, score),
+            Input::Connected(login) => self.on_connected(login),
+            Input::Disconnected { worker } => self.on_disconnected(worker),
+            Input::Report { worker, task, body } => self.on_report(worker, task, body),
+            Input::Outcome { intent, result } => self.on_outcome(intent, result),
+            Input::UploadBegan { worker, task } => self.on_upload_began(worker, task),
+            Input::UploadFailed { worker, task } => self.on_upload_failed(worker, task),
+            Input::ResultStored { upload, task, result } => {
+                self.on_result_stored(upload, task, result);
+            }
+            Input::Timer => {}
+        }
+        self.settle();
+    }
+
+    /// The next thing to do. Drain all before the next input: see [`Action`] for the order.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call with [`Input::Timer`] if nothing else comes before.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Moment> {
+        let time = self.clock.time(self.now);
+        // Deals that have expired already go on with each answer about the tasks made last.
+        let expiry = self.unmade.iter().map(|(last, _)| *last).find(|last| *last > time);
+        let times = self.times.first().into_iter().chain(expiry);
+        let by_chain = times.filter(|_| self.clock.is_set()).map(|time| self.clock.moment_of(time));
+        let mut all = by_chain.chain(self.moments.first()).min();
+        if self.clock.is_set() {
+            all = Some(all.map_or(self.next_sweep, |first| first.min(self.next_sweep)));
+        }
+        all
+    }
+
+    /// Draws every conclusion from what is known now.
+    fn settle(&mut self) {
+        while let Some(task) = self.moments.pop(self.now) {
+            self.dirty.insert(task);
+        }
+        let time = self.clock.time(self.now);
+        while let Some(task) = self.times.pop(time) {
+            self.dirty.insert(task);
+        }
+        self.make_tasks();
+        // A review makes only other kinds of work, never another review: this ends.
+        while let Some(task) = self.dirty.pop_first() {
+            self.review(task);
+        }
+        self.assign();
+        self.send_batches();
+        if self.clock.is_set() && self.next_sweep <= self.now {
+            self.next_sweep = self.now.after(SWEEP_SECONDS);
+            self.act(Action::Sweep { now: time });
+        }
+    }
+
+    pub(crate) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(crate) fn note(&mut self, notice: Notice) {
+        self.act(Action::Note(notice));
+    }
+
+    /// Changes a task and looks at it again. Nothing happens where it is not known.
+    pub(crate) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            change(task);
+            self.index.update(task);
+            self.dirty.insert(id);
+        }
+    }
+
+    /// Asks for the state of a task as of `at_least` or later.
+    pub(crate) fn read_task(&mut self, id: TaskId, at_least: u64) {
+        let epoch = self.epoch;
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let wanted = task.reading.map_or(at_least, |asked| asked.max(at_least));
+        if task.reading == Some(wanted) {
+            return;
+        }
+        task.reading = Some(wanted);
+        self.act(Action::ReadTask { task: id, epoch, at_least: wanted });
+    }
+
+    /// Whether the derived state equals what follows from the tasks alone. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let mut fresh = Index::default();
+        for task in self.tasks.values() {
+            fresh.update(task);
+        }
+        fresh == self.index
+    }
+}

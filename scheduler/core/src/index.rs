@@ -1,0 +1,166 @@
+//! Where to look for tasks. Derived from the tasks alone and refreshed after each change of one:
+//! nothing here is counted up and down.
+
+use crate::action::Kind;
+use crate::clock::Moment;
+use crate::task::{Errand, Phase, Task, Turn};
+use alloc::collections::{BTreeMap, BTreeSet};
+use poco_core::{Address, DealId, TaskId};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    /// Tasks that are being computed or will be: those that the live limit is about.
+    pub(crate) live: BTreeSet<TaskId>,
+    /// Per worker, the replicas that take a slot.
+    pub(crate) slots: BTreeMap<Address, BTreeSet<TaskId>>,
+    /// Per worker, every task that has not ended and that it computed or may compute.
+    pub(crate) by_worker: BTreeMap<Address, BTreeSet<TaskId>>,
+    pub(crate) by_deal: BTreeMap<DealId, BTreeSet<TaskId>>,
+    /// Tasks whose place in life the chain has not told yet.
+    pub(crate) unread: BTreeSet<TaskId>,
+    pub(crate) queued: BTreeMap<Kind, BTreeSet<Turn>>,
+    /// Ended tasks by the block in which that was seen.
+    pub(crate) ended: BTreeSet<(u64, TaskId)>,
+    entries: BTreeMap<TaskId, Entry>,
+}
+
+/// What the index holds about one task, so that it can be taken out again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    deal: DealId,
+    is_live: bool,
+    is_unread: bool,
+    slots: BTreeSet<Address>,
+    involved: BTreeSet<Address>,
+    queued: Option<(Kind, Turn)>,
+    ended: Option<u64>,
+}
+
+impl Entry {
+    fn of(task: &Task) -> Self {
+        let (is_ended, ended) = match &task.phase {
+            Phase::Ended(ended) => (true, Some(ended.block)),
+            Phase::Unread | Phase::Pending | Phase::Active { .. } | Phase::Revealing(_) => {
+                (false, None)
+            }
+        };
+        let slots = task.in_flight().filter(|(_, _, stage)| stage.takes_slot());
+        Self {
+            deal: task.deal,
+            is_unread: matches!(task.phase, Phase::Unread),
+            is_live: !is_ended && task.hopeless.is_none(),
+            slots: if is_ended { BTreeSet::new() } else { slots.map(|(who, ..)| who).collect() },
+            involved: if is_ended { BTreeSet::new() } else { task.involved() },
+            queued: match &task.errand {
+                Errand::Queued(kind) => Some((*kind, task.turn)),
+                Errand::None | Errand::InFlight(_) | Errand::Resting { .. } => None,
+            },
+            ended,
+        }
+    }
+}
+
+impl Index {
+    pub(crate) fn update(&mut self, task: &Task) {
+        let entry = Entry::of(task);
+        if self.entries.get(&task.id) == Some(&entry) {
+            return;
+        }
+        self.remove(task.id);
+        if entry.is_live {
+            self.live.insert(task.id);
+        }
+        if entry.is_unread {
+            self.unread.insert(task.id);
+        }
+        for worker in &entry.slots {
+            self.slots.entry(*worker).or_default().insert(task.id);
+        }
+        for worker in &entry.involved {
+            self.by_worker.entry(*worker).or_default().insert(task.id);
+        }
+        self.by_deal.entry(entry.deal).or_default().insert(task.id);
+        if let Some((kind, turn)) = entry.queued {
+            self.queued.entry(kind).or_default().insert(turn);
+        }
+        if let Some(block) = entry.ended {
+            self.ended.insert((block, task.id));
+        }
+        self.entries.insert(task.id, entry);
+    }
+
+    pub(crate) fn remove(&mut self, task: TaskId) {
+        let Some(entry) = self.entries.remove(&task) else { return };
+        self.live.remove(&task);
+        self.unread.remove(&task);
+        for worker in &entry.slots {
+            take_out(&mut self.slots, worker, &task);
+        }
+        for worker in &entry.involved {
+            take_out(&mut self.by_worker, worker, &task);
+        }
+        take_out(&mut self.by_deal, &entry.deal, &task);
+        if let Some((kind, turn)) = entry.queued {
+            take_out(&mut self.queued, &kind, &turn);
+        }
+        if let Some(block) = entry.ended {
+            self.ended.remove(&(block, task));
+        }
+    }
+
+    pub(crate) fn slots_used(&self, worker: Address) -> usize {
+        self.slots.get(&worker).map_or(0, BTreeSet::len)
+    }
+
+    pub(crate) fn tasks_of(&self, worker: Address) -> BTreeSet<TaskId> {
+        self.by_worker.get(&worker).cloned().unwrap_or_default()
+    }
+}
+
+fn take_out<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+/// When each task wants to be looked at again, by either clock.
+#[derive(Clone, Debug)]
+pub(crate) struct Wakes<T: Ord + Copy> {
+    due: BTreeSet<(T, TaskId)>,
+    of: BTreeMap<TaskId, T>,
+}
+
+impl<T: Ord + Copy> Default for Wakes<T> {
+    fn default() -> Self {
+        Self { due: BTreeSet::new(), of: BTreeMap::new() }
+    }
+}
+
+impl<T: Ord + Copy> Wakes<T> {
+    pub(crate) fn set(&mut self, task: TaskId, at: Option<T>) {
+        if let Some(before) = self.of.remove(&task) {
+            self.due.remove(&(before, task));
+        }
+        if let Some(at) = at {
+            self.of.insert(task, at);
+            self.due.insert((at, task));
+        }
+    }
+
+    pub(crate) fn first(&self) -> Option<T> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out one task whose time has come.
+    pub(crate) fn pop(&mut self, now: T) -> Option<TaskId> {
+        let (_, task) = self.due.first().copied().filter(|(at, _)| *at <= now)?;
+        self.set(task, None);
+        Some(task)
+    }
+}
+
+/// Wakes by the process's clock.
+pub(crate) type MomentWakes = Wakes<Moment>;

@@ -1,0 +1,68 @@
+//! The limits of every queue, retry and wait, each with its reason.
+
+/// Tasks opened in one transaction: at the reference's 231 000 gas each this stays below five
+/// million, which every chain's block takes.
+pub(crate) const BATCH_TASKS_MAX: usize = 20;
+
+/// Batches of one kind under way at a time; what comes meanwhile gathers into larger ones.
+pub(crate) const BATCHES_IN_FLIGHT_MAX: usize = 2;
+
+/// Tasks kept open beyond what the workers can run at once, so that a free slot never waits for
+/// an `initialize` to be mined.
+pub(crate) const TASKS_AHEAD: usize = 8;
+
+/// Tasks held until their claim, as multiples of the live limit. Beyond, no new ones are made:
+/// a broken app with a million tasks must not fill the memory.
+pub(crate) const TASKS_HELD_RATIO: usize = 10;
+
+/// Replicas of one task: 2^64 is more than any trust asked in earnest.
+pub(crate) const REPLICAS_MAX: usize = 64;
+
+/// Workers weighed for one task, least recently used first; bounds the time of one choice.
+pub(crate) const CANDIDATES_MAX: usize = 256;
+
+/// Assignments of one task before it is given up: replicas that fail at fault of their workers
+/// are tried again, but not for ever.
+pub(crate) const ASSIGNMENTS_MAX: u32 = 128;
+
+/// After this time a worker that declined or broke may be asked for the same task again.
+pub(crate) const SAME_WORKER_SECONDS: u64 = 60;
+
+/// A command whose effect is not seen is sent again after this time.
+pub(crate) const COMMAND_REPEAT_SECONDS: u64 = 20;
+
+/// A worker that does not accept within this time is passed over.
+pub(crate) const ACCEPT_SECONDS: u64 = 60;
+
+/// Image pulls and input fetches have their own clock and are no compute time.
+pub(crate) const TRANSFER_SECONDS: u64 = 3600;
+
+/// What a run may take beyond its category's time: starting and stopping a container, the digest.
+pub(crate) const RUN_GRACE_SECONDS: u64 = 120;
+
+/// From the digest to its vote on chain, node trouble included.
+pub(crate) const CONTRIBUTE_SECONDS: u64 = 600;
+
+/// A revealer that was asked to upload and has not begun is replaced after this time.
+pub(crate) const UPLOAD_BEGIN_SECONDS: u64 = 30;
+
+/// An upload that began ends by itself or is given up after this time.
+pub(crate) const UPLOAD_SECONDS: u64 = 3600;
+
+/// A revealer whose upload failed is asked again after this time.
+pub(crate) const UPLOAD_RETRY_SECONDS: u64 = 15;
+
+/// First rest after a failed transaction; doubled each time.
+pub(crate) const REST_SECONDS_MIN: u64 = 1;
+
+/// Longest rest after a failed transaction.
+pub(crate) const REST_SECONDS_MAX: u64 = 60;
+
+/// Live tasks are read again after this time without an event, in case one was missed.
+pub(crate) const REREAD_SECONDS: u64 = 60;
+
+/// A run is started only if this share (1 / ratio) of its category's time is left.
+pub(crate) const START_RATIO: u64 = 4;
+
+/// How often results past their time are looked for.
+pub(crate) const SWEEP_SECONDS: u64 = 600;

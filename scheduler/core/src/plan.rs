@@ -1,0 +1,301 @@
+//! What a task needs next: a pure function of what is known. The same plan is carried out and
+//! shown, so that what is shown is why.
+
+use crate::action::Kind;
+use crate::clock::{ChainClock, Moment};
+use crate::consensus::Tally;
+use crate::index::Index;
+use crate::input::DealFacts;
+use crate::limits::{COMMAND_REPEAT_SECONDS, START_RATIO};
+use crate::pick::Candidate;
+use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Upload, Vote};
+use crate::waiting::Waiting;
+use crate::words::Stage;
+use crate::workers::{Worker, Workers};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use poco_core::category::Deadlines;
+use poco_core::task::ContributionStatus;
+use poco_core::{Address, Timestamp, U256};
+
+/// One thing that a task needs now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Transact(Kind),
+    /// Tell a worker again what it was assigned.
+    Assign(Address),
+    Reveal(Address),
+    Upload(Address),
+    /// Votes that are still under way change nothing any more.
+    AbandonRest,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    /// More workers would help.
+    pub(crate) wants_workers: bool,
+    pub(crate) waiting: Waiting,
+    pub(crate) wake_at: Option<Moment>,
+    pub(crate) wake_when: Option<Timestamp>,
+}
+
+/// What a plan is made from, beside the task.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight<'a> {
+    pub(crate) now: Moment,
+    pub(crate) clock: &'a ChainClock,
+    pub(crate) workers: &'a Workers,
+    pub(crate) index: &'a Index,
+    pub(crate) facts: &'a DealFacts,
+}
+
+impl Sight<'_> {
+    fn has_passed(&self, deadline: Timestamp) -> bool {
+        self.clock.is_set() && deadline.has_passed(self.clock.time(self.now))
+    }
+
+    fn deadlines(&self) -> Deadlines {
+        self.facts.deal.deadlines(self.facts.work_clock_time_ref_seconds)
+    }
+
+    /// Workers that could take `task`, with the count of their last assignment.
+    pub(crate) fn candidates(&self, task: &Task) -> Vec<(Candidate, u64)> {
+        let needs = self.facts.deal.tag;
+        let fitting = self.workers.connected().filter(|(address, worker)| {
+            worker.capacity.tag.contains(needs)
+                && worker.capacity.slots > 0
+                && task.is_open_to(*address, self.now)
+        });
+        let candidate = |(address, worker): (Address, &Worker)| {
+            let is_free = self.index.slots_used(address) < worker.capacity.slots as usize;
+            (Candidate { worker: address, weight: worker.weight, is_free }, worker.last_used)
+        };
+        fitting.map(candidate).collect()
+    }
+
+    /// From when on a run would most likely come too late.
+    pub(crate) fn last_start(&self) -> Timestamp {
+        let needed = self.facts.work_clock_time_ref_seconds / START_RATIO;
+        Timestamp(self.deadlines().contribution.0.saturating_sub(needed))
+    }
+}
+
+/// Makes the plan of `task`.
+pub(crate) fn plan(task: &Task, sight: Sight<'_>) -> Plan {
+    let mut planner = Planner { task, sight, plan: Plan::empty() };
+    let waiting = planner.phase();
+    planner.plan.waiting = waiting;
+    planner.plan
+}
+
+impl Plan {
+    fn empty() -> Self {
+        Self {
+            steps: Vec::new(),
+            wants_workers: false,
+            waiting: Waiting::Chain,
+            wake_at: None,
+            wake_when: None,
+        }
+    }
+}
+
+struct Planner<'a> {
+    task: &'a Task,
+    sight: Sight<'a>,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    fn phase(&mut self) -> Waiting {
+        match &self.task.phase {
+            Phase::Unread => Waiting::Chain,
+            Phase::Pending => self.pending(),
+            Phase::Active { votes } => self.active(votes),
+            Phase::Revealing(revealing) => self.revealing(revealing),
+            Phase::Ended(ended) if ended.is_completed => Waiting::Completed,
+            Phase::Ended(_) => Waiting::Claimed { reason: self.task.hopeless.clone() },
+        }
+    }
+
+    fn pending(&mut self) -> Waiting {
+        let last = self.sight.deadlines().last;
+        if self.is_past(last) {
+            return self.transact(Kind::InitializeAndClaim);
+        }
+        if self.is_past(self.sight.last_start()) {
+            return Waiting::Claim { reason: "too late to compute".into(), at: last };
+        }
+        self.transact(Kind::Initialize)
+    }
+
+    fn active(&mut self, votes: &[Vote]) -> Waiting {
+        let Deadlines { contribution, last } = self.sight.deadlines();
+        if self.is_past(last) {
+            return self.transact(Kind::Claim);
+        }
+        if self.is_past(contribution) {
+            let reason = self.task.hopeless.clone();
+            let reason = reason.unwrap_or_else(|| "no consensus in time".into());
+            return Waiting::Claim { reason, at: last };
+        }
+        let task = self.task;
+        let under_way = task.in_flight().count();
+        for (worker, _, stage) in task.in_flight() {
+            if stage == Stage::Promised {
+                self.tell(worker, Step::Assign(worker));
+            }
+        }
+        let tally = Tally::of(votes);
+        let weights = task.in_flight().map(|(_, replica, _)| replica.weight);
+        if tally.reaches(weights, self.sight.facts.deal.trust) {
+            return Waiting::Votes { under_way, votes: votes.len() };
+        }
+        if let Some(reason) = &task.hopeless {
+            return Waiting::Claim { reason: reason.clone(), at: last };
+        }
+        if self.is_past(self.sight.last_start()) {
+            if under_way > 0 {
+                return Waiting::Votes { under_way, votes: votes.len() };
+            }
+            return Waiting::Claim { reason: "too late to compute".into(), at: last };
+        }
+        self.plan.wants_workers = true;
+        self.wake_at(task.next_retry(self.sight.now));
+        self.workers(under_way)
+    }
+
+    /// Says how many workers could take the task; whether they suffice, the choice decides.
+    fn workers(&self, under_way: usize) -> Waiting {
+        let candidates = self.sight.candidates(self.task);
+        let mut last = self.task.replicas.values().filter_map(|replica| match &replica.state {
+            ReplicaState::Failed { failure, .. } => Some(failure.to_string()),
+            ReplicaState::Live { .. } | ReplicaState::Lost => None,
+        });
+        Waiting::Workers {
+            connected: self.sight.workers.connected().count(),
+            fitting: candidates.len(),
+            free: candidates.iter().filter(|(candidate, _)| candidate.is_free).count(),
+            under_way,
+            last: last.next_back(),
+        }
+    }
+
+    fn revealing(&mut self, revealing: &Revealing) -> Waiting {
+        let last = self.sight.deadlines().last;
+        if self.is_past(last) {
+            return self.transact(Kind::Claim);
+        }
+        if self.task.in_flight().next().is_some() {
+            self.plan.steps.push(Step::AbandonRest);
+        }
+        let is_late = self.is_past(revealing.deadline);
+        if is_late && revealing.reveals == 0 {
+            if self.is_past(self.sight.last_start()) {
+                let reason: String =
+                    "no winner revealed, and it is too late to compute again".into();
+                return Waiting::Claim { reason, at: last };
+            }
+            return self.transact(Kind::Reopen);
+        }
+        if !is_late {
+            for vote in self.with_status(revealing, ContributionStatus::Contributed) {
+                if self.sight.workers.is_connected(vote.worker) {
+                    self.tell(vote.worker, Step::Reveal(vote.worker));
+                }
+            }
+        }
+        let has_result = self.task.result_of(revealing.consensus).is_some();
+        if !has_result && revealing.reveals > 0 {
+            let waiting = self.upload(revealing);
+            return waiting;
+        }
+        if has_result && (is_late || revealing.reveals >= revealing.winners) {
+            return self.transact(Kind::Finalize);
+        }
+        let missing = revealing.winners.saturating_sub(revealing.reveals);
+        Waiting::Reveals { missing, until: revealing.deadline }
+    }
+
+    fn with_status(&self, revealing: &Revealing, status: ContributionStatus) -> Vec<Vote> {
+        let is_meant = |vote: &&Vote| vote.hash == revealing.consensus && vote.status == status;
+        revealing.votes.iter().filter(is_meant).copied().collect()
+    }
+
+    fn upload(&mut self, revealing: &Revealing) -> Waiting {
+        let revealers = self.with_status(revealing, ContributionStatus::Proved);
+        let connected: Vec<Address> = revealers
+            .iter()
+            .map(|vote| vote.worker)
+            .filter(|worker| self.sight.workers.is_connected(*worker))
+            .collect();
+        match self.task.upload {
+            Upload::Asked { .. } | Upload::Running { .. } => {
+                return Waiting::Result { is_running: true, connected: connected.len() };
+            }
+            Upload::None => {}
+        }
+        let now = self.sight.now;
+        let rests = |worker: &Address| self.task.upload_rests.get(worker).filter(|at| **at > now);
+        match connected.iter().find(|worker| rests(worker).is_none()) {
+            Some(worker) => self.plan.steps.push(Step::Upload(*worker)),
+            None => self.wake_at(connected.iter().filter_map(rests).min().copied()),
+        }
+        Waiting::Result { is_running: false, connected: connected.len() }
+    }
+
+    /// Wants a transaction, unless one is on its way or resting, or the chain has just been asked.
+    fn transact(&mut self, kind: Kind) -> Waiting {
+        match &self.task.errand {
+            Errand::InFlight(kind) => return Waiting::Transaction(*kind),
+            Errand::Queued(queued) if *queued == kind => return Waiting::Transaction(kind),
+            Errand::Resting { kind, until, reason } if *until > self.sight.now => {
+                self.wake_at(Some(*until));
+                return Waiting::Rest { kind: *kind, reason: reason.clone() };
+            }
+            Errand::None | Errand::Queued(_) | Errand::Resting { .. } => {}
+        }
+        if self.task.reading.is_some() {
+            return Waiting::Chain;
+        }
+        self.plan.steps.push(Step::Transact(kind));
+        Waiting::Transaction(kind)
+    }
+
+    /// Wants a command told, if the worker has not been told lately.
+    fn tell(&mut self, worker: Address, step: Step) {
+        if !self.sight.workers.is_connected(worker) {
+            return;
+        }
+        let again = self.task.told.get(&worker).map(|told| told.after(COMMAND_REPEAT_SECONDS));
+        match again.filter(|again| *again > self.sight.now) {
+            Some(again) => self.wake_at(Some(again)),
+            None => {
+                self.plan.steps.push(step);
+                self.wake_at(Some(self.sight.now.after(COMMAND_REPEAT_SECONDS)));
+            }
+        }
+    }
+
+    /// Whether a deadline has passed; if not, its coming is a reason to look again.
+    fn is_past(&mut self, deadline: Timestamp) -> bool {
+        let has_passed = self.sight.has_passed(deadline);
+        if !has_passed {
+            let sooner = self.plan.wake_when.map_or(deadline, |when| when.min(deadline));
+            self.plan.wake_when = Some(sooner);
+        }
+        has_passed
+    }
+
+    fn wake_at(&mut self, at: Option<Moment>) {
+        self.plan.wake_at = [self.plan.wake_at, at].into_iter().flatten().min();
+    }
+}
+
+/// Why a task is given up after its own failures.
+pub(crate) fn hopeless_reason(failures: &[String], trust: U256) -> String {
+    let last = failures.last().map(String::as_str).unwrap_or_default();
+    format!("failed on {} workers (trust {trust}): {last}", failures.len())
+}

@@ -1,0 +1,80 @@
+//! What is stored: promises, and what neither chain nor workers can tell again.
+
+use crate::input::DealFacts;
+use crate::words::{Failure, Lane};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use poco_core::{Address, Bytes, DealId, ResultDigest, TaskId, U256};
+use serde::{Deserialize, Serialize};
+
+/// One entry of the store, whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// A deal of the pool.
+    Deal(Box<DealRecord>),
+    /// A task that was made from a deal.
+    Task(Box<TaskRecord>),
+}
+
+/// A deal from its notice until the last of its tasks is pruned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DealRecord {
+    /// Its id.
+    pub id: DealId,
+    /// The block that made it.
+    pub block: u64,
+    /// What was read about it; `None` until the node answered.
+    pub facts: Option<DealFacts>,
+    /// Offset of the first task not made yet.
+    pub next: u64,
+}
+
+/// A task from its making until it is pruned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// Its id.
+    pub id: TaskId,
+    /// Its deal.
+    pub deal: DealId,
+    /// Its offset from the deal's first index.
+    pub offset: u64,
+    /// Everyone who was promised an authorization.
+    pub replicas: Vec<ReplicaRecord>,
+    /// Assignments made so far.
+    pub assignments: u32,
+    /// Why the task is given up, if it is.
+    pub hopeless: Option<String>,
+    /// What each contribution weighs for the consensus, from the score when it was first seen.
+    pub weights: Vec<(Address, U256)>,
+    /// Where its result lies, once stored.
+    pub result: Option<StoredResult>,
+}
+
+/// A promise to one worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaRecord {
+    /// To whom.
+    pub worker: Address,
+    /// For which lane.
+    pub lane: Lane,
+    /// What its vote was expected to weigh.
+    pub weight: U256,
+    /// Why it gave nothing, if it has ended so.
+    pub failure: Option<Failure>,
+}
+
+/// A stored result whose digest was computed from the stored bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredResult {
+    /// Who brought it.
+    pub worker: Address,
+    /// What the bytes are worth.
+    pub digest: ResultDigest,
+    /// `/ipfs/<cid>`.
+    pub location: String,
+    /// What the deal's callback receives; empty without one.
+    pub callback: Bytes,
+    /// Size of the stored object.
+    pub size_bytes: u64,
+}

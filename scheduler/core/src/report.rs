@@ -1,0 +1,198 @@
+//! What is shown of a core: tasks and numbers.
+
+use crate::clock::Head;
+use crate::core::Core;
+use crate::plan::plan;
+use crate::task::{Errand, Phase, ReplicaState};
+use crate::words::{Failure, Lane, Stage};
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use poco_core::{Address, DealId, ResultDigest, TaskId, Timestamp, U256};
+use serde::{Deserialize, Serialize};
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ReportStatus {
+    /// Not opened on chain, as far as known.
+    Pending,
+    /// Takes contributions.
+    Active,
+    /// Takes reveals.
+    Revealing,
+    /// Finalized.
+    Completed,
+    /// Claimed.
+    Failed,
+}
+
+/// A task as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// The task.
+    pub task: TaskId,
+    /// Its deal.
+    pub deal: DealId,
+    /// Its index.
+    pub index: U256,
+    /// Where it stands.
+    pub status: ReportStatus,
+    /// What it waits for, or why it failed.
+    pub waiting_for: String,
+    /// The lane of its replicas.
+    pub lane: Lane,
+    /// Everyone who computed or may compute it.
+    pub replicas: Vec<ReplicaReport>,
+    /// No contribution from this time on.
+    pub contribution_deadline: Timestamp,
+    /// No reveal from this time on; zero before a consensus.
+    pub reveal_deadline: Timestamp,
+    /// Claims from this time on.
+    pub final_deadline: Timestamp,
+    /// Where the result is; empty before it is stored.
+    pub location: String,
+    /// What the result is worth, once disclosed.
+    pub digest: Option<ResultDigest>,
+    /// When it was finalized; zero before.
+    pub ended: Timestamp,
+}
+
+/// A replica as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaReport {
+    /// Whose.
+    pub worker: Address,
+    /// How far it came.
+    pub stage: Option<Stage>,
+    /// Whether its worker is connected.
+    pub is_connected: bool,
+    /// Why nothing will come.
+    pub failure: Option<Failure>,
+    /// Chain time of the last change.
+    pub updated: Timestamp,
+}
+
+/// A scheduler in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Deals that are not over.
+    pub deals: usize,
+    /// Tasks by status.
+    pub tasks: BTreeMap<ReportStatus, usize>,
+    /// Tasks that count for the live limit.
+    pub tasks_live: usize,
+    /// Tasks that more workers would help.
+    pub tasks_wanting: usize,
+    /// Tasks given up and held until their claim.
+    pub tasks_hopeless: usize,
+    /// Connected workers.
+    pub workers: usize,
+    /// Their slots.
+    pub slots: usize,
+    /// Those that are taken.
+    pub slots_used: usize,
+    /// Tasks whose transaction is on its way.
+    pub transactions_in_flight: usize,
+    /// The last block taken in.
+    pub head: Head,
+}
+
+impl Core {
+    /// What there is to say about a task; `None` where it is not known here.
+    #[must_use]
+    pub fn task_report(&self, id: TaskId) -> Option<TaskReport> {
+        let task = self.tasks.get(&id)?;
+        let sight = self.sight(task.deal)?;
+        let deadlines = sight.facts.deal.deadlines(sight.facts.work_clock_time_ref_seconds);
+        let (status, reveal_deadline, digest, ended) = match &task.phase {
+            Phase::Unread | Phase::Pending => (ReportStatus::Pending, None, None, None),
+            Phase::Active { .. } => (ReportStatus::Active, None, None, None),
+            Phase::Revealing(revealing) => {
+                (ReportStatus::Revealing, Some(revealing.deadline), revealing.digest, None)
+            }
+            Phase::Ended(ended) if ended.is_completed => {
+                (ReportStatus::Completed, None, ended.digest, Some(ended.time))
+            }
+            Phase::Ended(_) => (ReportStatus::Failed, None, None, None),
+        };
+        let replica = |worker: Address| {
+            let known = task.replicas.get(&worker);
+            let failure = known.and_then(|replica| match &replica.state {
+                ReplicaState::Failed { failure, .. } => Some(failure.clone()),
+                ReplicaState::Live { .. } | ReplicaState::Lost => None,
+            });
+            let has_stored = task.result.as_ref().is_some_and(|result| result.worker == worker);
+            let stage = if has_stored { Some(Stage::Uploaded) } else { task.stage_of(worker) };
+            ReplicaReport {
+                worker,
+                stage,
+                is_connected: self.workers.is_connected(worker),
+                failure,
+                updated: known.map(|replica| replica.updated).unwrap_or_default(),
+            }
+        };
+        let lane = task.replicas.values().next_back().map_or(Lane::Classic, |last| last.lane);
+        let location = task.result.as_ref().map(|result| result.location.clone());
+        Some(TaskReport {
+            task: id,
+            deal: task.deal,
+            index: sight.facts.deal.bot_first.saturating_add(U256::from(task.offset)),
+            status,
+            waiting_for: plan(task, sight).waiting.to_string(),
+            lane,
+            replicas: task.involved().into_iter().map(replica).collect(),
+            contribution_deadline: deadlines.contribution,
+            reveal_deadline: reveal_deadline.unwrap_or_default(),
+            final_deadline: deadlines.last,
+            location: location.unwrap_or_default(),
+            digest,
+            ended: ended.unwrap_or_default(),
+        })
+    }
+
+    /// Who alone may read the result of a task: `None` where it is not known here, the zero
+    /// address where everybody may.
+    #[must_use]
+    pub fn beneficiary(&self, task: TaskId) -> Option<Address> {
+        let task = self.tasks.get(&task)?;
+        Some(self.sight(task.deal)?.facts.deal.beneficiary)
+    }
+
+    /// How many of a worker's slots are taken.
+    #[must_use]
+    pub fn slots_used(&self, worker: Address) -> usize {
+        self.index.slots_used(worker)
+    }
+
+    /// The scheduler in numbers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            deals: self.deals.len(),
+            tasks_live: self.index.live.len(),
+            tasks_wanting: self.wanting.len(),
+            workers: self.workers.connected().count(),
+            slots: self.workers.slots(),
+            slots_used: self.workers.connected().map(|(who, _)| self.index.slots_used(who)).sum(),
+            head: self.clock.head(),
+            ..Stats::default()
+        };
+        for task in self.tasks.values() {
+            let status = match &task.phase {
+                Phase::Unread | Phase::Pending => ReportStatus::Pending,
+                Phase::Active { .. } => ReportStatus::Active,
+                Phase::Revealing(_) => ReportStatus::Revealing,
+                Phase::Ended(ended) if ended.is_completed => ReportStatus::Completed,
+                Phase::Ended(_) => ReportStatus::Failed,
+            };
+            let count = stats.tasks.entry(status).or_default();
+            *count = count.saturating_add(1);
+            let is_held = task.hopeless.is_some() && !matches!(task.phase, Phase::Ended(_));
+            stats.tasks_hopeless = stats.tasks_hopeless.saturating_add(usize::from(is_held));
+            let is_flying = matches!(task.errand, Errand::InFlight(_));
+            stats.transactions_in_flight =
+                stats.transactions_in_flight.saturating_add(usize::from(is_flying));
+        }
+        stats
+    }
+}

@@ -1,0 +1,47 @@
+//! What the operator decides once, at the start.
+
+use poco_core::Address;
+
+/// Settings of a pool's scheduler.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The pool.
+    pub workerpool: Address,
+    /// Whose key signs for it: deals frozen under another owner are not ours.
+    pub owner: Address,
+    /// Breaks ties between equally deserving workers; unknown to them.
+    pub seed: u64,
+    /// Whether tasks at trust 1 take the fast lane.
+    pub fast_lane: bool,
+    /// Tasks opened and not decided at a time.
+    pub tasks_live_max: usize,
+    /// Workers on which a task may fail by its own fault before it is given up.
+    pub attempts_max: usize,
+    /// How long a worker may be away before its replicas are replaced.
+    pub lost_after_millis: u64,
+    /// The same after the scheduler's own start, when every worker has to come back first.
+    pub start_grace_millis: u64,
+    /// Blocks on top of a task's end after which no reorg is expected to undo it.
+    pub prune_depth_blocks: u64,
+    /// How long the result of an ended task is kept.
+    pub result_seconds: u64,
+}
+
+impl Settings {
+    /// Usual values for `workerpool`, led by `owner`.
+    #[must_use]
+    pub fn new(workerpool: Address, owner: Address) -> Self {
+        Self {
+            workerpool,
+            owner,
+            seed: 0,
+            fast_lane: true,
+            tasks_live_max: 1000,
+            attempts_max: 3,
+            lost_after_millis: 5_000,
+            start_grace_millis: 30_000,
+            prune_depth_blocks: 64,
+            result_seconds: 30 * 24 * 3600,
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! A task: what the chain says, who was promised what, and what is under way for it.
+
+use crate::action::Kind;
+use crate::clock::Moment;
+use crate::input::{ContributionFacts, TaskFacts};
+use crate::limits::SAME_WORKER_SECONDS;
+use crate::record::{ReplicaRecord, StoredResult, TaskRecord};
+use crate::words::{Failure, Lane, Stage};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use poco_core::credibility::{log_weight, weight};
+use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
+use poco_core::{Address, DealId, ResultDigest, ResultHash, TaskId, Timestamp, U256};
+
+/// The line in which tasks are served: the first task of each deal before the second of any.
+pub(crate) type Turn = (u64, Timestamp, TaskId);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) id: TaskId,
+    pub(crate) deal: DealId,
+    pub(crate) offset: u64,
+    pub(crate) turn: Turn,
+    pub(crate) phase: Phase,
+    /// The block as of which `phase` is known; a view of an earlier one is stale.
+    pub(crate) seen_block: u64,
+    /// A view of this block or a later one was asked for and has not come.
+    pub(crate) reading: Option<u64>,
+    pub(crate) read_at: Moment,
+    pub(crate) replicas: BTreeMap<Address, Replica>,
+    pub(crate) assignments: u32,
+    pub(crate) hopeless: Option<String>,
+    pub(crate) result: Option<StoredResult>,
+    /// What votes weigh for the consensus: scores change later, and the hub does not show it.
+    pub(crate) weights: BTreeMap<Address, U256>,
+    pub(crate) errand: Errand,
+    /// Transactions that failed since the task last came further.
+    pub(crate) failed_tries: u32,
+    /// A batch with this task was refused: its next transaction carries it alone.
+    pub(crate) is_alone: bool,
+    /// When each worker was last told to assign or reveal over its present connection.
+    pub(crate) told: BTreeMap<Address, Moment>,
+    pub(crate) upload: Upload,
+    /// Revealers whose upload failed, and when they may be asked again.
+    pub(crate) upload_rests: BTreeMap<Address, Moment>,
+    /// The record differs from what is stored.
+    pub(crate) is_unsaved: bool,
+}
+
+/// Where a task stands on chain.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// Not read yet.
+    Unread,
+    /// Not opened.
+    Pending,
+    /// Takes contributions.
+    Active { votes: Vec<Vote> },
+    /// Has a consensus.
+    Revealing(Revealing),
+    /// Finalized or claimed.
+    Ended(Ended),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Revealing {
+    pub(crate) votes: Vec<Vote>,
+    pub(crate) consensus: ResultHash,
+    pub(crate) deadline: Timestamp,
+    pub(crate) digest: Option<ResultDigest>,
+    pub(crate) reveals: u64,
+    pub(crate) winners: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) is_completed: bool,
+    pub(crate) votes: Vec<Vote>,
+    pub(crate) digest: Option<ResultDigest>,
+    pub(crate) block: u64,
+    pub(crate) time: Timestamp,
+}
+
+/// A contribution on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Vote {
+    pub(crate) worker: Address,
+    pub(crate) hash: ResultHash,
+    pub(crate) weight: U256,
+    pub(crate) status: ContributionStatus,
+}
+
+/// A worker that was promised an authorization.
+#[derive(Clone, Debug)]
+pub(crate) struct Replica {
+    pub(crate) lane: Lane,
+    pub(crate) weight: U256,
+    pub(crate) state: ReplicaState,
+    pub(crate) updated: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum ReplicaState {
+    /// On its way.
+    Live { stage: Stage, since: Moment },
+    /// Its worker is away too long; it may come back with the work done.
+    Lost,
+    /// Nothing will come. A worker at fault may be asked again later.
+    Failed { failure: Failure, since: Moment },
+}
+
+/// The transaction that a task needs next, if it is on its way.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Errand {
+    #[default]
+    None,
+    Queued(Kind),
+    InFlight(Kind),
+    /// The last try failed.
+    Resting {
+        kind: Kind,
+        until: Moment,
+        reason: String,
+    },
+}
+
+/// The storing of the result.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Upload {
+    #[default]
+    None,
+    Asked {
+        worker: Address,
+        since: Moment,
+    },
+    Running {
+        worker: Address,
+        since: Moment,
+    },
+}
+
+impl Task {
+    /// A task of which nothing is known but its place in its deal.
+    pub(crate) fn new(id: TaskId, deal: DealId, offset: u64, start: Timestamp) -> Self {
+        Self {
+            id,
+            deal,
+            offset,
+            turn: (offset, start, id),
+            phase: Phase::Unread,
+            seen_block: 0,
+            reading: None,
+            read_at: Moment::default(),
+            replicas: BTreeMap::new(),
+            assignments: 0,
+            hopeless: None,
+            result: None,
+            weights: BTreeMap::new(),
+            errand: Errand::None,
+            failed_tries: 0,
+            is_alone: false,
+            told: BTreeMap::new(),
+            upload: Upload::None,
+            upload_rests: BTreeMap::new(),
+            is_unsaved: false,
+        }
+    }
+
+    /// A task as it was stored, in a process that starts at `now`.
+    pub(crate) fn restored(record: TaskRecord, start: Timestamp, now: Moment) -> Self {
+        let restore = |replica: ReplicaRecord| {
+            let state = match replica.failure {
+                Some(failure) => ReplicaState::Failed { failure, since: now },
+                None => ReplicaState::Live { stage: Stage::Promised, since: now },
+            };
+            let ReplicaRecord { worker, lane, weight, .. } = replica;
+            (worker, Replica { lane, weight, state, updated: Timestamp::default() })
+        };
+        Self {
+            replicas: record.replicas.into_iter().map(restore).collect(),
+            assignments: record.assignments,
+            hopeless: record.hopeless,
+            result: record.result,
+            weights: record.weights.into_iter().collect(),
+            ..Self::new(record.id, record.deal, record.offset, start)
+        }
+    }
+
+    pub(crate) fn record(&self) -> TaskRecord {
+        let replicas = self.replicas.iter().map(|(worker, replica)| ReplicaRecord {
+            worker: *worker,
+            lane: replica.lane,
+            weight: replica.weight,
+            failure: match &replica.state {
+                ReplicaState::Failed { failure, .. } => Some(failure.clone()),
+                ReplicaState::Live { .. } | ReplicaState::Lost => None,
+            },
+        });
+        TaskRecord {
+            id: self.id,
+            deal: self.deal,
+            offset: self.offset,
+            replicas: replicas.collect(),
+            assignments: self.assignments,
+            hopeless: self.hopeless.clone(),
+            result: self.result.clone(),
+            weights: self.weights.iter().map(|(worker, weight)| (*worker, *weight)).collect(),
+        }
+    }
+
+    /// Replaces what is known by what the chain says. `true` where the place in its life changed.
+    pub(crate) fn learn(&mut self, facts: TaskFacts) -> bool {
+        let before = core::mem::discriminant(&self.phase);
+        let TaskFacts { block, view, contributions } = facts;
+        let votes: Vec<Vote> = contributions.iter().map(|facts| self.vote(facts)).collect();
+        let weights: BTreeMap<Address, U256> =
+            votes.iter().map(|vote| (vote.worker, vote.weight)).collect();
+        if weights != self.weights {
+            self.weights = weights;
+            self.is_unsaved = true;
+        }
+        self.phase = Phase::of(block, view, votes, &self.phase);
+        self.seen_block = block;
+        let has_changed = before != core::mem::discriminant(&self.phase);
+        if has_changed {
+            self.failed_tries = 0;
+            self.is_alone = false;
+            if !matches!(self.errand, Errand::InFlight(_)) {
+                self.errand = Errand::None;
+            }
+        }
+        if !matches!(self.phase, Phase::Revealing(_)) {
+            self.upload = Upload::None;
+            self.upload_rests.clear();
+        }
+        if has_changed {
+            self.told.clear();
+        }
+        has_changed
+    }
+
+    /// A vote with its weight: as it was first seen, else by the worker's score, else by what was
+    /// expected at the assignment, whichever has the logarithm that the hub froze.
+    fn vote(&self, facts: &ContributionFacts) -> Vote {
+        let ContributionFacts { worker, view, score } = *facts;
+        let expected = self.replicas.get(&worker).map(|replica| replica.weight);
+        let known = [self.weights.get(&worker).copied(), Some(weight(score)), expected];
+        let is_frozen = |weight: &U256| U256::from(log_weight(*weight)) == view.weight;
+        let least = || U256::ONE.checked_shl(view.weight.saturating_to()).unwrap_or(U256::ONE);
+        let weight = known.into_iter().flatten().find(is_frozen).unwrap_or_else(least);
+        Vote { worker, hash: view.hash, weight, status: view.status }
+    }
+
+    pub(crate) fn votes(&self) -> &[Vote] {
+        match &self.phase {
+            Phase::Unread | Phase::Pending => &[],
+            Phase::Active { votes } => votes,
+            Phase::Revealing(revealing) => &revealing.votes,
+            Phase::Ended(ended) => &ended.votes,
+        }
+    }
+
+    pub(crate) fn vote_of(&self, worker: Address) -> Option<&Vote> {
+        self.votes().iter().find(|vote| vote.worker == worker)
+    }
+
+    /// Replicas from which a vote is still expected.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Address, &Replica, Stage)> {
+        self.replicas.iter().filter_map(|(worker, replica)| match &replica.state {
+            ReplicaState::Live { stage, .. } if self.vote_of(*worker).is_none() => {
+                Some((*worker, replica, *stage))
+            }
+            ReplicaState::Live { .. } | ReplicaState::Lost | ReplicaState::Failed { .. } => None,
+        })
+    }
+
+    /// Everyone who computed or may compute this task.
+    pub(crate) fn involved(&self) -> BTreeSet<Address> {
+        let voters = self.votes().iter().map(|vote| vote.worker);
+        self.replicas.keys().copied().chain(voters).collect()
+    }
+
+    /// Whether `worker` may be given this task: never twice at a time, never after it voted, and
+    /// after a failure only if that was the worker's own and some time ago.
+    pub(crate) fn is_open_to(&self, worker: Address, now: Moment) -> bool {
+        if self.vote_of(worker).is_some() {
+            return false;
+        }
+        match self.replicas.get(&worker).map(|replica| &replica.state) {
+            None | Some(ReplicaState::Lost) => true,
+            Some(ReplicaState::Live { .. }) => false,
+            Some(ReplicaState::Failed { failure, since }) => {
+                !failure.cause.is_of_the_task() && since.after(SAME_WORKER_SECONDS) <= now
+            }
+        }
+    }
+
+    /// When a worker that is resting after a failure may be asked again.
+    pub(crate) fn next_retry(&self, now: Moment) -> Option<Moment> {
+        let retry = |replica: &Replica| match &replica.state {
+            ReplicaState::Failed { failure, since } if !failure.cause.is_of_the_task() => {
+                Some(since.after(SAME_WORKER_SECONDS)).filter(|at| *at > now)
+            }
+            ReplicaState::Failed { .. } | ReplicaState::Live { .. } | ReplicaState::Lost => None,
+        };
+        self.replicas.values().filter_map(retry).min()
+    }
+
+    /// The failures that other workers would most likely meet too.
+    pub(crate) fn own_failures(&self) -> impl Iterator<Item = &Failure> {
+        self.replicas.values().filter_map(|replica| match &replica.state {
+            ReplicaState::Failed { failure, .. } if failure.cause.is_of_the_task() => Some(failure),
+            ReplicaState::Failed { .. } | ReplicaState::Live { .. } | ReplicaState::Lost => None,
+        })
+    }
+
+    /// The stored result, if it is the one that the consensus is about.
+    pub(crate) fn result_of(&self, consensus: ResultHash) -> Option<&StoredResult> {
+        self.result.as_ref().filter(|stored| ResultHash::of(self.id, stored.digest) == consensus)
+    }
+}
+
+impl Phase {
+    fn of(at: u64, view: TaskView, votes: Vec<Vote>, known: &Self) -> Self {
+        let digest = Some(view.digest).filter(|digest| *digest != ResultDigest::ZERO);
+        let ended = |is_completed, votes| {
+            // Read again, an ended task has still ended when it was first seen so.
+            let block = match known {
+                Self::Ended(ended) => ended.block.min(at),
+                Self::Unread | Self::Pending | Self::Active { .. } | Self::Revealing(_) => at,
+            };
+            Self::Ended(Ended { is_completed, votes, digest, block, time: view.results_time })
+        };
+        match view.status {
+            TaskStatus::Unset => Self::Pending,
+            TaskStatus::Active => Self::Active { votes },
+            TaskStatus::Revealing => Self::Revealing(Revealing {
+                votes,
+                consensus: view.consensus,
+                deadline: view.reveal_deadline,
+                digest,
+                reveals: view.reveal_count,
+                winners: view.winner_count,
+            }),
+            TaskStatus::Completed => ended(true, votes),
+            TaskStatus::Failed => ended(false, votes),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a task waits for, as the plan that decides it says.
+
+use crate::action::Kind;
+use alloc::string::String;
+use core::fmt;
+use poco_core::Timestamp;
+
+/// What a task waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The node's answer.
+    Chain,
+    /// A transaction of ours.
+    Transaction(Kind),
+    /// The next try of a transaction.
+    Rest { kind: Kind, reason: String },
+    /// Workers. `reason` says why nobody has it.
+    Workers {
+        connected: usize,
+        fitting: usize,
+        free: usize,
+        under_way: usize,
+        last: Option<String>,
+    },
+    /// Votes of replicas.
+    Votes { under_way: usize, votes: usize },
+    /// Winners that have to disclose.
+    Reveals { missing: u64, until: Timestamp },
+    /// A revealer that stores the result.
+    Result { is_running: bool, connected: usize },
+    /// The final deadline, since nothing can be done before.
+    Claim { reason: String, at: Timestamp },
+    /// Nothing: finalized.
+    Completed,
+    /// Nothing: claimed.
+    Claimed { reason: Option<String> },
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain => f.write_str("the node, to read the task from the chain"),
+            Self::Transaction(kind) => write!(f, "{} to be mined", kind.name()),
+            Self::Rest { kind, reason } => {
+                write!(f, "the next try to {}: {reason}", kind.name())
+            }
+            Self::Workers { connected, fitting, free, under_way, last } => {
+                write!(
+                    f,
+                    "workers: {under_way} compute it, {connected} are connected, {fitting} of the \
+                     others fit, {free} of these have a free slot"
+                )?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))
+            }
+            Self::Votes { under_way, votes } => {
+                write!(f, "contributions: {under_way} under way, {votes} on chain")
+            }
+            Self::Reveals { missing, until } => {
+                write!(f, "{missing} winners to reveal, at most until {}", until.0)
+            }
+            Self::Result { is_running: true, .. } => f.write_str("the upload of the result"),
+            Self::Result { is_running: false, connected } => {
+                write!(f, "a worker to store the result; {connected} that revealed are connected")
+            }
+            Self::Claim { reason, at } => {
+                write!(f, "{reason}; refunded at the final deadline, {}", at.0)
+            }
+            Self::Completed => f.write_str("nothing: completed"),
+            Self::Claimed { reason: None } => f.write_str("nothing: refunded"),
+            Self::Claimed { reason: Some(reason) } => write!(f, "nothing: refunded; {reason}"),
+        }
+    }
+}

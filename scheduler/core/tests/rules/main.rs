@@ -1,0 +1,10 @@
+//! The scheduler's rules, played against the model of the contract.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many actions")]
+
+mod chance;
+mod ending;
+mod failing;
+mod life;
+mod reorg;
+mod world;

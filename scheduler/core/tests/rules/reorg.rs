@@ -1,0 +1,74 @@
+//! Blocks that never were.
+
+use crate::world::{World, digest, task};
+use poco_core::task::TaskStatus;
+use poco_scheduler_core::{Action, Input, Notice, ReportBody, ReportStatus, Stage};
+
+#[test]
+fn after_a_rollback_a_task_is_what_the_chain_says_and_promises_stay() {
+    let mut world = World::new();
+    for name in 1..=2 {
+        world.connect(name, 1);
+    }
+    let id = task(world.order(3, 1), 0);
+    for name in 1..=2 {
+        world.says(name, id, ReportBody::Reached(Stage::Running));
+    }
+    let (before, block) = (world.hub.clone(), world.block);
+    world.contribute(1, id, digest("right")).unwrap();
+    world.contribute(2, id, digest("right")).unwrap();
+    assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Revealing);
+    world.commands();
+    // The two blocks with the votes are gone.
+    (world.hub, world.block) = (before, block);
+    world.tell(Input::Rollback { to: block });
+    assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Active);
+    assert_eq!(world.assigned(id), [], "both still hold their authorization");
+    world.contribute(1, id, digest("right")).unwrap();
+    world.contribute(2, id, digest("right")).unwrap();
+    world.reveal(1, id, digest("right"));
+    world.reveal(2, id, digest("right"));
+    world.store_result(1, id, digest("right"));
+    assert_eq!(world.hub.task(id).status, TaskStatus::Completed);
+}
+
+#[test]
+fn an_end_that_never_was_is_taken_back() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    let (before, block) = (world.hub.clone(), world.block);
+    world.contribute_and_finalize(1, id, digest("right")).unwrap();
+    assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Completed);
+    (world.hub, world.block) = (before, block);
+    world.tell(Input::Rollback { to: block });
+    assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Active);
+    world.contribute_and_finalize(1, id, digest("right")).unwrap();
+    assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Completed);
+}
+
+#[test]
+fn a_deal_that_never_was_is_forgotten() {
+    let mut world = World::new();
+    let (before, block) = (world.hub.clone(), world.block);
+    let deal = world.order(1, 2);
+    assert_eq!((world.stored.len(), world.deals.len()), (2, 1));
+    (world.hub, world.block) = (before, block);
+    world.tell(Input::Rollback { to: block });
+    assert!(world.wanted.contains(&Action::Note(Notice::DealGone { deal })));
+    assert_eq!((world.stored.len(), world.deals.len()), (0, 0));
+}
+
+#[test]
+fn an_answer_about_blocks_that_never_were_is_not_believed() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    let (before, block) = (world.hub.clone(), world.block);
+    world.contribute_and_finalize(1, id, digest("right")).unwrap();
+    let late = world.facts(id);
+    (world.hub, world.block) = (before, block);
+    world.tell(Input::Rollback { to: block });
+    world.tell(Input::TaskRead { task: id, epoch: 0, facts: Box::new(late) });
+    assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Active);
+}
