@@ -1,0 +1,183 @@
+//! Starts what the core decided, after it was stored. Every answer comes back as an arrival.
+
+use crate::arrival::{Arrival, Outbox};
+use crate::failpoint;
+use crate::link::{Connection, report_message, upload};
+use crate::reads;
+use crate::runs::{Order, Runs};
+use poco_chain::{Chain, RpcError, SendError, Sender, Transaction};
+use poco_core::{Address, Call, TaskId};
+use poco_proto::v1;
+use poco_worker_core::{Action, Input, Intent, Outcome, Stored, UploadOutcome};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
+use v1::worker_message::Body;
+
+/// All that the core's actions reach.
+pub(crate) struct Effects {
+    pub(crate) chain: Chain,
+    pub(crate) sender: Sender,
+    pub(crate) worker: Address,
+    pub(crate) runs: Runs,
+    pub(crate) arrivals: mpsc::Sender<Arrival>,
+    pub(crate) connection: Option<Connection>,
+}
+
+impl Effects {
+    /// Starts one action. Those that are records were written before.
+    pub(crate) fn start(&mut self, action: Action) {
+        match action {
+            Action::Persist(_) | Action::Forget(_) => {}
+            Action::ReadFacts { task, deal } => self.read_facts(task, deal),
+            Action::ReadTask(task) => self.read_task(task),
+            Action::Run { task, deal, index, work } => {
+                tracing::info!(%task, %deal, index, "running");
+                self.runs.run(Order { task, deal, index, work });
+            }
+            Action::Discard(task) => self.runs.discard(task),
+            Action::Transact { task, intent, call } => self.transact(task, intent, *call),
+            Action::Upload { task, result } => self.upload(task, *result),
+            Action::Report { task, stage, failure, transaction } => {
+                match &failure {
+                    Some(failure) => {
+                        tracing::info!(%task, ?stage, cause = ?failure.cause, detail = failure.detail, "reporting");
+                    }
+                    None => tracing::info!(%task, ?stage, "reporting"),
+                }
+                let failure = failure.map(|failure| *failure);
+                let report = report_message(task, stage, failure, transaction);
+                self.say(Body::Report(report));
+            }
+        }
+    }
+
+    /// Acknowledges a command on the stream it came by.
+    pub(crate) fn acknowledge(&mut self, id: u64, outbox: &Outbox) {
+        // A stream that is gone needs no acknowledgement: the scheduler sends the command again.
+        if let Err(TrySendError::Full(_)) = outbox.try_send(Body::Ack(v1::Ack { id })) {
+            self.break_off();
+        }
+    }
+
+    fn say(&mut self, body: Body) {
+        let Some(connection) = &self.connection else { return };
+        if let Err(TrySendError::Full(_)) = connection.outbox.try_send(body) {
+            self.break_off();
+        }
+    }
+
+    /// A stream that takes nothing more is as good as broken; the next one is told everything.
+    fn break_off(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.end.cancel();
+        }
+    }
+
+    fn read_facts(&self, task: TaskId, deal: poco_core::DealId) {
+        let (chain, worker) = (self.chain.clone(), self.worker);
+        self.answer(async move {
+            match reads::facts(&chain, worker, task, deal).await {
+                Ok((head, facts)) => {
+                    vec![head_of(head), Input::Facts { task, facts: Box::new(facts) }.into()]
+                }
+                Err(error) => vec![unread(task, &error)],
+            }
+        });
+    }
+
+    fn read_task(&self, task: TaskId) {
+        let (chain, worker) = (self.chain.clone(), self.worker);
+        self.answer(async move {
+            match reads::view(&chain, worker, task).await {
+                Ok((head, view)) => {
+                    vec![head_of(head), Input::View { task, view: Box::new(view) }.into()]
+                }
+                Err(error) => vec![unread(task, &error)],
+            }
+        });
+    }
+
+    fn transact(&self, task: TaskId, intent: Intent, call: Call) {
+        let (sender, chain) = (self.sender.clone(), self.chain.clone());
+        self.answer(async move {
+            let (name, before, after) = match intent {
+                Intent::Contribute => {
+                    ("contribute", "worker.contribute.before", "worker.contribute.after")
+                }
+                Intent::Reveal => ("reveal", "worker.reveal.before", "worker.reveal.after"),
+                Intent::ContributeAndFinalize => (
+                    "contributeAndFinalize",
+                    "worker.contribute-and-finalize.before",
+                    "worker.contribute-and-finalize.after",
+                ),
+            };
+            failpoint::hit(before);
+            let sent =
+                sender.send(&format!("{name} {task}"), Transaction::hub(&chain, &call)).await;
+            failpoint::hit(after);
+            let outcome = match sent {
+                Ok(receipt) => {
+                    let (transaction, block) = (receipt.transaction, receipt.block.number);
+                    tracing::info!(%task, call = name, %transaction, block, "mined");
+                    Outcome::Mined { transaction, block }
+                }
+                Err(SendError::Refused(refusal)) => {
+                    tracing::info!(%task, call = name, reason = refusal.reason, "refused");
+                    Outcome::Refused { reason: refusal.reason }
+                }
+                Err(
+                    error @ (SendError::NoGas { .. }
+                    | SendError::FeeAboveCap { .. }
+                    | SendError::Stopped),
+                ) => {
+                    tracing::warn!(%task, call = name, %error, "not sent");
+                    Outcome::NotSent { detail: error.to_string() }
+                }
+            };
+            vec![Input::Settled { task, intent, outcome }.into()]
+        });
+    }
+
+    fn upload(&self, task: TaskId, stored: Stored) {
+        let (connection, path) = (self.connection.clone(), self.runs.zip(task));
+        self.answer(async move {
+            failpoint::hit("worker.upload.before");
+            let outcome = match connection {
+                Some(connection) => {
+                    upload(connection, task, path, stored).await.map_err(|error| error.to_string())
+                }
+                None => Err("there is no stream to the scheduler".into()),
+            };
+            failpoint::hit("worker.upload.after");
+            let outcome = match outcome {
+                Ok(location) => UploadOutcome::Stored { location },
+                Err(detail) => {
+                    tracing::warn!(%task, error = detail, "the upload failed");
+                    UploadOutcome::Failed { detail }
+                }
+            };
+            vec![Input::UploadEnded { task, outcome }.into()]
+        });
+    }
+
+    /// Runs something whose answers go to the loop.
+    fn answer(&self, work: impl Future<Output = Vec<Arrival>> + Send + 'static) {
+        let arrivals = self.arrivals.clone();
+        tokio::spawn(async move {
+            for arrival in work.await {
+                // A closed queue: the process ends, and the next one asks again.
+                let _ = arrivals.send(arrival).await;
+            }
+        });
+    }
+}
+
+fn head_of(head: poco_chain::BlockRef) -> Arrival {
+    Arrival::Head { timestamp: head.timestamp, seen: Instant::now() }
+}
+
+fn unread(task: TaskId, error: &RpcError) -> Arrival {
+    tracing::debug!(%task, %error, "the chain could not be read");
+    Input::Unread(task).into()
+}

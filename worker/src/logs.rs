@@ -1,0 +1,23 @@
+//! Logs: to standard error, as text or JSON.
+
+use crate::config::{Config, LogFormat};
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging.
+///
+/// # Errors
+/// Where the filter cannot be read.
+pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
+    let filter: EnvFilter = config.log.parse().with_context(|| format!("log: {:?}", config.log))?;
+    // The engine's client would log environments, and with them secrets.
+    let cap = poco_sandbox::LOG_FILTER.parse().expect("the sandbox's directive is a valid one");
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter.add_directive(cap))
+        .with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}

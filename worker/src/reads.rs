@@ -1,0 +1,66 @@
+//! Reads what the core asks of the chain, in the core's words.
+
+use poco_chain::{AppEntry, BlockRef, Chain, DatasetEntry, RpcError};
+use poco_core::{Address, Bytes, Deal, DealId, TaskId};
+use poco_worker_core::{Facts, Program, View};
+
+/// The task and the worker's contribution, with a block that was the latest before.
+pub(crate) async fn view(
+    chain: &Chain,
+    worker: Address,
+    task: TaskId,
+) -> Result<(BlockRef, View), RpcError> {
+    // First the block, so that what is read after it is at least as new.
+    let head = chain.latest().await?;
+    let (view, contribution) =
+        tokio::try_join!(chain.task(task), chain.contribution(task, worker))?;
+    Ok((head, View { block: head.number, task: view, contribution }))
+}
+
+/// All that says whether an assignment is worth accepting.
+pub(crate) async fn facts(
+    chain: &Chain,
+    worker: Address,
+    task: TaskId,
+    deal: DealId,
+) -> Result<(BlockRef, Facts), RpcError> {
+    let (head, view) = view(chain, worker, task).await?;
+    let (deal, account) = tokio::try_join!(chain.deal(deal), chain.account(worker))?;
+    let mut facts = Facts {
+        deal: None,
+        app: None,
+        dataset: None,
+        work_clock_time_ref_seconds: None,
+        free_stake: account.free,
+        view,
+    };
+    if let Some(deal) = deal {
+        let category = chain.category(deal.category).await?;
+        facts.work_clock_time_ref_seconds =
+            category.map(|category| category.work_clock_time_ref_seconds);
+        (facts.app, facts.dataset) = programs(chain, &deal).await?;
+        facts.deal = Some(deal);
+    }
+    Ok((head, facts))
+}
+
+async fn programs(
+    chain: &Chain,
+    deal: &Deal,
+) -> Result<(Option<Program>, Option<Program>), RpcError> {
+    let app = chain.app(deal.app.pointer).await?.map(program_of_app);
+    let dataset = match deal.dataset.pointer.is_zero() {
+        true => None,
+        false => chain.dataset(deal.dataset.pointer).await?.map(program_of_dataset),
+    };
+    Ok((app, dataset))
+}
+
+fn program_of_app(entry: AppEntry) -> Program {
+    Program { kind: entry.kind, multiaddr: entry.multiaddr, checksum: entry.checksum }
+}
+
+fn program_of_dataset(entry: DatasetEntry) -> Program {
+    let multiaddr: Bytes = entry.multiaddr;
+    Program { kind: String::new(), multiaddr, checksum: entry.checksum }
+}

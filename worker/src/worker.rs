@@ -1,0 +1,159 @@
+//! Brings the worker up, keeps it running, takes it down.
+
+use crate::arrival::QUEUE_LEN;
+use crate::clock::Clock;
+use crate::config::Checked;
+use crate::effects::Effects;
+use crate::event_loop::{EventLoop, Status};
+use crate::follow::follow;
+use crate::http;
+use crate::journal::{Journal, Owner};
+use crate::link::{Identity, Link};
+use crate::runs::{Runs, Tools};
+use crate::stake;
+use anyhow::Context as _;
+use poco_chain::{Chain, Sender, Wallet};
+use poco_core::Address;
+use poco_proto::v1;
+use poco_sandbox::input::{FetchSettings, Fetcher};
+use poco_sandbox::{Engine, Sandbox, Settings};
+use poco_worker_core::Core;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// A live task is read from the chain at least this often; events bring it sooner.
+const POLL_MILLIS: u64 = 10_000;
+
+/// The core's own limit on a pull or fetch lies this far behind the sandbox's, which says more.
+const LATER_SECONDS: u64 = 30;
+
+/// How long the link may take to end when the worker stops.
+const STOP_TIME: Duration = Duration::from_secs(5);
+
+/// Serves the pool until `stop`.
+///
+/// # Errors
+/// One line that says what the operator can do.
+pub(crate) async fn run(
+    checked: Checked,
+    wallet: Wallet,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let wallet = Arc::new(wallet);
+    let worker = wallet.address();
+    let chain = connect(&checked).await?;
+    let head = chain.latest().await.context("cannot read the chain")?;
+    let owner = Owner { worker, chain_id: chain.chain_id(), hub: chain.hub() };
+    let data_dir = std::path::absolute(&checked.config.data_dir)?;
+    let journal = Journal::open(&data_dir.join("journal"), &owner)?;
+    let sandbox = sandbox(&checked, worker, &data_dir.join("runs")).await?;
+    let settings = checked.config.sender.clone();
+    let sender = Sender::start(chain.clone(), wallet.clone(), journal.ledger(), settings).await?;
+    stake::prepare(&chain, &sender, worker, checked.auto_deposit).await;
+
+    let (arrivals, queue) = mpsc::channel(QUEUE_LEN);
+    let tools = Tools {
+        sandbox,
+        fetcher: fetcher(&checked)?,
+        config: checked.config.sandbox.clone(),
+        arrivals: arrivals.clone(),
+    };
+    let clock = Clock::new(head.timestamp);
+    let records = journal.records()?;
+    let runs = Runs::new(tools);
+    runs.sweep(records.iter().map(|record| record.assignment.task)).await;
+    tracing::info!(%worker, pool = %checked.workerpool, tasks = records.len(), "starting");
+    let core = Core::new(core_config(&checked, worker), records, clock.now());
+    let (live, live_seen) = watch::channel(core.live());
+    let (status, status_seen) = watch::channel(Status::default());
+
+    let link = Link {
+        url: checked.scheduler_url.clone(),
+        identity: identity(&checked, &chain, wallet),
+        capacity: capacity(&checked),
+        live: live_seen,
+        arrivals: arrivals.clone(),
+    };
+    let link = tokio::spawn(link.run(stop.clone()));
+    let following = tokio::spawn(follow(chain.clone(), head.number, arrivals.clone()));
+    if let Some(address) = checked.config.http_listen {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}; choose another http_listen"))?;
+        tokio::spawn(http::serve(listener, status_seen, stop.clone()));
+    }
+    let effects = Effects { chain, sender, worker, runs, arrivals, connection: None };
+    let main = EventLoop { core, clock, journal, effects, arrivals: queue, status, live }
+        .run(stop.clone());
+    let ended = Box::pin(main).await;
+    stop.cancel();
+    following.abort();
+    if tokio::time::timeout(STOP_TIME, link).await.is_err() {
+        tracing::debug!("the stream to the scheduler did not end in time");
+    }
+    tracing::info!("stopped; containers go on, and the next start goes on with them");
+    ended
+}
+
+/// A connection that sees events at once: the core itself counts confirmations before it
+/// discloses or deletes anything.
+pub(crate) async fn connect(checked: &Checked) -> anyhow::Result<Chain> {
+    let settings = poco_chain::ChainSettings { confirmations: 0, ..checked.chain.clone() };
+    Ok(Chain::connect(&settings).await?)
+}
+
+async fn sandbox(checked: &Checked, worker: Address, root: &Path) -> anyhow::Result<Sandbox> {
+    let config = &checked.config.sandbox;
+    let engine = Engine::connect(config.engine_url.as_deref()).await?;
+    std::fs::create_dir_all(root)
+        .with_context(|| format!("cannot make the folder {}", root.display()))?;
+    let (root, labels) = (root.to_owned(), config.labels.clone());
+    Ok(Sandbox::new(engine, Settings { worker, root, disk: config.disk_mode(), labels }))
+}
+
+fn fetcher(checked: &Checked) -> anyhow::Result<Fetcher> {
+    let config = &checked.config.sandbox;
+    let settings = FetchSettings {
+        allow_private: config.allow_private_inputs,
+        gateways: config.ipfs_gateways.clone(),
+        bytes_max: config.input_bytes,
+        time_max: Duration::from_secs(config.fetch_seconds),
+    };
+    Fetcher::new(settings).context("cannot set up fetching of inputs")
+}
+
+fn core_config(checked: &Checked, worker: Address) -> poco_worker_core::Config {
+    let config = &checked.config;
+    let later = |seconds: u64| seconds.saturating_add(LATER_SECONDS).saturating_mul(1000);
+    poco_worker_core::Config {
+        worker,
+        workerpool: checked.workerpool,
+        slots: config.slots,
+        tag: checked.tag,
+        confirmations: checked.chain.confirmations,
+        poll_millis: POLL_MILLIS,
+        pull_millis_max: later(config.sandbox.pull_seconds),
+        fetch_millis_max: later(config.sandbox.fetch_seconds),
+    }
+}
+
+pub(crate) fn identity(checked: &Checked, chain: &Chain, wallet: Arc<Wallet>) -> Identity {
+    let (chain_id, hub) = (chain.chain_id(), chain.hub());
+    Identity { wallet, workerpool: checked.workerpool, chain_id, hub }
+}
+
+fn capacity(checked: &Checked) -> v1::Capacity {
+    let (config, slots) = (&checked.config.sandbox, checked.config.slots);
+    let cpus = u64::from(slots).saturating_mul(config.cpu_milli).div_ceil(1000);
+    v1::Capacity {
+        slots,
+        cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
+        memory_bytes: config.memory_bytes.saturating_mul(slots.into()),
+        disk_bytes: config.out_bytes.saturating_mul(slots.into()),
+        tag: checked.tag.0.to_vec(),
+    }
+}
