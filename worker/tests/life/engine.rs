@@ -1,0 +1,107 @@
+//! An app image made of busybox, served by a registry of this machine, and a look at containers.
+
+use poco_core::{B256, TaskId};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// The label by which leftovers of these tests are found.
+pub(crate) const LABEL: (&str, &str) = ("poco.test", "worker");
+
+/// An image as the chain registers it. Its registry ends with it.
+pub(crate) struct App {
+    pub(crate) multiaddr: String,
+    pub(crate) checksum: B256,
+    registry: Child,
+    _folder: TempDir,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        docker(&["rmi", "-f", &self.multiaddr]);
+        let _ = self.registry.kill();
+        let _ = self.registry.wait();
+    }
+}
+
+/// Makes and pushes the image; none if whoever runs the tests asked for them to be skipped.
+pub(crate) async fn app(name: &str) -> Option<App> {
+    if std::env::var_os("POCO_SKIP_ENGINE_TESTS").is_some() {
+        let notice = "SKIPPED: POCO_SKIP_ENGINE_TESTS is set; no container was run";
+        let _closed = writeln!(std::io::stderr(), "{notice}");
+        return None;
+    }
+    let name = name.to_owned();
+    Some(tokio::task::spawn_blocking(move || make(&name)).await.unwrap())
+}
+
+fn make(name: &str) -> App {
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, address) = registry(&folder);
+    let multiaddr = format!("{address}/{name}:latest");
+    let root = folder.path().join("root");
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::copy("/bin/busybox", root.join("bin/busybox"))
+        .expect("busybox is missing: apt-get install busybox-static");
+    for program in ["sh", "echo", "sleep", "cat"] {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(program)).unwrap();
+    }
+    // A content of its own, so that it is pulled and not found.
+    std::fs::write(root.join("mark"), &multiaddr).unwrap();
+    let dockerfile =
+        "FROM scratch\nCOPY root/ /\nLABEL poco.test=worker\nENTRYPOINT [\"/bin/sh\", \"-c\"]\n";
+    std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+    let context = folder.path().display().to_string();
+    docker(&["build", "-q", "-t", &multiaddr, &context]).expect("the image builds");
+    let pushed = docker(&["push", &multiaddr]).expect("the image is pushed");
+    let (_, digest) = pushed.split_once("sha256:").expect("a push prints the digest");
+    let checksum: B256 = digest[..64].parse().unwrap();
+    docker(&["rmi", "-f", &multiaddr]).expect("the image is here");
+    App { multiaddr, checksum, registry, _folder: folder }
+}
+
+fn registry(folder: &TempDir) -> (Child, String) {
+    let config = folder.path().join("registry.yml");
+    let storage = folder.path().join("registry").display().to_string();
+    let text = format!(
+        "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: \
+         {storage}\nhttp:\n  addr: 127.0.0.1:0\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut child = Command::new("docker-registry")
+        .arg("serve")
+        .arg(&config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("docker-registry is missing: apt-get install docker-registry");
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let address = lines
+        .find_map(|line| {
+            let (_, rest) = line.split_once("listening on ")?;
+            rest.split(['"', ' ']).next().map(str::to_owned)
+        })
+        .expect("the registry ended before it listened");
+    // Its log has to be read on, or the registry would block when the pipe is full.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, address)
+}
+
+/// How often containers of a task were started.
+pub(crate) fn starts_of(task: TaskId) -> usize {
+    let filter = format!("label=poco.task={task}");
+    let args = ["events", "--since", "1h", "--until", "0s", "--filter", "event=start"];
+    let args = [&args[..], &["--filter", &filter]].concat();
+    docker(&args).expect("the engine tells its events").lines().count()
+}
+
+/// Whether a container of a task runs.
+pub(crate) fn is_running(task: TaskId) -> bool {
+    let filter = format!("label=poco.task={task}");
+    !docker(&["ps", "-q", "--filter", &filter]).expect("the engine answers").trim().is_empty()
+}
+
+fn docker(args: &[&str]) -> Option<String> {
+    let output = Command::new("docker").args(args).output().expect("docker is missing");
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,123 @@
+//! The program under test, as a process with its own folder.
+
+use crate::engine::LABEL;
+use crate::market::{Market, PATIENCE};
+use crate::pool::Pool;
+use poco_chain::keystore::{KdfCost, store};
+use poco_core::TaskId;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A machine that rents itself out.
+pub(crate) struct Machine {
+    folder: TempDir,
+    config: PathBuf,
+}
+
+/// A running worker; killed when dropped.
+pub(crate) struct Worker {
+    child: Child,
+    log: PathBuf,
+}
+
+/// The points where it can be made to die.
+pub(crate) fn failpoints() -> Vec<String> {
+    let output = program().arg("--list-failpoints").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_poco-worker"))
+}
+
+impl Machine {
+    pub(crate) fn new(market: &Market, pool: &Pool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keystore = store(folder.path(), &market.worker, "pass", KdfCost::CHEAP).unwrap();
+        let (label, value) = LABEL;
+        let text = format!(
+            "data_dir = '{}'\nscheduler_url = '{}'\nworkerpool = '{}'\nslots = 2\n\
+             log = 'info,poco_worker=debug'\n[keystore]\npath = '{}'\n[chain]\nrpc_urls = ['{}']\n\
+             hub = '{}'\n[sandbox]\nmemory_bytes = 67108864\nout_bytes = 8388608\n\
+             [sandbox.labels]\n'{label}' = '{value}'\n",
+            folder.path().join("data").display(),
+            pool.url,
+            market.workerpool,
+            keystore.display(),
+            market.addresses.rpc_url,
+            market.chain.hub(),
+        );
+        let config = folder.path().join("worker.toml");
+        std::fs::write(&config, text).unwrap();
+        Self { folder, config }
+    }
+
+    /// Starts the worker, to die at `failpoint` if one is given.
+    pub(crate) fn start(&self, failpoint: Option<&str>) -> Worker {
+        let log = self.folder.path().join("worker.log");
+        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let mut command = program();
+        command.arg("--config").arg(&self.config).env("POCO_KEYSTORE_PASSWORD", "pass");
+        if let Some(point) = failpoint {
+            command.env("POCO_FAILPOINTS", point);
+        }
+        let child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        Worker { child, log }
+    }
+
+    /// Waits until nothing of a task is left on this machine.
+    pub(crate) async fn until_cleared(&self, task: TaskId) {
+        let runs = self.folder.path().join("data/runs");
+        let name = format!("{}-0", task.to_string().trim_start_matches("0x"));
+        let started = Instant::now();
+        while runs.join(&name).exists() {
+            assert!(started.elapsed() < PATIENCE, "{name} is still there\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default()
+    }
+}
+
+impl Worker {
+    /// Asks it to stop, and sees it stop well.
+    pub(crate) async fn terminate(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let status = self.ended().await;
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Waits until it died at the point it was to die at.
+    pub(crate) async fn until_dead(&mut self, point: &str) {
+        let status = self.ended().await;
+        assert!(!status.success(), "{point} was not reached\n{}", self.log());
+        assert!(self.log().contains("failpoint reached"), "{point}\n{}", self.log());
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "it goes on\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,143 @@
+//! The life of a task, with a real chain, a real engine and the program itself. The scheduler is
+//! the test's own: it does what a pool does, and nothing it does not need to.
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
+mod engine;
+mod machine;
+mod market;
+mod pool;
+
+use machine::Machine;
+use market::Market;
+use poco_core::task::TaskStatus;
+use poco_core::{Amount, TaskId};
+use poco_proto::v1;
+use pool::{Pool, Wish};
+
+/// Points that only the fast lane, a failure, or an abandoned run comes by.
+const ELSEWHERE: [&str; 3] =
+    ["worker.store.computed", "worker.contribute-and-finalize", "worker.store.failed"];
+
+/// What the chain holds when a task has gone well: paid out, nothing lost, nothing locked.
+async fn assert_paid(market: &Market, task: TaskId, tasks: u64) {
+    let view = market.chain.task(task).await.unwrap();
+    assert_eq!(view.status, TaskStatus::Completed);
+    let account = market.chain.account(market.worker.address()).await.unwrap();
+    assert_eq!(account.locked, Amount::ZERO);
+    // The pool's price less its owner's share of 1 %, for each task.
+    let earned = Amount::from_nano(market::DEPOSIT + tasks * market::PRICE / 100 * 99);
+    assert_eq!(account.free, earned);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_run_voted_for_revealed_uploaded_and_forgotten() {
+    let Some(app) = engine::app("classic").await else { return };
+    let market = Market::open(&app, 1, 1).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    pool.until_finalized(task).await;
+    assert_paid(&market, task, 1).await;
+    assert_eq!(pool.digest_of_upload(task), market.chain.task(task).await.unwrap().digest);
+    machine.until_cleared(task).await;
+    worker.terminate().await;
+    assert_eq!(engine::starts_of(task), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_fast_lane_the_worker_finalizes_itself() {
+    let Some(app) = engine::app("fast").await else { return };
+    let market = Market::open(&app, 1, 1).await;
+    let pool = Pool::open(&market, v1::Lane::Fast).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    machine.until_cleared(task).await;
+    assert_paid(&market, task, 1).await;
+    let view = market.chain.task(task).await.unwrap();
+    assert_eq!(pool.digest_of_upload(task), view.digest);
+    assert!(view.results.starts_with(br#"{"storage":"ipfs","location":"/ipfs/"#));
+    worker.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_fails_says_why_and_costs_nothing() {
+    let Some(app) = engine::app("failing").await else { return };
+    let script = "echo to the log; echo to errors >&2; exit 7";
+    let market = Market::open_with(&app, 1, (1, script)).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    let failure = pool.until_failed(task).await;
+    assert_eq!(failure.cause(), v1::failure::Cause::ExitCode);
+    assert_eq!(failure.exit_code, 7);
+    assert_eq!(failure.stdout_tail.trim(), "to the log");
+    assert_eq!(failure.stderr_tail.trim(), "to errors");
+    machine.until_cleared(task).await;
+    let account = market.chain.account(market.worker.address()).await.unwrap();
+    assert_eq!(account.free, Amount::from_nano(market::DEPOSIT));
+    worker.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_worker_leaves_its_container_running_and_goes_on_with_it() {
+    let Some(app) = engine::app("adopted").await else { return };
+    let script = format!("sleep 4; {}", market::SCRIPT);
+    let market = Market::open_with(&app, 1, (1, &script)).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    pool.until(task, v1::Stage::Running).await;
+    worker.terminate().await;
+    assert!(engine::is_running(task));
+    let mut worker = machine.start(None);
+    pool.until_finalized(task).await;
+    assert_paid(&market, task, 1).await;
+    worker.terminate().await;
+    assert_eq!(engine::starts_of(task), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_scheduler_costs_no_stake() {
+    let Some(app) = engine::app("silent").await else { return };
+    let market = Market::open(&app, 1, 1).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::AssignOnly);
+    market.until_revealed(task).await;
+    worker.terminate().await;
+}
+
+/// Dies at every point of a task's life, one task for each, and loses none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_at_any_step_goes_on_where_it_was() {
+    let Some(app) = engine::app("dying").await else { return };
+    let points: Vec<String> = machine::failpoints()
+        .into_iter()
+        .filter(|name| !ELSEWHERE.iter().any(|other| name.starts_with(other)))
+        .collect();
+    let market = Market::open(&app, u64::try_from(points.len()).unwrap(), 1).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    for (index, point) in (0u64..).zip(&points) {
+        let mut dying = machine.start(Some(point));
+        let task = market.initialize(index).await;
+        pool.wish(task, Wish::Whole);
+        dying.until_dead(point).await;
+        let mut worker = machine.start(None);
+        pool.until_finalized(task).await;
+        machine.until_cleared(task).await;
+        worker.terminate().await;
+        assert_paid(&market, task, index + 1).await;
+        assert_eq!(engine::starts_of(task), 1, "{point}: the app ran once");
+    }
+}
