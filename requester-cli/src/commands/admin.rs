@@ -44,7 +44,7 @@ pub(crate) async fn run(context: &Context, command: AdminCommand) -> Result<(), 
         .ok_or_else(|| Failure::Usage("say on which chain to deploy: pass --rpc-url".to_owned()))?;
     let wallet = context.wallet()?;
     context.agree(&format!("Deploy a marketplace owned by {}?", wallet.address()))?;
-    let addresses = deploy(rpc_url, &wallet, DeployPlan::default()).await?;
+    let addresses = deploy(rpc_url, wallet, DeployPlan::default()).await?;
     addresses.write(&write)?;
     context.output.answer(&Deployed(addresses))
 }

@@ -1,0 +1,26 @@
+# Everything a developer or a newcomer types. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+ifeq ($(CI),true)
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/poco-target
+endif
+
+.PHONY: help setup build devnet up down demo test bench lint clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: ## install what is missing, and say what
+	@deploy/setup.sh
+
+build: setup ## build every binary
+	cargo build --bins
+
+test: setup ## run every test
+	@deploy/test.sh
+
+lint: setup ## formatting and lints only
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@deploy/deny.sh
