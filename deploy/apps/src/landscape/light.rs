@@ -7,8 +7,7 @@ use super::color::Color;
 pub(super) struct Light {
     /// The name on the command line.
     pub(super) name: &'static str,
-    /// Towards the sun or moon: right, up, away from the viewer. Unit length after
-    /// [`Light::sun`].
+    /// Towards the sun or moon: right, up, away from the viewer; of any length.
     towards: [f64; 3],
     /// Direct light.
     pub(super) direct: Color,
@@ -75,7 +74,7 @@ const DAWN: Light = Light {
     name: "dawn",
     towards: [-0.24, 0.165, 0.9],
     direct: Color::new(2.6, 1.55, 0.85),
-    ambient: Color::new(0.22, 0.26, 0.42),
+    ambient: Color::new(0.25, 0.30, 0.50),
     zenith: Color::new(0.05, 0.13, 0.36),
     middle: Color::new(0.25, 0.32, 0.54),
     horizon: Color::new(0.86, 0.50, 0.36),
@@ -83,8 +82,8 @@ const DAWN: Light = Light {
     cloud_bright: Color::new(1.25, 0.82, 0.66),
     cloud_dark: Color::new(0.36, 0.34, 0.46),
     clouds: 0.40,
-    haze: 0.034,
-    mist: 0.75,
+    haze: 0.030,
+    mist: 0.65,
     stars: 0.0,
     aurora: 0.0,
     disc: 0.000_13,
@@ -134,8 +133,8 @@ const DUSK: Light = Light {
 const NIGHT: Light = Light {
     name: "night",
     towards: [-0.27, 0.22, 0.85],
-    direct: Color::new(0.26, 0.30, 0.38),
-    ambient: Color::new(0.035, 0.060, 0.095),
+    direct: Color::new(0.55, 0.66, 0.86),
+    ambient: Color::new(0.062, 0.105, 0.165),
     zenith: Color::new(0.008, 0.014, 0.040),
     middle: Color::new(0.016, 0.034, 0.078),
     horizon: Color::new(0.050, 0.090, 0.135),

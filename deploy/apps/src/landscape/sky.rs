@@ -6,6 +6,9 @@ use super::noise::Noise;
 use crate::exact::power;
 use crate::random::{mix, unit};
 
+/// How much brighter the disc is than what it lights.
+const DISC_BRIGHTNESS: f64 = 3.0;
+
 /// Cells of the star field across one unit of direction; one cell holds at most one star.
 const STAR_CELLS: f64 = 170.0;
 
@@ -45,7 +48,7 @@ impl Sky {
         color = color + self.aurora(direction);
         // The disc, with an edge as soft as a few of its own widths are wide.
         let disc = smooth(light.disc * 1.35, light.disc * 0.75, 1.0 - towards_sun);
-        color = color + light.direct * (disc * if light.stars >= 1.0 { 3.2 } else { 4.0 });
+        color = color + light.direct * (disc * DISC_BRIGHTNESS);
         self.with_clouds(color, direction, towards_sun)
     }
 
