@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# Programs in the background: start, watch, end. Each has a pid file under $POCO_DATA/run with its pid
+# and the moment it started, so that a pid that was given to another program is never touched.
+
+# moment PID: when the process started, in ticks since boot; nothing if there is no such process.
+moment() {
+  local stat fields
+  stat="$(cat "/proc/$1/stat" 2>/dev/null)" || return 0
+  # The name, in parentheses, may hold blanks: count behind it.
+  read -ra fields <<<"${stat##*) }"
+  [ "${fields[0]}" = Z ] || printf '%s\n' "${fields[19]}"
+}
+
+# running NAME: its pid, if it runs.
+running() {
+  local pid started
+  read -r pid started 2>/dev/null <"$POCO_DATA/run/$1.pid" || return 1
+  [ -n "$started" ] && [ "$(moment "$pid")" = "$started" ] && printf '%s\n' "$pid"
+}
+
+# start NAME COMMAND…: in the background, out of reach of the terminal's Ctrl-C.
+start() {
+  local name="$1" pid
+  shift
+  mkdir -p "$POCO_DATA/run" "$POCO_DATA/logs"
+  setsid "$@" >"$POCO_DATA/logs/$name.log" 2>&1 </dev/null &
+  pid=$!
+  echo "$pid $(moment "$pid")" >"$POCO_DATA/run/$name.pid"
+}
+
+# stop NAME: asks it to end, and ends it if it does not within 20 s.
+stop() {
+  local pid
+  if pid="$(running "$1")"; then
+    kill -TERM "$pid" 2>/dev/null || true
+    for _ in $(seq 200); do
+      running "$1" >/dev/null || break
+      sleep 0.1
+    done
+    if running "$1" >/dev/null; then
+      say "$1 (pid $pid) does not end by itself: ending it"
+      kill -KILL "$pid" 2>/dev/null || true
+    fi
+  fi
+  rm -f "$POCO_DATA/run/$1.pid"
+}
+
+# is_taken PORT: whether anything listens there on this machine.
+is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# answers PORT PATH: whether a GET is answered with 200.
+answers() {
+  # shellcheck disable=SC2016 # the inner shell expands it
+  timeout 2 bash -c '
+    exec 3<>"/dev/tcp/127.0.0.1/$0" || exit 1
+    printf "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n" "$1" >&3
+    read -r _ status _ <&3 && [ "$status" = 200 ]' "$1" "$2" 2>/dev/null
+}
+
+# await NAME SECONDS COMMAND…: until the command succeeds. Fails if the time is over or the program
+# has ended, with the end of its log.
+await() {
+  local name="$1" deadline=$((SECONDS + $2)) reason="does not answer"
+  shift 2
+  while [ $SECONDS -lt $deadline ]; do
+    "$@" && return
+    running "$name" >/dev/null || { reason="has ended"; break; }
+    sleep 0.2
+  done
+  {
+    say "$name $reason; the end of $POCO_DATA/logs/$name.log:"
+    tail -n 12 "$POCO_DATA/logs/$name.log" | sed 's/^/  | /'
+  } >&2
+  return 1
+}

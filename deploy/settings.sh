@@ -1,0 +1,81 @@
+# shellcheck shell=bash disable=SC2034 # sourced: the scripts beside it use what is set here
+# What can be set from outside, with its defaults, and where things lie. Sourced from the checkout's top.
+
+POCO_DATA="${POCO_DATA:-up-data}"
+ADDRESSES="${ADDRESSES:-deploy/devnet/addresses.toml}"
+RPC_PORT="${RPC_PORT:-8545}"
+MARKET_PORT="${MARKET_PORT:-3000}"
+POOL_PORT="${POOL_PORT:-4000}"
+REGISTRY_PORT="${REGISTRY_PORT:-5005}"
+WORKERS="${WORKERS:-4}"
+BLOCK_TIME="${BLOCK_TIME:-}" # seconds; empty: a block for each transaction
+
+RPC_URL="http://127.0.0.1:$RPC_PORT"
+MARKET_URL="http://127.0.0.1:$MARKET_PORT"
+POOL_URL="http://127.0.0.1:$POOL_PORT"
+MNEMONIC='test test test test test test test test test test test junk'
+password_file="$POCO_DATA/keys/password"
+
+say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*"; }
+
+fail() {
+  printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2
+  exit 1
+}
+
+# The data folder by its full path: the docker registry and anvil take it from elsewhere.
+open_data_folder() {
+  mkdir -p "$POCO_DATA" || fail "cannot make the folder $POCO_DATA"
+  POCO_DATA="$(cd "$POCO_DATA" && pwd)"
+  password_file="$POCO_DATA/keys/password"
+}
+
+# foundry PROGRAM: its path. npm's own .bin/PROGRAM is a script around the program, and ending that
+# would leave the program running.
+foundry() {
+  local path
+  for path in contracts/node_modules/@foundry-rs/"$1"-*/bin/"$1"; do
+    [ -x "$path" ] && printf '%s/%s\n' "$PWD" "$path" && return
+  done
+  fail "$1 is missing: run make setup"
+}
+
+# built PROGRAM: the path of one of our binaries.
+built() {
+  local path="${POCO_BIN_DIR:-${CARGO_TARGET_DIR:-target}/debug}/$1"
+  [ -x "$path" ] || fail "$1 is not built: run make build"
+  printf '%s\n' "$path"
+}
+
+# make_key ROLE ACCOUNT: a keystore of its own folder for an account of the mnemonic. cast encrypts
+# with few rounds: these keys are public, and each command opens one.
+make_key() {
+  local folder="$POCO_DATA/keys/$1" draft="$POCO_DATA/keys/.$1" address cast
+  [ -f "$folder/key.json" ] && return
+  mkdir -p "$folder"
+  [ -f "$password_file" ] || (umask 077 && echo devnet >"$password_file")
+  rm -rf "$draft"
+  cast="$(foundry cast)"
+  address="$("$cast" wallet address --mnemonic "$MNEMONIC" --mnemonic-index "$2")"
+  "$cast" wallet import key --keystore-dir "$draft" --mnemonic "$MNEMONIC" --mnemonic-index "$2" \
+    --unsafe-password "$(<"$password_file")" >/dev/null
+  # cast leaves the address out; with it, a wallet can be shown without its password.
+  (umask 077 && sed "s/^{/{\"address\":\"$(tr 'A-F' 'a-f' <<<"${address#0x}")\",/" "$draft/key" >"$draft/key.json")
+  mv "$draft/key.json" "$folder/key.json"
+  rm -rf "$draft"
+}
+
+# address_of ROLE: the address of a key that make_key made.
+address_of() { sed -E 's/.*"address":"([0-9a-f]{40})".*/0x\1/' "$POCO_DATA/keys/$1/key.json"; }
+
+# become_poco ROLE ARGUMENTS…: replaces this process by the command line of one party.
+become_poco() {
+  local role="$1" program
+  shift
+  program="$(built poco)"
+  export POCO_STATE_DIR="$POCO_DATA/state/$role" POCO_MARKET_URL="$MARKET_URL"
+  exec "$program" --keystore-dir "$POCO_DATA/keys/$role" --password-file "$password_file" --yes "$@"
+}
+
+# poco_as ROLE ARGUMENTS…: the same in a process of its own.
+poco_as() { (become_poco "$@"); }
