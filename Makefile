@@ -24,3 +24,18 @@ lint: setup ## formatting and lints only
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	@deploy/deny.sh
+
+devnet: build ## a chain with all contracts, in the foreground (RPC_PORT, BLOCK_TIME, POCO_DATA)
+	@exec deploy/devnet.sh
+
+up: build ## a whole market in the background (WORKERS and ports: see deploy/settings.sh)
+	@deploy/up.sh
+
+down: ## stop what `make up` started
+	@deploy/down.sh
+
+demo: build ## a whole market and three real runs, from order to checked result (KEEP=1 keeps it)
+	@deploy/demo.sh
+
+clean: ## stop it all, and forget chain, market and results; builds stay
+	@deploy/clean.sh

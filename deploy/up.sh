@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# A whole market in the background: chain, registry with the example apps, market, scheduler, workers.
+# What runs already is left running. deploy/settings.sh says what can be set; down.sh stops it all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. deploy/settings.sh
+. deploy/processes.sh
+open_data_folder
+
+# Accounts of the mnemonic beyond this one have no coin on the devnet.
+workers_max=25
+started=()
+is_up=false
+
+stop_started() {
+  $is_up && return
+  local i
+  [ ${#started[@]} -eq 0 ] || say "stopping what was started; logs stay in $POCO_DATA/logs" >&2
+  for ((i = ${#started[@]} - 1; i >= 0; i--)); do stop "${started[$i]}"; done
+}
+
+# begin NAME PORT COMMAND…: starts a program unless it runs.
+begin() {
+  local name="$1" port="$2"
+  shift 2
+  running "$name" >/dev/null && return
+  if is_taken "$port"; then
+    fail "port $port, for $name, is taken: stop what uses it, or choose another (see deploy/settings.sh)"
+  fi
+  started+=("$name")
+  start "$name" "$@"
+}
+
+# field NAME: a field of the JSON object on the standard input, as poco prints it.
+field() { sed -nE "s/^ *\"$1\": \"?([^\",]*)\"?,?\$/\1/p" | head -n 1; }
+
+devnet_is_ready() { grep -q '^devnet: addresses in' "$POCO_DATA/logs/devnet.log"; }
+
+start_chain() {
+  begin devnet "$RPC_PORT" deploy/devnet.sh
+  await devnet 60 devnet_is_ready || exit 1
+  cp "$ADDRESSES" "$POCO_DATA/addresses.toml"
+  # Another devnet may write its own to $ADDRESSES meanwhile.
+  export POCO_ADDRESSES="$POCO_DATA/addresses.toml"
+}
+
+start_images() {
+  running registry >/dev/null || started+=(registry)
+  deploy/images.sh
+}
+
+# worker_account NUMBER: accounts 2 to 5 for the first four, then those behind the other parties'.
+worker_account() { [ "$1" -le 4 ] && echo $(($1 + 1)) || echo $(($1 + 4)); }
+
+make_keys() {
+  local number
+  make_key hub-owner 0
+  make_key pool 1
+  make_key requester 6
+  make_key app-provider 7
+  make_key dataset-provider 8
+  for number in $(seq "$WORKERS"); do make_key "worker-$number" "$(worker_account "$number")"; done
+}
+
+# fund ROLE TOKENS DEPOSIT: tokens for a party that never had any, and its part of them into the escrow.
+fund() {
+  local account
+  account="$(poco_as "$1" --json account show)"
+  has_none() { [ "$(field "$1" <<<"$account")" = 0 ]; }
+  has_none free && has_none locked || return 0
+  if has_none tokens; then
+    poco_as hub-owner --json account send "$(address_of "$1")" "$2RLC" >>"$POCO_DATA/logs/funding.log"
+  fi
+  if [ "$3" != 0 ]; then
+    poco_as "$1" --json account deposit "$3RLC" >>"$POCO_DATA/logs/funding.log"
+  fi
+}
+
+fund_parties() {
+  local number
+  say "funding the parties"
+  fund pool 10000 5000
+  fund requester 10000 5000
+  # Workers deposit by themselves.
+  for number in $(seq "$WORKERS"); do fund "worker-$number" 1000 0; done
+}
+
+start_market() {
+  begin market "$MARKET_PORT" "$(built poco-market)" --listen "127.0.0.1:$MARKET_PORT" \
+    --data-dir "$POCO_DATA/market"
+  await market 30 answers "$MARKET_PORT" /version || exit 1
+}
+
+start_scheduler() {
+  local pool
+  pool="$(poco_as pool --json workerpool deploy --description "pool of this machine" | field address)"
+  echo "$pool" >"$POCO_DATA/pool"
+  begin scheduler "$POOL_PORT" "$(built poco-scheduler)" --listen "127.0.0.1:$POOL_PORT" \
+    --public-url "$POOL_URL" --market-url "$MARKET_URL" --data-dir "$POCO_DATA/scheduler" \
+    --workerpool "$pool" --keystore "$POCO_DATA/keys/pool/key.json" --password-file "$password_file"
+  await scheduler 30 answers "$POOL_PORT" /healthz || exit 1
+}
+
+# Each worker answers on the port behind the pool's that its number says.
+start_workers() {
+  local number name pool
+  pool="$(<"$POCO_DATA/pool")"
+  for number in $(seq "$WORKERS"); do
+    name="worker-$number"
+    begin "$name" $((POOL_PORT + number)) "$(built poco-worker)" run --scheduler-url "$POOL_URL" \
+      --workerpool "$pool" --slots 1 --auto-deposit 100000000000 --allow-private-inputs \
+      --http-listen "127.0.0.1:$((POOL_PORT + number))" --data-dir "$POCO_DATA/$name" \
+      --keystore "$POCO_DATA/keys/$name/key.json" --password-file "$password_file"
+  done
+  for number in $(seq "$WORKERS"); do
+    await "worker-$number" 60 answers $((POOL_PORT + number)) /healthz || exit 1
+  done
+}
+
+if ! [[ "$WORKERS" =~ ^[1-9][0-9]?$ && "$WORKERS" -le $workers_max ]]; then
+  fail "WORKERS is a number from 1 to $workers_max"
+fi
+trap stop_started EXIT
+trap 'exit 130' INT TERM HUP
+start_chain
+start_images
+make_keys
+fund_parties
+start_market
+start_scheduler
+start_workers
+is_up=true
+say "up: chain $RPC_URL, market $MARKET_URL, pool $POOL_URL ($(<"$POCO_DATA/pool")), $WORKERS workers"
+say "addresses in $POCO_DATA/addresses.toml, logs in $POCO_DATA/logs; make down stops it"
