@@ -101,13 +101,18 @@ impl Anvil {
     }
 }
 
+/// The program itself: npm's `.bin/anvil` is a script around it, and ending that would leave the
+/// chain running.
 fn program() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("POCO_ANVIL") {
         return Ok(path.into());
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules/.bin/anvil");
-    if path.exists() {
-        return Ok(path);
-    }
-    bail!("anvil is missing: run `make setup`, or name it in POCO_ANVIL")
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules/@foundry-rs");
+    let platforms = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    platforms
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("anvil-"))
+        .map(|entry| entry.path().join("bin/anvil"))
+        .find(|path| path.is_file())
+        .context("anvil is missing: run `make setup`, or name it in POCO_ANVIL")
 }

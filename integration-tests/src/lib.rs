@@ -6,3 +6,5 @@
 pub mod anvil;
 pub mod binaries;
 pub mod process;
+pub mod villain;
+pub mod world;

@@ -1,7 +1,7 @@
 //! A worker played by the test: it logs in and takes tasks like any other, and then does what the
 //! test wants it to do on chain.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use poco_chain::Wallet;
 use poco_core::{Address, B256, TaskId, message};
 use poco_proto::PROTOCOL_VERSION;
@@ -56,15 +56,16 @@ impl Villain {
         let messages = tokio_stream::wrappers::ReceiverStream::new(receiver);
         let inbox = client.work(messages).await?.into_inner();
         let mut villain = Self { wallet, outbox: Outbox { sender }, inbox };
-        let challenge = match villain.next().await? {
-            scheduler_message::Body::Challenge(challenge) => challenge,
-            other => bail!("expected a challenge, got {other:?}"),
+        let first = villain.next().await?;
+        let scheduler_message::Body::Challenge(challenge) = first else {
+            bail!("expected a challenge, got {first:?}");
         };
         villain.answer(&challenge).await?;
-        match villain.next().await? {
-            scheduler_message::Body::Welcome(_) => {}
-            other => bail!("expected a welcome, got {other:?}"),
-        }
+        let second = villain.next().await?;
+        ensure!(
+            matches!(second, scheduler_message::Body::Welcome(_)),
+            "expected a welcome, got {second:?}"
+        );
         villain.keep_alive();
         Ok(villain)
     }
@@ -87,12 +88,12 @@ impl Villain {
     /// Where none comes in time.
     pub async fn assigned(&mut self) -> Result<Assign> {
         loop {
-            if let scheduler_message::Body::Command(command) = self.next().await? {
-                if let Some(command::Body::Assign(assign)) = command.body {
-                    let task = words::task(&assign.task)?;
-                    self.report(task, Stage::Accepted).await?;
-                    return Ok(assign);
-                }
+            if let scheduler_message::Body::Command(command) = self.next().await?
+                && let Some(command::Body::Assign(assign)) = command.body
+            {
+                let task = words::task(&assign.task)?;
+                self.report(task, Stage::Accepted).await?;
+                return Ok(assign);
             }
         }
     }
@@ -102,8 +103,7 @@ impl Villain {
     /// # Errors
     /// Where the stream is closed.
     pub async fn report(&self, task: TaskId, stage: Stage) -> Result<()> {
-        let report =
-            Report { task: task.0.to_vec(), stage: stage.into(), ..Report::default() };
+        let report = Report { task: task.0.to_vec(), stage: stage.into(), ..Report::default() };
         self.outbox.send(1, worker_message::Body::Report(report)).await
     }
 
@@ -113,12 +113,14 @@ impl Villain {
             let message = tokio::time::timeout(ANSWER_MAX, self.inbox.message()).await;
             let message = message.context("the scheduler is silent")??;
             let message = message.context("the scheduler closed the stream")?;
-            match message.body.context("an empty message")? {
-                scheduler_message::Body::Heartbeat(_) | scheduler_message::Body::Ack(_) => {}
-                body => {
-                    self.outbox.send(0, worker_message::Body::Ack(Ack { id: message.id })).await?;
-                    return Ok(body);
-                }
+            let body = message.body.context("an empty message")?;
+            let is_chatter = matches!(
+                body,
+                scheduler_message::Body::Heartbeat(_) | scheduler_message::Body::Ack(_)
+            );
+            if !is_chatter {
+                self.outbox.send(0, worker_message::Body::Ack(Ack { id: message.id })).await?;
+                return Ok(body);
             }
         }
     }

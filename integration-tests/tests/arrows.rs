@@ -39,8 +39,9 @@ const PURE: [&str; 4] = ["poco-core", "poco-scheduler-core", "poco-worker-core",
 
 /// Libraries that one place alone may know: ABI encoding, protobuf, the store, the engine.
 const KNOWN_ONLY_IN: &[(&str, &[&str])] = &[
-    ("alloy", &["poco-chain", "poco-integration-tests"]),
-    ("bollard", &["poco-sandbox", "poco-integration-tests"]),
+    ("alloy-sol-types", &["poco-chain"]),
+    ("tonic-prost", &["poco-proto"]),
+    ("bollard", &["poco-sandbox"]),
     ("rocksdb", &["poco-scheduler", "poco-worker", "poco-market"]),
 ];
 

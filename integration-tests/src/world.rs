@@ -1,0 +1,198 @@
+//! A chain with the contracts on it, wallets with money, and the command line.
+
+use crate::anvil::{Anvil, CHAIN_ID};
+use crate::binaries::binary;
+use crate::process::{Process, free_port, wait_for};
+use anyhow::{Context, Result, bail, ensure};
+use poco_chain::deploy::{DeployPlan, deploy};
+use poco_chain::keystore::{self, KdfCost};
+use poco_chain::{Addresses, Chain, ChainSettings, Wallet};
+use poco_core::B256;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use url::Url;
+
+/// Password of every keystore here.
+pub const PASSWORD: &str = "integration";
+/// Private keys of the chain's first accounts, which everybody knows.
+const KEYS: [&str; 4] = [
+    "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+    "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+    "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+];
+
+/// A party of the marketplace: an account of the chain with coin for gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// Owns the hub and the RLC supply.
+    Owner,
+    /// Owns a pool.
+    Scheduler,
+    /// Offers apps.
+    Provider,
+    /// Buys runs.
+    Requester,
+}
+
+/// What the command line answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Answer {
+    /// The answer as JSON, of a command that succeeded.
+    ///
+    /// # Errors
+    /// Where it failed, or answered something else.
+    pub fn json(&self) -> Result<Value> {
+        ensure!(self.code == 0, "exit code {}: {}", self.code, self.stderr);
+        serde_json::from_str(&self.stdout).with_context(|| format!("not JSON: {}", self.stdout))
+    }
+}
+
+/// A chain with the contracts, and a folder for everything else.
+#[derive(Debug)]
+pub struct World {
+    /// The chain.
+    pub anvil: Anvil,
+    /// The contracts.
+    pub addresses: Addresses,
+    folder: TempDir,
+}
+
+impl World {
+    /// Starts a chain, deploys the contracts and writes the parties' keystores.
+    ///
+    /// # Errors
+    /// Where anvil is missing or the deployment fails.
+    pub async fn start() -> Result<Self> {
+        poco_chain::install_crypto();
+        let folder = TempDir::new()?;
+        let anvil = Anvil::start(folder.path(), None).await?;
+        let owner = Arc::new(wallet(Party::Owner)?);
+        let addresses = deploy(anvil.url().clone(), owner, DeployPlan::default()).await?;
+        let world = Self { anvil, addresses, folder };
+        world.addresses.write(&world.addresses_file())?;
+        std::fs::write(world.path("password"), PASSWORD)?;
+        for party in [Party::Owner, Party::Scheduler, Party::Provider, Party::Requester] {
+            let wallet = wallet(party)?;
+            keystore::store(&world.path("keystore"), &wallet, PASSWORD, KdfCost::CHEAP)?;
+        }
+        Ok(world)
+    }
+
+    /// A place in the world's folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The addresses file.
+    #[must_use]
+    pub fn addresses_file(&self) -> PathBuf {
+        self.path("addresses.toml")
+    }
+
+    /// Reads of the hub.
+    ///
+    /// # Errors
+    /// Where the chain does not answer.
+    pub async fn chain(&self) -> Result<Chain> {
+        Ok(Chain::connect(&ChainSettings::from(&self.addresses)).await?)
+    }
+
+    /// Runs `poco --json` as a party.
+    ///
+    /// # Errors
+    /// Where it cannot be run at all; that it fails is in the answer.
+    pub fn poco(&self, party: Party, words: &[&str]) -> Result<Answer> {
+        let address = wallet(party)?.address().to_string();
+        let mut command = self.command()?;
+        command.args(["--yes", "--wallet", &address]).args(words);
+        Ok(answer(command.output()?))
+    }
+
+    /// `poco --json` with this world's folders and nothing else, to be misused.
+    ///
+    /// # Errors
+    /// Where the binaries do not build.
+    pub fn command(&self) -> Result<Command> {
+        let mut command = Command::new(binary("poco")?);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("POCO_STATE_DIR", self.path("state"))
+            .arg("--json")
+            .args([Path::new("--addresses"), &self.addresses_file()])
+            .args([Path::new("--keystore-dir"), &self.path("keystore")])
+            .args([Path::new("--password-file"), &self.path("password")]);
+        Ok(command)
+    }
+
+    /// Starts a market on this chain; its API's url comes along.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub async fn market(&self) -> Result<(Process, Url)> {
+        let port = free_port()?;
+        let mut command = Command::new(binary("poco-market")?);
+        command
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args([Path::new("--addresses"), &self.addresses_file()])
+            .args([Path::new("--data-dir"), &self.path("market")]);
+        let mut process = Process::start(command, self.folder.path(), "market")?;
+        let url: Url = format!("http://127.0.0.1:{port}").parse()?;
+        let version = url.join("version")?;
+        wait_for("the market to answer", Duration::from_secs(20), async || {
+            if let Some(status) = process.ended()? {
+                bail!("the market ended with {status}: {}", process.tail(20));
+            }
+            Ok(reqwest::get(version.clone()).await.ok())
+        })
+        .await?;
+        Ok((process, url))
+    }
+}
+
+/// A party's wallet.
+///
+/// # Errors
+/// Never in practice: the keys are constants.
+pub fn wallet(party: Party) -> Result<Wallet> {
+    let index = match party {
+        Party::Owner => 0,
+        Party::Scheduler => 1,
+        Party::Provider => 2,
+        Party::Requester => 3,
+    };
+    let key: B256 = KEYS[index].parse()?;
+    Ok(Wallet::from_key(key)?)
+}
+
+/// What a finished command answered.
+#[must_use]
+pub fn answer(output: Output) -> Answer {
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// The chain id of every world.
+#[must_use]
+pub const fn chain_id() -> u64 {
+    CHAIN_ID
+}
