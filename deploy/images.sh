@@ -17,9 +17,13 @@ trap 'rm -rf "$work"' EXIT
 # Flags change what is built, so these binaries have a folder of their own.
 target_folder="${CARGO_TARGET_DIR:-target}/apps"
 
+# Incremental builds differ from whole ones, and panics name the folder of the crates: without either,
+# every checkout on every machine builds the same bytes with the same compiler.
 build_apps() {
   say "building the apps"
-  RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols" CARGO_TARGET_DIR="$target_folder" \
+  local flags="-C target-feature=+crt-static -C strip=symbols"
+  flags+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+  RUSTFLAGS="$flags" CARGO_TARGET_DIR="$target_folder" CARGO_INCREMENTAL=0 \
     cargo build --quiet --release --package poco-apps --bins --target "$target"
 }
 

@@ -44,7 +44,7 @@ install_packages() {
 start_engine() {
   docker version >/dev/null 2>&1 && return
   if ! is_root; then
-    say "no docker engine answers: start it, or join the group docker (sudo usermod -aG docker $USER)"
+    say "no docker engine answers: start it, or join the group docker (sudo usermod -aG docker $(id -un))"
     exit 1
   fi
   say "starting the docker engine in the background (log: $state/dockerd.log)"

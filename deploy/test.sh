@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test, part by part, with the time each took. Stops at nothing, fails if anything failed.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 logs="$(mktemp -d)"
 trap 'rm -rf "$logs"' EXIT
 failed_parts=()
