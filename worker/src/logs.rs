@@ -2,6 +2,7 @@
 
 use crate::config::{Config, LogFormat};
 use anyhow::Context as _;
+use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging.
@@ -14,6 +15,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
     let cap = poco_sandbox::LOG_FILTER.parse().expect("the sandbox's directive is a valid one");
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter.add_directive(cap))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => builder.init(),

@@ -45,7 +45,9 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let checked = cli.checked()?;
     logs::start(&checked.config)?;
     failpoint::arm()?;
+    // Before the keystore is opened, which takes a second: a stop in between ends as well.
+    let stop = signals::stop()?;
     let wallet = keys::open(&checked.config.keystore, cli.options.password_fd)?;
-    worker::run(checked, wallet, signals::stop()?).await?;
+    worker::run(checked, wallet, stop).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,7 @@ use poco_sandbox::input::{Dataset, Fetcher, Inputs, Source};
 use poco_sandbox::{ImageRef, RootFs, Run, RunId, RunSpec, Sandbox};
 use poco_worker_core::{Cause, Computation, Failure, Input, Step, Work};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -52,12 +52,18 @@ impl Runs {
         Self { tools, jobs: BTreeMap::new() }
     }
 
-    /// Clears away what no task of the journal needs.
-    pub(crate) async fn sweep(&self, tasks: impl IntoIterator<Item = TaskId>) {
+    /// Clears away the runs below `root` that no task of the journal needs. Only those: the same
+    /// wallet may serve another chain from another folder on this machine.
+    pub(crate) async fn sweep(&self, root: &Path, tasks: impl IntoIterator<Item = TaskId>) {
         let keep: BTreeSet<RunId> = tasks.into_iter().map(run_id).collect();
-        match self.tools.sandbox.sweep(&keep).await {
-            Ok(swept) => tracing::debug!(?swept, "swept"),
-            Err(error) => tracing::warn!(%error, "cannot sweep what earlier processes left"),
+        let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let found: Vec<RunId> = names.filter_map(|name| name.parse().ok()).collect();
+        for id in found.into_iter().filter(|id| !keep.contains(id)) {
+            match self.tools.sandbox.remove(id).await {
+                Ok(()) => tracing::info!(run = %id, "cleared away what an earlier process left"),
+                Err(error) => tracing::warn!(run = %id, %error, "cannot clear a run away"),
+            }
         }
     }
 

@@ -50,7 +50,8 @@ pub(crate) async fn run(
     let owner = Owner { worker, chain_id: chain.chain_id(), hub: chain.hub() };
     let data_dir = std::path::absolute(&checked.config.data_dir)?;
     let journal = Journal::open(&data_dir.join("journal"), &owner)?;
-    let sandbox = sandbox(&checked, worker, &data_dir.join("runs")).await?;
+    let runs_dir = data_dir.join("runs");
+    let sandbox = sandbox(&checked, worker, &runs_dir).await?;
     let settings = checked.config.sender.clone();
     let sender = Sender::start(chain.clone(), wallet.clone(), journal.ledger(), settings).await?;
     stake::prepare(&chain, &sender, worker, checked.auto_deposit).await;
@@ -65,7 +66,7 @@ pub(crate) async fn run(
     let clock = Clock::new(head.timestamp);
     let records = journal.records()?;
     let runs = Runs::new(tools);
-    runs.sweep(records.iter().map(|record| record.assignment.task)).await;
+    runs.sweep(&runs_dir, records.iter().map(|record| record.assignment.task)).await;
     tracing::info!(%worker, pool = %checked.workerpool, tasks = records.len(), "starting");
     let core = Core::new(core_config(&checked, worker), records, clock.now());
     let (live, live_seen) = watch::channel(core.live());

@@ -3,6 +3,7 @@
 use poco_core::{B256, TaskId};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The label by which leftovers of these tests are found.
@@ -18,7 +19,13 @@ pub(crate) struct App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        docker(&["rmi", "-f", &self.multiaddr]);
+        let repository = self.multiaddr.trim_end_matches(":latest");
+        let pulled = format!("{repository}@sha256:{}", hex_of(self.checksum));
+        // A task that was never finalized keeps its container.
+        let ancestor = format!("ancestor={pulled}");
+        let left = docker(&["ps", "-aq", "--filter", &ancestor]).unwrap_or_default();
+        left.lines().for_each(|container| drop(docker(&["rm", "-f", container])));
+        docker(&["rmi", "-f", &pulled]);
         let _ = self.registry.kill();
         let _ = self.registry.wait();
     }
@@ -90,7 +97,10 @@ fn registry(folder: &TempDir) -> (Child, String) {
 /// How often containers of a task were started.
 pub(crate) fn starts_of(task: TaskId) -> usize {
     let filter = format!("label=poco.task={task}");
-    let args = ["events", "--since", "1h", "--until", "0s", "--filter", "event=start"];
+    // Given without its fraction, the present second would be cut off.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    let until = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
+    let args = ["events", "--since", "1h", "--until", &until, "--filter", "event=start"];
     let args = [&args[..], &["--filter", &filter]].concat();
     docker(&args).expect("the engine tells its events").lines().count()
 }
@@ -99,6 +109,10 @@ pub(crate) fn starts_of(task: TaskId) -> usize {
 pub(crate) fn is_running(task: TaskId) -> bool {
     let filter = format!("label=poco.task={task}");
     !docker(&["ps", "-q", "--filter", &filter]).expect("the engine answers").trim().is_empty()
+}
+
+fn hex_of(word: B256) -> String {
+    word.to_string().trim_start_matches("0x").to_owned()
 }
 
 fn docker(args: &[&str]) -> Option<String> {

@@ -20,6 +20,8 @@ pub(crate) struct Machine {
 pub(crate) struct Worker {
     child: Child,
     log: PathBuf,
+    /// Where this process's part of the log begins.
+    log_from: usize,
 }
 
 /// The points where it can be made to die.
@@ -57,6 +59,7 @@ impl Machine {
     /// Starts the worker, to die at `failpoint` if one is given.
     pub(crate) fn start(&self, failpoint: Option<&str>) -> Worker {
         let log = self.folder.path().join("worker.log");
+        let log_from = self.log().len();
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let mut command = program();
         command.arg("--config").arg(&self.config).env("POCO_KEYSTORE_PASSWORD", "pass");
@@ -64,7 +67,7 @@ impl Machine {
             command.env("POCO_FAILPOINTS", point);
         }
         let child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        Worker { child, log }
+        Worker { child, log, log_from }
     }
 
     /// Waits until nothing of a task is left on this machine.
@@ -84,8 +87,13 @@ impl Machine {
 }
 
 impl Worker {
-    /// Asks it to stop, and sees it stop well.
+    /// Asks it to stop once it is up, and sees it stop well.
     pub(crate) async fn terminate(&mut self) {
+        let started = Instant::now();
+        while !self.log().contains("logged in") {
+            assert!(started.elapsed() < PATIENCE, "it does not log in\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         let status = self.ended().await;
@@ -111,7 +119,18 @@ impl Worker {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.get(self.log_from..).unwrap_or_default().to_owned()
+    }
+}
+
+impl Drop for Machine {
+    /// A task that was never finalized keeps its disk, and a folder with a mount in it stays.
+    fn drop(&mut self) {
+        let runs = std::fs::read_dir(self.folder.path().join("data/runs"));
+        for run in runs.into_iter().flatten().flatten() {
+            let _ = Command::new("umount").arg(run.path().join("out")).output();
+        }
     }
 }
 

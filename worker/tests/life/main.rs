@@ -14,9 +14,11 @@ use poco_core::{Amount, TaskId};
 use poco_proto::v1;
 use pool::{Pool, Wish};
 
-/// Points that only the fast lane, a failure, or an abandoned run comes by.
-const ELSEWHERE: [&str; 3] =
-    ["worker.store.computed", "worker.contribute-and-finalize", "worker.store.failed"];
+/// Points that only the fast lane comes by.
+const FAST: [&str; 2] = ["worker.store.computed", "worker.contribute-and-finalize"];
+
+/// Points that only a failed run comes by.
+const FAILED: &str = "worker.store.failed";
 
 /// What the chain holds when a task has gone well: paid out, nothing lost, nothing locked.
 async fn assert_paid(market: &Market, task: TaskId, tasks: u64) {
@@ -55,6 +57,7 @@ async fn in_the_fast_lane_the_worker_finalizes_itself() {
     let mut worker = machine.start(None);
     let task = market.initialize(0).await;
     pool.wish(task, Wish::Whole);
+    market.until_completed(task).await;
     machine.until_cleared(task).await;
     assert_paid(&market, task, 1).await;
     let view = market.chain.task(task).await.unwrap();
@@ -117,15 +120,55 @@ async fn a_silent_scheduler_costs_no_stake() {
     worker.terminate().await;
 }
 
-/// Dies at every point of a task's life, one task for each, and loses none of them.
+/// The points of which `is_wanted` says so.
+fn points(is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    machine::failpoints().into_iter().filter(|name| is_wanted(name)).collect()
+}
+
+fn is_fast(name: &str) -> bool {
+    FAST.iter().any(|stem| name.starts_with(stem))
+}
+
+/// Dies at each point, in one task for each, and sees every task paid and run once.
+async fn die_at(points: &[String], app: &str, lane: v1::Lane) {
+    let Some(app) = engine::app(app).await else { return };
+    let market = Market::open(&app, u64::try_from(points.len()).unwrap(), 1).await;
+    let pool = Pool::open(&market, lane).await;
+    let machine = Machine::new(&market, &pool);
+    for (index, point) in (0u64..).zip(points) {
+        let mut dying = machine.start(Some(point));
+        let task = market.initialize(index).await;
+        pool.wish(task, Wish::Whole);
+        dying.until_dead(point).await;
+        let mut worker = machine.start(None);
+        market.until_completed(task).await;
+        machine.until_cleared(task).await;
+        worker.terminate().await;
+        assert_paid(&market, task, index + 1).await;
+        assert_eq!(engine::starts_of(task), 1, "{point}: the app ran once");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_at_any_step_goes_on_where_it_was() {
-    let Some(app) = engine::app("dying").await else { return };
-    let points: Vec<String> = machine::failpoints()
-        .into_iter()
-        .filter(|name| !ELSEWHERE.iter().any(|other| name.starts_with(other)))
-        .collect();
-    let market = Market::open(&app, u64::try_from(points.len()).unwrap(), 1).await;
+    let points = points(|name| !is_fast(name) && !name.starts_with(FAILED));
+    assert!(points.len() > 40, "{points:?}");
+    die_at(&points, "dying", v1::Lane::Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_at_any_step_of_the_fast_lane_goes_on_where_it_was() {
+    let points = points(is_fast);
+    assert_eq!(points.len(), 4, "{points:?}");
+    die_at(&points, "dying-fast", v1::Lane::Fast).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_over_a_failed_run_still_tells_why() {
+    let Some(app) = engine::app("dying-failed").await else { return };
+    let points = points(|name| name.starts_with(FAILED));
+    assert_eq!(points.len(), 2, "{points:?}");
+    let market = Market::open_with(&app, 2, (1, "exit 9")).await;
     let pool = Pool::open(&market, v1::Lane::Classic).await;
     let machine = Machine::new(&market, &pool);
     for (index, point) in (0u64..).zip(&points) {
@@ -134,10 +177,9 @@ async fn a_worker_that_dies_at_any_step_goes_on_where_it_was() {
         pool.wish(task, Wish::Whole);
         dying.until_dead(point).await;
         let mut worker = machine.start(None);
-        pool.until_finalized(task).await;
+        assert_eq!(pool.until_failed(task).await.exit_code, 9);
         machine.until_cleared(task).await;
         worker.terminate().await;
-        assert_paid(&market, task, index + 1).await;
         assert_eq!(engine::starts_of(task), 1, "{point}: the app ran once");
     }
 }

@@ -8,7 +8,7 @@ use poco_chain::{
 };
 use poco_core::call::SignedTerms;
 use poco_core::order::Order;
-use poco_core::task::ContributionStatus;
+use poco_core::task::{ContributionStatus, TaskStatus};
 use poco_core::{
     Address, Amount, AppOrder, B256, Bytes, Call, DealId, RequestOrder, Signed, TaskId, U256,
     WorkerpoolOrder,
@@ -88,14 +88,24 @@ impl Market {
 
     /// Waits until the worker has disclosed its digest on chain.
     pub(crate) async fn until_revealed(&self, task: TaskId) {
-        let started = Instant::now();
-        loop {
-            let worker = self.worker.address();
+        let worker = self.worker.address();
+        self.until(async || {
             let contribution = self.chain.contribution(task, worker).await.unwrap();
-            if contribution.status == ContributionStatus::Proved {
-                return;
-            }
-            assert!(started.elapsed() < PATIENCE, "{contribution:?}");
+            contribution.status == ContributionStatus::Proved
+        })
+        .await;
+    }
+
+    /// Waits until the task is paid.
+    pub(crate) async fn until_completed(&self, task: TaskId) {
+        self.until(async || self.chain.task(task).await.unwrap().status == TaskStatus::Completed)
+            .await;
+    }
+
+    async fn until(&self, is_so: impl AsyncFn() -> bool) {
+        let started = Instant::now();
+        while !is_so().await {
+            assert!(started.elapsed() < PATIENCE, "the chain stands still");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
