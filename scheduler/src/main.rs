@@ -1,1 +1,60 @@
-fn main() {}
+//! The scheduler of a pool: follows its deals, leads its workers, keeps results, finalizes.
+//!
+//! `poco-scheduler-core` decides; this binary carries it out and keeps the promises.
+
+mod access;
+mod arrival;
+mod cli;
+mod config;
+mod effects;
+mod event_loop;
+mod failpoint;
+mod follow;
+mod grpc;
+mod http;
+mod keys;
+mod logs;
+mod meters;
+mod profile;
+mod reads;
+mod results;
+mod scheduler;
+mod sessions;
+mod signals;
+mod store;
+mod translate;
+mod watchers;
+
+use clap::Parser as _;
+use cli::Flags;
+use config::Config;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    poco_chain::install_crypto();
+    match run(&Flags::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to be told if stderr is closed.
+            drop(writeln!(std::io::stderr(), "poco-scheduler: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: &Flags) -> anyhow::Result<()> {
+    if flags.list_failpoints {
+        return Ok(writeln!(std::io::stdout(), "{}", failpoint::POINTS.join("\n"))?);
+    }
+    let config = Config::load(flags)?;
+    if flags.print_config {
+        return Ok(write!(std::io::stdout(), "{}", toml::to_string(&config)?)?);
+    }
+    let checked = config.check()?;
+    logs::start(&checked.config)?;
+    failpoint::arm()?;
+    let wallet = keys::open(&checked.config.keystore, flags.password_fd)?;
+    scheduler::run(checked, wallet, signals::stop()?).await
+}

@@ -1,0 +1,42 @@
+//! What comes to the loop, through its one bounded queue.
+
+use crate::sessions::Session;
+use poco_chain::Cursor;
+use poco_core::{Address, B256, TaskId};
+use poco_scheduler_core::{
+    Input, Login, ReportBody, Stats, StoredResult, TaskReport, UploadRefusal, UploadTerms,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Arrivals that wait; who brings more waits too.
+pub(crate) const QUEUE_LEN: usize = 1024;
+
+pub(crate) type Arrivals = mpsc::Sender<Arrival>;
+
+/// One thing for the loop.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// An answer, or the end of something.
+    Core(Input),
+    /// More of the chain; the cursor is stored with what follows from it.
+    Chain { input: Input, cursor: Cursor },
+    /// A wallet proved itself on a stream of its own.
+    LoggedIn { login: Login, session: Session },
+    /// A stream ended.
+    Left { worker: Address, session: u64 },
+    /// A report; acknowledged under its number once stored.
+    Report { worker: Address, session: u64, number: u64, task: TaskId, body: ReportBody },
+    /// Whether a result may come over this session, and from whom.
+    UploadAsked { token: B256, task: TaskId, reply: oneshot::Sender<UploadAnswer> },
+    /// A result lies in the object store.
+    Stored { task: TaskId, result: StoredResult, reply: oneshot::Sender<Result<(), UploadRefusal>> },
+    /// Somebody wants to see a task.
+    TaskAsked { task: TaskId, reply: oneshot::Sender<Option<TaskReport>> },
+    /// Somebody wants to see a task at each change.
+    WatchAsked { task: TaskId, reply: oneshot::Sender<Option<watch::Receiver<TaskReport>>> },
+    /// Somebody wants the numbers.
+    StatsAsked { reply: oneshot::Sender<Stats> },
+}
+
+/// Who sends, and what the result must fulfil; `None` where the session is not open.
+pub(crate) type UploadAnswer = Option<(Address, Result<UploadTerms, UploadRefusal>)>;

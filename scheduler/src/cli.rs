@@ -1,0 +1,117 @@
+//! Flags and variables. Each overrides the key of the same name in the configuration file.
+
+use crate::config::LogFormat;
+use clap::Parser;
+use poco_chain::ChainFlags;
+use poco_core::Address;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use url::Url;
+
+/// Runs a pool: follows its deals, leads its workers, keeps results, finalizes.
+#[derive(Debug, Default, Parser, Serialize)]
+#[command(name = "poco-scheduler", version)]
+pub(crate) struct Flags {
+    /// Configuration file (TOML); flags and variables come first.
+    #[arg(long, env = "POCO_SCHEDULER_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the configuration in force and exit.
+    #[arg(long)]
+    #[serde(skip)]
+    pub(crate) print_config: bool,
+    /// Print the names of all failpoints and exit.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub(crate) list_failpoints: bool,
+    /// Open file descriptor from which the keystore's password is read.
+    #[arg(long, value_name = "NUMBER")]
+    #[serde(skip)]
+    pub(crate) password_fd: Option<u32>,
+    /// Address and port for workers and clients.
+    #[arg(long, env = "POCO_SCHEDULER_LISTEN", value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    /// Folder of the store and of results.
+    #[arg(long, env = "POCO_SCHEDULER_DATA_DIR", value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_dir: Option<PathBuf>,
+    /// Address of the pool.
+    #[arg(long, env = "POCO_WORKERPOOL", value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workerpool: Option<Address>,
+    /// First block to read at the first start: that of the pool's creation.
+    #[arg(long, env = "POCO_SCHEDULER_START_BLOCK", value_name = "BLOCK")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_block: Option<u64>,
+    /// Where clients reach this scheduler, to be published in the market.
+    #[arg(long, env = "POCO_SCHEDULER_PUBLIC_URL", value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_url: Option<Url>,
+    /// Market in which the pool's address is published.
+    #[arg(long, env = "POCO_MARKET_URL", value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    market_url: Option<Url>,
+    /// Where results are kept (`file:///folder`, `s3://bucket/folder`).
+    #[arg(long, env = "POCO_SCHEDULER_RESULTS_URL", value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results_url: Option<Url>,
+    /// Let tasks at trust 1 take the fast lane.
+    #[arg(long, env = "POCO_SCHEDULER_FAST_LANE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast_lane: Option<bool>,
+    /// Tasks opened and not decided at a time.
+    #[arg(long, env = "POCO_SCHEDULER_TASKS_LIVE_MAX", value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tasks_live_max: Option<usize>,
+    /// Workers on which a task may fail by its own fault.
+    #[arg(long, env = "POCO_SCHEDULER_ATTEMPTS_MAX", value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_max: Option<usize>,
+    /// How long a worker may be away before it is replaced.
+    #[arg(long, env = "POCO_SCHEDULER_LOST_AFTER_SECONDS", value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost_after_seconds: Option<u64>,
+    /// The same after the scheduler's own start.
+    #[arg(long, env = "POCO_SCHEDULER_START_GRACE_SECONDS", value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_grace_seconds: Option<u64>,
+    /// How often workers must give a sign of life.
+    #[arg(long, env = "POCO_SCHEDULER_HEARTBEAT_SECONDS", value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_seconds: Option<u32>,
+    /// Blocks after which a task's end is final.
+    #[arg(long, env = "POCO_SCHEDULER_PRUNE_DEPTH_BLOCKS", value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prune_depth_blocks: Option<u64>,
+    /// How long results are kept after a task is forgotten.
+    #[arg(long, env = "POCO_SCHEDULER_RESULT_SECONDS", value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_seconds: Option<u64>,
+    /// Log filter, as `info` or `poco_scheduler=debug`.
+    #[arg(long, env = "POCO_LOG", value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+    /// How logs look.
+    #[arg(long, env = "POCO_LOG_FORMAT", value_name = "FORMAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_format: Option<LogFormat>,
+    #[command(flatten)]
+    keystore: KeystoreFlags,
+    #[command(flatten)]
+    chain: ChainFlags,
+}
+
+/// Flags over the `[keystore]` section.
+#[derive(Debug, Default, clap::Args, Serialize)]
+struct KeystoreFlags {
+    /// Keystore of the pool's owner (Ethereum V3 file).
+    #[arg(long = "keystore", env = "POCO_KEYSTORE", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+    /// File whose first line is the keystore's password.
+    #[arg(long, env = "POCO_KEYSTORE_PASSWORD_FILE", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_file: Option<PathBuf>,
+}

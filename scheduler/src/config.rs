@@ -1,0 +1,211 @@
+//! What the operator chooses: one TOML file, under flags and variables, checked all at once.
+
+use crate::cli::Flags;
+use poco_chain::config::{ConfigProblems, layered};
+use poco_chain::{ChainConfig, ChainSettings, SenderSettings};
+use poco_core::Address;
+use poco_scheduler_core::Settings;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use url::Url;
+
+/// Where workers and clients are answered unless told otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3100);
+const HEARTBEAT_SECONDS: u32 = 5;
+const UPLOAD_BYTES_MAX: u64 = 4 << 30;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Address and port for workers and clients.
+    pub(crate) listen: SocketAddr,
+    /// Folder of the store, of uploads under way and, by default, of results.
+    pub(crate) data_dir: PathBuf,
+    /// The pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) workerpool: Option<Address>,
+    /// First block to read at the first start.
+    pub(crate) start_block: u64,
+    /// Where clients reach this scheduler; `http://<listen>` if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<Url>,
+    /// Market in which the pool's address is published; nowhere if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) market_url: Option<Url>,
+    /// Where results are kept; `<data_dir>/results` if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) results_url: Option<Url>,
+    /// Wallets that may work here; everybody if empty.
+    pub(crate) allowed_workers: BTreeSet<Address>,
+    pub(crate) fast_lane: bool,
+    pub(crate) tasks_live_max: usize,
+    pub(crate) attempts_max: usize,
+    pub(crate) lost_after_seconds: u64,
+    pub(crate) start_grace_seconds: u64,
+    pub(crate) heartbeat_seconds: u32,
+    pub(crate) prune_depth_blocks: u64,
+    pub(crate) result_seconds: u64,
+    /// Largest result taken.
+    pub(crate) upload_bytes_max: u64,
+    /// Log filter, as `info` or `poco_scheduler=debug`.
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+    /// The pool owner's wallet.
+    pub(crate) keystore: KeystoreConfig,
+    pub(crate) chain: ChainConfig,
+    /// Transactions.
+    pub(crate) sender: SenderSettings,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Where the wallet is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct KeystoreConfig {
+    /// An Ethereum V3 file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<PathBuf>,
+    /// A file whose first line is its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+/// What is left after checking: nothing in it can be wrong by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    pub(crate) config: Config,
+    pub(crate) workerpool: Address,
+    pub(crate) chain: ChainSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let usual = Settings::new(Address::ZERO, Address::ZERO);
+        Self {
+            listen: LISTEN,
+            data_dir: default_data_dir(),
+            workerpool: None,
+            start_block: 0,
+            public_url: None,
+            market_url: None,
+            results_url: None,
+            allowed_workers: BTreeSet::new(),
+            fast_lane: usual.fast_lane,
+            tasks_live_max: usual.tasks_live_max,
+            attempts_max: usual.attempts_max,
+            lost_after_seconds: usual.lost_after_millis / 1000,
+            start_grace_seconds: usual.start_grace_millis / 1000,
+            heartbeat_seconds: HEARTBEAT_SECONDS,
+            prune_depth_blocks: usual.prune_depth_blocks,
+            result_seconds: usual.result_seconds,
+            upload_bytes_max: UPLOAD_BYTES_MAX,
+            log: "info".into(),
+            log_format: LogFormat::Text,
+            keystore: KeystoreConfig::default(),
+            chain: ChainConfig::default(),
+            sender: SenderSettings::default(),
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/poco/scheduler`; beside the caller where the user has no home.
+fn default_data_dir() -> PathBuf {
+    directories::BaseDirs::new()
+        .map_or_else(|| PathBuf::from("."), |dirs| dirs.data_dir().to_path_buf())
+        .join("poco")
+        .join("scheduler")
+}
+
+impl Config {
+    /// The configuration that the flags, the variables and the file make.
+    ///
+    /// # Errors
+    /// Every problem, one line each.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigProblems> {
+        layered(flags.config.as_deref(), flags)
+    }
+
+    /// Checks what can be checked without the chain and the keystore.
+    ///
+    /// # Errors
+    /// Every problem, one line each.
+    pub(crate) fn check(self) -> Result<Checked, ConfigProblems> {
+        let mut problems = Vec::new();
+        let mut demand = |is_right: bool, problem: &str| {
+            if !is_right {
+                problems.push(problem.to_owned());
+            }
+        };
+        demand(!self.data_dir.as_os_str().is_empty(), "data_dir must not be empty");
+        demand(self.tasks_live_max > 0, "tasks_live_max must be at least 1");
+        demand(self.attempts_max > 0, "attempts_max must be at least 1");
+        demand(self.upload_bytes_max > 0, "upload_bytes_max must be at least 1");
+        demand(
+            (1..=300).contains(&self.heartbeat_seconds),
+            "heartbeat_seconds must be from 1 to 300",
+        );
+        demand(
+            self.keystore.path.is_some(),
+            "no keystore is set: keystore.path, --keystore or POCO_KEYSTORE",
+        );
+        demand(
+            self.workerpool.is_some(),
+            "no pool is set: workerpool, --workerpool or POCO_WORKERPOOL",
+        );
+        let chain = self.chain.settings().map_err(|more| problems.extend(more)).ok();
+        match (self.workerpool, chain) {
+            (Some(workerpool), Some(chain)) if problems.is_empty() => {
+                Ok(Checked { config: self, workerpool, chain })
+            }
+            (Some(_) | None, Some(_) | None) => Err(ConfigProblems(problems)),
+        }
+    }
+}
+
+impl Checked {
+    /// What the core is told, for a pool led by `owner`.
+    pub(crate) fn settings(&self, owner: Address) -> Settings {
+        Settings {
+            workerpool: self.workerpool,
+            owner,
+            seed: rand::random(),
+            fast_lane: self.config.fast_lane,
+            tasks_live_max: self.config.tasks_live_max,
+            attempts_max: self.config.attempts_max,
+            lost_after_millis: self.config.lost_after_seconds.saturating_mul(1000),
+            start_grace_millis: self.config.start_grace_seconds.saturating_mul(1000),
+            prune_depth_blocks: self.config.prune_depth_blocks,
+            result_seconds: self.config.result_seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let config = Config { tasks_live_max: 0, heartbeat_seconds: 0, ..Config::default() };
+        let ConfigProblems(problems) = config.check().unwrap_err();
+        assert_eq!(problems.len(), 6, "{problems:#?}");
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read_back() {
+        let printed = toml::to_string(&Config::default()).unwrap();
+        assert_eq!(toml::from_str::<Config>(&printed).unwrap(), Config::default());
+    }
+}

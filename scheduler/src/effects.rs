@@ -1,0 +1,226 @@
+//! Carries out what the core wants, after its records are stored. Whatever takes time runs beside
+//! the loop and comes back as an arrival.
+
+use crate::arrival::{Arrival, Arrivals};
+use crate::event_loop::UploadReplies;
+use crate::failpoint;
+use crate::meters::Meters;
+use crate::reads::Reads;
+use crate::results::Results;
+use crate::sessions::Sessions;
+use crate::store::Store;
+use crate::translate;
+use crate::watchers::Watchers;
+use poco_chain::{Chain, SendError, Sender, Transaction, Wallet};
+use poco_core::message::authorization_hash;
+use poco_core::{Address, Call, TaskId, Timestamp};
+use poco_proto::v1::scheduler_message::Body;
+use poco_proto::v1::{Assign, Command, Ended, Reveal, Upload, Welcome, command};
+use poco_scheduler_core::{
+    Action, Command as Wanted, Core, Input, Intent, Level, Notice, TransactionFailure,
+    TransactionTrouble, UploadRefusal,
+};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Tellers of fatal trouble; the first is enough.
+const FATAL_LEN: usize = 1;
+
+/// What effects need to be carried out.
+pub(crate) struct Tools {
+    pub(crate) chain: Chain,
+    pub(crate) wallet: Arc<Wallet>,
+    pub(crate) sender: Sender,
+    pub(crate) store: Store,
+    pub(crate) results: Results,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) heartbeat_seconds: u32,
+}
+
+/// Carries actions out.
+pub(crate) struct Effects {
+    tools: Tools,
+    reads: Reads,
+    pub(crate) sessions: Sessions,
+    pub(crate) watchers: Watchers,
+    uploads: UploadReplies,
+    last_upload: u64,
+    fatal: (mpsc::Sender<String>, mpsc::Receiver<String>),
+}
+
+impl Effects {
+    pub(crate) fn new(tools: Tools) -> Self {
+        Self {
+            reads: Reads::new(tools.chain.clone(), tools.arrivals.clone()),
+            tools,
+            sessions: Sessions::default(),
+            watchers: Watchers::default(),
+            uploads: UploadReplies::new(),
+            last_upload: 0,
+            fatal: mpsc::channel(FATAL_LEN),
+        }
+    }
+
+    /// Ready once something failed without which the process cannot go on.
+    pub(crate) async fn failed(&mut self) -> String {
+        self.fatal.1.recv().await.unwrap_or_default()
+    }
+
+    /// Remembers who waits for the answer about a stored result; gives it a number.
+    pub(crate) fn expect_answer(
+        &mut self,
+        reply: oneshot::Sender<Result<(), UploadRefusal>>,
+    ) -> u64 {
+        self.last_upload = self.last_upload.wrapping_add(1);
+        self.uploads.insert(self.last_upload, reply);
+        self.last_upload
+    }
+
+    pub(crate) fn start(&mut self, action: Action, core: &Core) {
+        match action {
+            Action::ReadDeal { deal, epoch, at_least } => self.reads.deal(deal, epoch, at_least),
+            Action::ReadTask { task, epoch, at_least } => self.reads.task(task, epoch, at_least),
+            Action::ReadScore(worker) => self.reads.score(worker),
+            Action::Transact { intent, call } => self.transact(intent, &call),
+            Action::Welcome { worker, live } => {
+                failpoint::hit("scheduler.welcome.before");
+                let live = live.iter().map(translate::live_task).collect();
+                let heartbeat_seconds = self.tools.heartbeat_seconds;
+                // The stream itself knows its session and fills it in.
+                let welcome = Welcome { session: Vec::new(), heartbeat_seconds, live };
+                self.sessions.send(worker, Body::Welcome(welcome));
+                failpoint::hit("scheduler.welcome.after");
+            }
+            Action::Tell { worker, command } => self.tell(worker, command),
+            Action::AnswerUpload { upload, answer } => {
+                if let Some(reply) = self.uploads.remove(&upload) {
+                    failpoint::hit("scheduler.upload.receipt.before");
+                    // The worker has gone; it asks again when it is told to upload.
+                    let _ = reply.send(answer);
+                    failpoint::hit("scheduler.upload.receipt.after");
+                }
+            }
+            Action::Changed(task) => self.show(task, core),
+            Action::Sweep { now } => self.sweep(now),
+            Action::Note(notice) => note(&notice),
+            Action::Put(_)
+            | Action::DeleteDeal(_)
+            | Action::DeleteTask(_)
+            | Action::Retire { .. } => unreachable!("the loop stores these"),
+        }
+    }
+
+    /// Ends what waits: streams are closed by their own tasks when the process stops.
+    pub(crate) fn close(self) {
+        tracing::info!(workers = self.sessions.len(), "stopped");
+    }
+
+    fn tell(&self, worker: Address, command: Wanted) {
+        let (name, body) = match command {
+            Wanted::Assign { task, deal, index, lane } => {
+                let hash = authorization_hash(worker, task, Address::ZERO);
+                let assign = Assign {
+                    task: task.0.to_vec(),
+                    deal: deal.0.to_vec(),
+                    // Deals of more than 2^64 tasks cannot be paid for.
+                    index: index.saturating_to(),
+                    authorization: self.tools.wallet.sign_hash(hash).to_vec(),
+                    enclave_challenge: Address::ZERO.to_vec(),
+                    lane: translate::lane(lane).into(),
+                };
+                ("assign", command::Body::Assign(assign))
+            }
+            Wanted::Reveal(task) => {
+                ("reveal", command::Body::Reveal(Reveal { task: task.0.to_vec() }))
+            }
+            Wanted::Upload(task) => {
+                ("upload", command::Body::Upload(Upload { task: task.0.to_vec() }))
+            }
+            Wanted::Abandon { task, reason } => {
+                let abandon = poco_proto::v1::Abandon { task: task.0.to_vec(), reason };
+                ("abandon", command::Body::Abandon(abandon))
+            }
+            Wanted::Ended(task) => ("ended", command::Body::Ended(Ended { task: task.0.to_vec() })),
+        };
+        failpoint::hit(&format!("scheduler.{name}.before"));
+        self.tools.meters.commands.with_label_values(&[name]).inc();
+        self.sessions.send(worker, Body::Command(Command { body: Some(body) }));
+        failpoint::hit(&format!("scheduler.{name}.after"));
+    }
+
+    fn transact(&self, intent: Intent, call: &Call) {
+        let transaction = Transaction::hub(&self.tools.chain, call);
+        let (sender, arrivals) = (self.tools.sender.clone(), self.tools.arrivals.clone());
+        let (meters, fatal) = (self.tools.meters.clone(), self.fatal.0.clone());
+        tokio::spawn(async move {
+            let name = intent.kind.name();
+            failpoint::hit(&format!("scheduler.{name}.before"));
+            let sent = sender.send(&intent.to_string(), transaction).await;
+            failpoint::hit(&format!("scheduler.{name}.after"));
+            let outcome = if sent.is_ok() { "mined" } else { "failed" };
+            meters.transactions.with_label_values(&[name, outcome]).inc();
+            let failure = |trouble, error: &SendError| {
+                Err(TransactionFailure { trouble, reason: error.to_string() })
+            };
+            let result = match &sent {
+                Ok(receipt) => {
+                    tracing::info!(
+                        intent = %intent, transaction = %receipt.transaction,
+                        block = receipt.block.number, gas = receipt.gas_used, "mined"
+                    );
+                    Ok(receipt.block.number)
+                }
+                Err(error @ SendError::Refused(_)) => failure(TransactionTrouble::Refused, error),
+                Err(error @ (SendError::NoGas { .. } | SendError::FeeAboveCap { .. })) => {
+                    failure(TransactionTrouble::Unpaid, error)
+                }
+                Err(SendError::Stopped) => {
+                    // Full: somebody else has told it already.
+                    let _ =
+                        fatal.try_send("the transaction sender stopped: is the disk full?".into());
+                    return;
+                }
+            };
+            // The loop has ended; the ledger tells the next process.
+            let _ = arrivals.send(Arrival::Core(Input::Outcome { intent, result })).await;
+        });
+    }
+
+    fn show(&mut self, task: TaskId, core: &Core) {
+        if !self.watchers.is_watched(task) {
+            return;
+        }
+        match core.task_report(task) {
+            Some(report) => self.watchers.show(task, report),
+            None => self.watchers.end(task),
+        }
+    }
+
+    fn sweep(&self, now: Timestamp) {
+        let (store, results) = (self.tools.store.clone(), self.tools.results.clone());
+        tokio::spawn(async move {
+            failpoint::hit("scheduler.sweep.before");
+            let gone = tokio::task::spawn_blocking(move || store.sweep(now)).await;
+            match gone {
+                Ok(Ok(locations)) => {
+                    for location in locations {
+                        results.remove(&location).await;
+                    }
+                }
+                Ok(Err(error)) => tracing::error!(%error, "old results cannot be forgotten"),
+                Err(error) => tracing::error!(%error, "the sweep broke off"),
+            }
+            failpoint::hit("scheduler.sweep.after");
+        });
+    }
+}
+
+fn note(notice: &Notice) {
+    match notice.level() {
+        Level::Error => tracing::error!("{notice}"),
+        Level::Warn => tracing::warn!("{notice}"),
+        Level::Info => tracing::info!("{notice}"),
+        Level::Debug => tracing::debug!("{notice}"),
+    }
+}

@@ -1,0 +1,57 @@
+//! The gRPC services: workers on one side, whoever watches on the other.
+
+mod observer;
+mod upload;
+mod work;
+
+pub(crate) use observer::{ask, find};
+
+use crate::arrival::Arrivals;
+use crate::meters::Meters;
+use crate::results::Results;
+use crate::store::Store;
+use poco_chain::Chain;
+use poco_core::Address;
+use poco_proto::MESSAGE_BYTES_MAX;
+use poco_proto::v1::observer_server::ObserverServer;
+use poco_proto::v1::workers_server::WorkersServer;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+/// Uploads at a time; each costs a file, some buffers and, at its end, a processor.
+const UPLOADS_MAX: usize = 16;
+
+/// What the services need.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) chain: Chain,
+    pub(crate) workerpool: Address,
+    pub(crate) owner: Address,
+    pub(crate) allowed_workers: Arc<BTreeSet<Address>>,
+    pub(crate) heartbeat_seconds: u32,
+    pub(crate) upload_bytes_max: u64,
+    /// Uploads under way; emptied at each start.
+    pub(crate) upload_folder: PathBuf,
+    pub(crate) results: Results,
+    pub(crate) store: Store,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) stop: CancellationToken,
+}
+
+/// The services as routes of one server.
+pub(crate) fn routes(context: &Context) -> axum::Router {
+    let workers =
+        work::Service { context: context.clone(), uploads: Arc::new(Semaphore::new(UPLOADS_MAX)) };
+    let workers = WorkersServer::new(workers).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let observer = observer::Service { context: context.clone() };
+    Routes::new(workers)
+        .add_service(ObserverServer::new(observer))
+        .prepare()
+        .into_axum_router()
+        .reset_fallback()
+}

@@ -1,0 +1,137 @@
+//! What requesters and operators see. Read only.
+
+use super::Context;
+use crate::arrival::Arrival;
+use crate::translate;
+use futures::StreamExt as _;
+use poco_core::TaskId;
+use poco_proto::v1::observer_server::Observer;
+use poco_proto::v1::{GetPoolRequest, GetTaskRequest, PoolReport, TaskReport};
+use poco_proto::words;
+use poco_scheduler_core::{ReportStatus, TaskReport as Shown};
+use std::pin::Pin;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+/// Reports on their way to one watcher; one that reads slowly skips some.
+const WATCH_LEN: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) context: Context,
+}
+
+#[tonic::async_trait]
+impl Observer for Service {
+    async fn get_pool(&self, _: Request<GetPoolRequest>) -> Result<Response<PoolReport>, Status> {
+        let stats = ask(&self.context, |reply| Arrival::StatsAsked { reply }).await?;
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(Response::new(PoolReport {
+            chain_id: self.context.chain.chain_id(),
+            hub: self.context.chain.hub().to_vec(),
+            workerpool: self.context.workerpool.to_vec(),
+            owner: self.context.owner.to_vec(),
+            software_version: env!("CARGO_PKG_VERSION").into(),
+            block: stats.head.number,
+            workers: count(stats.workers),
+            slots: count(stats.slots),
+            slots_free: count(stats.slots.saturating_sub(stats.slots_used)),
+            tasks_live: stats.tasks_live as u64,
+        }))
+    }
+
+    async fn get_task(
+        &self,
+        request: Request<GetTaskRequest>,
+    ) -> Result<Response<TaskReport>, Status> {
+        let task = task_of(request)?;
+        let report = find(&self.context, task).await?;
+        Ok(Response::new(translate::task_shown(&report)))
+    }
+
+    type WatchTaskStream = Pin<Box<dyn Stream<Item = Result<TaskReport, Status>> + Send>>;
+
+    async fn watch_task(
+        &self,
+        request: Request<GetTaskRequest>,
+    ) -> Result<Response<Self::WatchTaskStream>, Status> {
+        let task = task_of(request)?;
+        let watch = ask(&self.context, |reply| Arrival::WatchAsked { task, reply }).await?;
+        let Some(watch) = watch else {
+            // Ended and retired: there is one report, and nothing will change.
+            let report = translate::task_shown(&find(&self.context, task).await?);
+            return Ok(Response::new(futures::stream::iter([Ok(report)]).boxed()));
+        };
+        let (sender, reports) = mpsc::channel(WATCH_LEN);
+        tokio::spawn(show(watch, sender, self.context.stop.clone()));
+        Ok(Response::new(ReceiverStream::new(reports).boxed()))
+    }
+}
+
+/// Shows every change until the task has ended, the watcher goes or the process stops.
+async fn show(
+    mut watch: watch::Receiver<Shown>,
+    sender: mpsc::Sender<Result<TaskReport, Status>>,
+    stop: tokio_util::sync::CancellationToken,
+) {
+    loop {
+        let report = watch.borrow_and_update().clone();
+        if sender.send(Ok(translate::task_shown(&report))).await.is_err() || has_ended(&report) {
+            return;
+        }
+        tokio::select! {
+            changed = watch.changed() => if changed.is_err() { return },
+            () = sender.closed() => return,
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+fn has_ended(report: &Shown) -> bool {
+    match report.status {
+        ReportStatus::Completed | ReportStatus::Failed => true,
+        ReportStatus::Pending | ReportStatus::Active | ReportStatus::Revealing => false,
+    }
+}
+
+fn task_of(request: Request<GetTaskRequest>) -> Result<TaskId, Status> {
+    words::task(&request.into_inner().task)
+        .map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+/// A task's report, from the core or, once it was forgotten there, from the store.
+///
+/// # Errors
+/// `not_found`, or `unavailable` while the process stops.
+pub(crate) async fn find(context: &Context, task: TaskId) -> Result<Shown, Status> {
+    let live = ask(context, |reply| Arrival::TaskAsked { task, reply }).await?;
+    if let Some(report) = live {
+        return Ok(report);
+    }
+    let store = context.store.clone();
+    let retired = tokio::task::spawn_blocking(move || store.retired(task)).await;
+    match retired {
+        Ok(Ok(Some(report))) => Ok(report),
+        Ok(Ok(None)) => Err(Status::not_found("this pool does not know the task")),
+        Ok(Err(error)) => Err(unreadable(&error)),
+        Err(error) => Err(unreadable(&error.into())),
+    }
+}
+
+/// Asks the loop.
+pub(crate) async fn ask<T>(
+    context: &Context,
+    question: impl FnOnce(oneshot::Sender<T>) -> Arrival,
+) -> Result<T, Status> {
+    let stopping = || Status::unavailable("the scheduler is stopping; try again");
+    let (reply, answer) = oneshot::channel();
+    context.arrivals.send(question(reply)).await.map_err(|_| stopping())?;
+    answer.await.map_err(|_| stopping())
+}
+
+fn unreadable(error: &anyhow::Error) -> Status {
+    tracing::error!(error = format!("{error:#}"), "the store cannot be read");
+    Status::internal("the pool's store cannot be read")
+}

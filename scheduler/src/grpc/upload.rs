@@ -1,0 +1,196 @@
+//! Takes results in: to a file, examined as a whole, then to the object store.
+
+use super::Context;
+use crate::arrival::Arrival;
+use crate::failpoint;
+use crate::results::{Examined, examine};
+use poco_core::{Address, Bytes, ResultDigest, TaskId};
+use poco_proto::v1::upload_part::Body;
+use poco_proto::v1::{UploadHeader, UploadPart, UploadReceipt};
+use poco_proto::words;
+use poco_scheduler_core::{Input, StoredResult, UploadTerms};
+use std::time::Duration;
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tonic::{Status, Streaming};
+
+/// An upload that brings nothing for this long is over.
+const PART_TIME: Duration = Duration::from_secs(30);
+
+/// Takes one upload in.
+///
+/// # Errors
+/// What the worker is told: `invalid_argument` and `failed_precondition` where sending the same
+/// again is of no use, others where it is.
+pub(super) async fn receive(
+    context: &Context,
+    mut parts: Streaming<UploadPart>,
+) -> Result<UploadReceipt, Status> {
+    let Some(Body::Header(header)) = next(&mut parts).await? else {
+        return Err(Status::invalid_argument("an upload begins with its header"));
+    };
+    let task = words::task(&header.task).map_err(invalid)?;
+    let (worker, terms) = terms(context, task, &header).await?;
+    if header.size > context.upload_bytes_max {
+        return Err(Status::invalid_argument(format!(
+            "the result has {} bytes; this pool takes {}",
+            header.size, context.upload_bytes_max
+        )));
+    }
+    tell(context, Arrival::Core(Input::UploadBegan { worker, task })).await?;
+    let mut note = FailureNote { context, worker, task, is_due: true };
+    let upload = Upload { context, worker, task, terms };
+    let location = upload.receive(&header, &mut parts).await?;
+    note.is_due = false;
+    Ok(UploadReceipt { location })
+}
+
+/// Tells the loop, when dropped, that an upload gave nothing: also where the worker hung up and
+/// this request was dropped half way.
+struct FailureNote<'a> {
+    context: &'a Context,
+    worker: Address,
+    task: TaskId,
+    is_due: bool,
+}
+
+impl Drop for FailureNote<'_> {
+    fn drop(&mut self) {
+        if self.is_due {
+            let Self { worker, task, .. } = *self;
+            let arrivals = self.context.arrivals.clone();
+            tokio::spawn(async move {
+                // The loop has ended and knows of no upload.
+                let _ = arrivals.send(Arrival::Core(Input::UploadFailed { worker, task })).await;
+            });
+        }
+    }
+}
+
+struct Upload<'a> {
+    context: &'a Context,
+    worker: Address,
+    task: TaskId,
+    terms: UploadTerms,
+}
+
+impl Upload<'_> {
+    async fn receive(
+        &self,
+        header: &UploadHeader,
+        parts: &mut Streaming<UploadPart>,
+    ) -> Result<String, Status> {
+        failpoint::hit("scheduler.upload.receive.before");
+        let file = NamedTempFile::new_in(&self.context.upload_folder).map_err(ours)?;
+        write(&file, header.size, parts).await?;
+        failpoint::hit("scheduler.upload.receive.after");
+        let path = file.path().to_owned();
+        let bytes_max = self.context.upload_bytes_max;
+        let examined = tokio::task::spawn_blocking(move || examine(&path, bytes_max)).await;
+        let examined = examined.map_err(ours)?.map_err(|error| {
+            Status::invalid_argument(format!("the result cannot be taken: {error:#}"))
+        })?;
+        let Examined { cid, digest, callback } = examined;
+        if header.cid != cid.to_string() {
+            return Err(Status::invalid_argument(format!(
+                "the result has CID {cid}, not {}",
+                header.cid
+            )));
+        }
+        let (digest, callback) = (ResultDigest(digest), Bytes::from(callback));
+        self.terms
+            .check(self.task, digest, &callback)
+            .map_err(|refusal| Status::failed_precondition(refusal.to_string()))?;
+        failpoint::hit("scheduler.upload.object.before");
+        self.context.results.put(&cid, file.path()).await.map_err(ours)?;
+        failpoint::hit("scheduler.upload.object.after");
+        let location = cid.location();
+        let result = StoredResult {
+            worker: self.worker,
+            digest,
+            location: location.clone(),
+            callback,
+            size_bytes: header.size,
+        };
+        let (reply, answer) = oneshot::channel();
+        tell(self.context, Arrival::Stored { task: self.task, result, reply }).await?;
+        match answer.await {
+            Ok(Ok(())) => {
+                self.context.meters.uploads_bytes.inc_by(header.size);
+                tracing::info!(task = %self.task, worker = %self.worker, %location, "result stored");
+                Ok(location)
+            }
+            Ok(Err(refusal)) => Err(Status::failed_precondition(refusal.to_string())),
+            Err(_) => Err(Status::unavailable("the scheduler is stopping; try again")),
+        }
+    }
+}
+
+/// Who sends over this session, and what the result must fulfil.
+async fn terms(
+    context: &Context,
+    task: TaskId,
+    header: &UploadHeader,
+) -> Result<(Address, UploadTerms), Status> {
+    let token = words::word("session", &header.session).map_err(invalid)?;
+    let (reply, answer) = oneshot::channel();
+    tell(context, Arrival::UploadAsked { token, task, reply }).await?;
+    match answer.await {
+        Ok(Some((worker, Ok(terms)))) => Ok((worker, terms)),
+        Ok(Some((_, Err(refusal)))) => Err(Status::failed_precondition(refusal.to_string())),
+        Ok(None) => Err(Status::unauthenticated("the session is not open; log in again")),
+        Err(_) => Err(Status::unavailable("the scheduler is stopping; try again")),
+    }
+}
+
+/// Writes the parts, of `size` bytes together.
+async fn write(
+    file: &NamedTempFile,
+    size: u64,
+    parts: &mut Streaming<UploadPart>,
+) -> Result<(), Status> {
+    let mut out = tokio::fs::File::from_std(file.reopen().map_err(ours)?);
+    let mut left = size;
+    while let Some(body) = next(parts).await? {
+        let Body::Data(data) = body else {
+            return Err(Status::invalid_argument("a second header"));
+        };
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        left = left
+            .checked_sub(length)
+            .ok_or_else(|| Status::invalid_argument("more bytes than the header says"))?;
+        out.write_all(&data).await.map_err(ours)?;
+    }
+    if left > 0 {
+        return Err(Status::invalid_argument(format!("{left} bytes are missing")));
+    }
+    out.flush().await.map_err(ours)
+}
+
+async fn next(parts: &mut Streaming<UploadPart>) -> Result<Option<Body>, Status> {
+    let part = timeout(PART_TIME, parts.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded("the upload stalled"))??;
+    match part {
+        None => Ok(None),
+        Some(UploadPart { body: Some(body) }) => Ok(Some(body)),
+        Some(UploadPart { body: None }) => Err(Status::invalid_argument("an empty part")),
+    }
+}
+
+async fn tell(context: &Context, arrival: Arrival) -> Result<(), Status> {
+    let sent = context.arrivals.send(arrival).await;
+    sent.map_err(|_| Status::unavailable("the scheduler is stopping; try again"))
+}
+
+fn invalid(error: words::BadLength) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+/// Trouble of this machine: the log says what, the worker only that it may try again.
+fn ours(error: impl Into<anyhow::Error>) -> Status {
+    tracing::error!(error = format!("{:#}", error.into()), "a result cannot be stored");
+    Status::internal("the pool cannot store the result at the moment; try again")
+}

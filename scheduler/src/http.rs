@@ -1,0 +1,258 @@
+//! What is answered over HTTP: results, tasks as clients of the market see them, health, numbers.
+
+use crate::access::Challenges;
+use crate::arrival::{Arrival, QUEUE_LEN};
+use crate::grpc::{Context, ask, find};
+use crate::translate::checksummed;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use object_store::{GetOptions, GetRange};
+use poco_core::{Address, TaskId};
+use poco_result::Cid;
+use poco_scheduler_core::{ReplicaReport, ReportStatus, TaskReport};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[derive(Clone, Debug)]
+struct Shared {
+    context: Context,
+    challenges: Arc<Mutex<Challenges>>,
+}
+
+/// The routes.
+pub(crate) fn routes(context: &Context) -> Router {
+    let challenges = Challenges::new(context.chain.chain_id());
+    let shared = Shared { context: context.clone(), challenges: Arc::new(Mutex::new(challenges)) };
+    Router::new()
+        .route("/ipfs/{cid}", get(result))
+        .route("/results/{task}/challenge", get(challenge))
+        .route("/tasks/{task}", get(task))
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
+        .with_state(shared)
+}
+
+/// Refuses with a status and one line.
+fn refuse(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({ "ok": false, "error": error }))).into_response()
+}
+
+async fn result(
+    State(shared): State<Shared>,
+    method: Method,
+    Path(cid): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(cid) = cid.parse::<Cid>() else {
+        return refuse(StatusCode::BAD_REQUEST, "this is no CID");
+    };
+    if let Err(refusal) = check_reader(&shared, &cid, &headers).await {
+        return *refusal;
+    }
+    let range = headers.get(header::RANGE).and_then(|range| range_of(range.to_str().ok()?));
+    let is_part = range.is_some();
+    let options = GetOptions { range, head: method == Method::HEAD, ..GetOptions::default() };
+    let found = match shared.context.results.get(&cid, options).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return refuse(StatusCode::NOT_FOUND, "this pool does not have it"),
+        Err(error) if is_part => {
+            tracing::debug!(%cid, %error, "a range was refused");
+            return refuse(StatusCode::RANGE_NOT_SATISFIABLE, "there is no such range");
+        }
+        Err(error) => {
+            tracing::error!(%cid, %error, "a result cannot be read");
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the result cannot be read");
+        }
+    };
+    let (size, part) = (found.meta.size, found.range.clone());
+    let mut answer = Response::builder()
+        .header(header::CONTENT_TYPE, "application/zip")
+        .header(header::CONTENT_LENGTH, part.end.saturating_sub(part.start))
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+        .header(header::ETAG, format!("\"{cid}\""));
+    if is_part {
+        let last = part.end.saturating_sub(1);
+        answer = answer
+            .status(StatusCode::PARTIAL_CONTENT)
+            .header(header::CONTENT_RANGE, format!("bytes {}-{last}/{size}", part.start));
+    }
+    let body =
+        if method == Method::HEAD { Body::empty() } else { Body::from_stream(found.into_stream()) };
+    answer.body(body).expect("the headers are made of digits, a CID and constants")
+}
+
+/// Whether the caller may read: everybody where one of the tasks is public, else a beneficiary
+/// that signed a challenge.
+async fn check_reader(
+    shared: &Shared,
+    cid: &Cid,
+    headers: &HeaderMap,
+) -> Result<(), Box<Response>> {
+    let (store, location) = (shared.context.store.clone(), cid.location());
+    let readers = tokio::task::spawn_blocking(move || store.readers(&location)).await;
+    let readers = match readers {
+        Ok(Ok(readers)) => readers,
+        Ok(Err(_)) | Err(_) => {
+            let refusal = refuse(StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read");
+            return Err(Box::new(refusal));
+        }
+    };
+    if readers.is_empty() {
+        return Err(Box::new(refuse(StatusCode::NOT_FOUND, "this pool does not have it")));
+    }
+    if readers.iter().any(|reader| reader.is_zero()) {
+        return Ok(());
+    }
+    let Some(proof) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())
+    else {
+        let error = "only its beneficiary may fetch this result: sign the challenge of \
+                     /results/<task>/challenge?address=<beneficiary>";
+        return Err(Box::new(refuse(StatusCode::UNAUTHORIZED, error)));
+    };
+    let caller = lock(&shared.challenges).close(proof);
+    match caller {
+        Some(caller) if readers.contains(&caller) => Ok(()),
+        Some(_) => {
+            let error = "only its beneficiary may fetch this result";
+            Err(Box::new(refuse(StatusCode::FORBIDDEN, error)))
+        }
+        None => Err(Box::new(refuse(StatusCode::UNAUTHORIZED, "invalid authorization"))),
+    }
+}
+
+/// One range of bytes; others are ignored, as HTTP allows.
+fn range_of(text: &str) -> Option<GetRange> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    match (first.is_empty(), last.is_empty()) {
+        (true, true) => None,
+        (true, false) => last.parse().ok().map(GetRange::Suffix),
+        (false, true) => first.parse().ok().map(GetRange::Offset),
+        (false, false) => {
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            (first <= last).then(|| GetRange::Bounded(first..last.saturating_add(1)))
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ChallengeQuery {
+    address: String,
+}
+
+async fn challenge(
+    State(shared): State<Shared>,
+    Path(task): Path<String>,
+    Query(query): Query<ChallengeQuery>,
+) -> Response {
+    let (Ok(_), Ok(address)) = (task.parse::<TaskId>(), query.address.parse::<Address>()) else {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "expected /results/<task>/challenge?address=<address>",
+        );
+    };
+    let data = lock(&shared.challenges).issue(address);
+    Json(json!({ "ok": true, "data": data })).into_response()
+}
+
+fn lock(challenges: &Mutex<Challenges>) -> std::sync::MutexGuard<'_, Challenges> {
+    // Every change of it is complete by itself.
+    challenges.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn task(State(shared): State<Shared>, Path(task): Path<String>) -> Response {
+    let Ok(task) = task.parse::<TaskId>() else {
+        return refuse(StatusCode::BAD_REQUEST, "this is no task id");
+    };
+    match find(&shared.context, task).await {
+        Ok(report) => {
+            let cors = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+            (cors, Json(task_json(&report))).into_response()
+        }
+        Err(status) if status.code() == tonic::Code::NotFound => {
+            refuse(StatusCode::NOT_FOUND, "this pool does not know the task")
+        }
+        Err(status) => refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
+    }
+}
+
+fn task_json(report: &TaskReport) -> Value {
+    let status = match report.status {
+        ReportStatus::Pending => "RECEIVED",
+        ReportStatus::Active => "RUNNING",
+        ReportStatus::Revealing => "CONSENSUS_REACHED",
+        ReportStatus::Completed => "COMPLETED",
+        ReportStatus::Failed => "FAILED",
+    };
+    let replica = |replica: &ReplicaReport| {
+        let exit_code = replica.failure.as_ref().and_then(|failure| failure.exit_code);
+        let status = match (&replica.failure, replica.stage) {
+            (Some(failure), _) => failure.to_string(),
+            (None, Some(stage)) => stage.name().to_owned(),
+            (None, None) => "lost".to_owned(),
+        };
+        json!({
+            "walletAddress": checksummed(replica.worker),
+            "appExitCode": exit_code,
+            "currentStatus": status,
+            "statusUpdateList": [{ "status": status, "date": replica.updated.0 }],
+        })
+    };
+    json!({
+        "chainTaskId": report.task.to_string(),
+        "chainDealId": report.deal.to_string(),
+        "taskIndex": report.index.to_string(),
+        "currentStatus": status,
+        "dateStatusList": [{ "status": status, "date": report.ended.0 }],
+        "waitingFor": report.waiting_for,
+        "contributionDeadline": report.contribution_deadline.0,
+        "finalDeadline": report.final_deadline.0,
+        "resultLink": report.location,
+        "replicates": report.replicas.iter().map(replica).collect::<Vec<_>>(),
+    })
+}
+
+/// Healthy while the loop answers.
+async fn health(State(shared): State<Shared>) -> Response {
+    match ask(&shared.context, |reply| Arrival::StatsAsked { reply }).await {
+        Ok(stats) => {
+            Json(json!({ "ok": true, "block": stats.head.number, "workers": stats.workers }))
+                .into_response()
+        }
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stopping"),
+    }
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let Ok(stats) = ask(&shared.context, |reply| Arrival::StatsAsked { reply }).await else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stopping");
+    };
+    let queue = QUEUE_LEN.saturating_sub(shared.context.arrivals.capacity());
+    match shared.context.meters.text(&stats, queue) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "numbers cannot be shown");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "numbers cannot be shown")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_http_writes_them() {
+        assert_eq!(range_of("bytes=0-9"), Some(GetRange::Bounded(0..10)));
+        assert_eq!(range_of("bytes=5-"), Some(GetRange::Offset(5)));
+        assert_eq!(range_of("bytes=-5"), Some(GetRange::Suffix(5)));
+        for other in ["bytes=-", "bytes=9-0", "lines=0-1", "bytes=0-1,3-4", "bytes=x-y"] {
+            assert_eq!(range_of(other), None, "{other}");
+        }
+    }
+}

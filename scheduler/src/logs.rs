@@ -1,0 +1,19 @@
+//! Logs: to standard error, as text or JSON.
+
+use crate::config::{Config, LogFormat};
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging.
+///
+/// # Errors
+/// Where the filter cannot be read.
+pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
+    let filter: EnvFilter = config.log.parse().with_context(|| format!("log: {:?}", config.log))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Where results lie: an object store, addressed by CID.
+
+use anyhow::{Context as _, bail};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::prefix::PrefixStore;
+use object_store::{GetOptions, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload, buffered};
+use poco_result::{Cid, Limits, Output};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt as _;
+use url::Url;
+
+/// Bytes of an object kept in memory while it is stored.
+const BUFFER_BYTES: usize = 8 << 20;
+
+/// Results by CID. Clones share the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Results {
+    store: Arc<dyn ObjectStore>,
+}
+
+/// What an uploaded zip turned out to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Examined {
+    pub(crate) cid: Cid,
+    pub(crate) digest: poco_core::B256,
+    pub(crate) callback: Vec<u8>,
+}
+
+/// Computes CID and digest of a zip from its bytes alone. Blocks.
+///
+/// # Errors
+/// One line that says what is wrong with the zip.
+pub(crate) fn examine(zip: &Path, bytes_max: u64) -> anyhow::Result<Examined> {
+    let cid = poco_result::cid::cid_of_file(zip)?;
+    // What it unpacks to may be larger than the zip, but not without end.
+    let limits = Limits { bytes_max: bytes_max.saturating_mul(4), ..Limits::default() };
+    let file = std::io::BufReader::new(std::fs::File::open(zip)?);
+    let computed = poco_result::digest::digest_of_zip(file, &limits)?;
+    let callback = match computed.output {
+        Output::File | Output::Directory => Vec::new(),
+        Output::Callback(bytes) => bytes,
+    };
+    Ok(Examined { cid, digest: computed.digest, callback })
+}
+
+impl Results {
+    /// Opens the store at `url`, or the folder.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with either.
+    pub(crate) fn open(url: Option<&Url>, folder: &Path) -> anyhow::Result<Self> {
+        let store: Arc<dyn ObjectStore> = match url {
+            None => {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot create {}", folder.display()))?;
+                Arc::new(
+                    LocalFileSystem::new_with_prefix(folder)
+                        .with_context(|| format!("cannot use {}", folder.display()))?
+                        .with_fsync(true),
+                )
+            }
+            Some(url) => {
+                let environment =
+                    std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
+                let (store, prefix) = object_store::parse_url_opts(url, environment)
+                    .with_context(|| format!("results_url {url} cannot be used"))?;
+                Arc::new(PrefixStore::new(store, prefix))
+            }
+        };
+        Ok(Self { store })
+    }
+
+    /// Fails at the start rather than at the first result.
+    ///
+    /// # Errors
+    /// Where nothing can be written.
+    pub(crate) async fn check(&self) -> anyhow::Result<()> {
+        let probe = ObjectPath::from("probe");
+        let written = self.store.put(&probe, PutPayload::from_static(b"probe")).await;
+        written.context("results cannot be stored")?;
+        self.store.delete(&probe).await.context("stored results cannot be deleted")
+    }
+
+    /// Stores a file under its CID. Storing the same again changes nothing.
+    ///
+    /// # Errors
+    /// Where the store or the file fails.
+    pub(crate) async fn put(&self, cid: &Cid, file: &Path) -> anyhow::Result<()> {
+        let object = object(cid);
+        let size = tokio::fs::metadata(file).await?.len();
+        if self.store.head(&object).await.is_ok_and(|known| known.size == size) {
+            return Ok(());
+        }
+        let mut from = tokio::fs::File::open(file).await?;
+        let mut to = buffered::BufWriter::with_capacity(self.store.clone(), object, BUFFER_BYTES);
+        let copied = tokio::io::copy(&mut from, &mut to).await;
+        match copied {
+            Ok(copied) if copied == size => Ok(to.shutdown().await?),
+            Ok(copied) => {
+                to.abort().await?;
+                bail!("the file shrank from {size} to {copied} bytes")
+            }
+            Err(error) => {
+                to.abort().await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Opens a result, or a part of it; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(crate) async fn get(
+        &self,
+        cid: &Cid,
+        options: GetOptions,
+    ) -> object_store::Result<Option<GetResult>> {
+        match self.store.get_opts(&object(cid), options).await {
+            Ok(found) => Ok(Some(found)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets what lies at `location`.
+    pub(crate) async fn remove(&self, location: &str) {
+        let Ok(cid) = Cid::from_location(location) else { return };
+        match self.store.delete(&object(&cid)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => tracing::warn!(%location, %error, "a result cannot be deleted"),
+        }
+    }
+}
+
+fn object(cid: &Cid) -> ObjectPath {
+    ObjectPath::from(cid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[tokio::test]
+    async fn a_result_is_read_back_whole_and_in_parts_and_can_be_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::open(None, &folder.path().join("results")).unwrap();
+        results.check().await.unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let cid = poco_result::cid::cid_of_file(file.path()).unwrap();
+        assert!(results.get(&cid, GetOptions::default()).await.unwrap().is_none());
+        results.put(&cid, file.path()).await.unwrap();
+        results.put(&cid, file.path()).await.unwrap();
+        let part = GetOptions::new().with_range(Some(2..5u64));
+        let found = results.get(&cid, part).await.unwrap().unwrap();
+        assert_eq!(found.bytes().await.unwrap().as_ref(), b"234");
+        results.remove(&cid.location()).await;
+        assert!(results.get(&cid, GetOptions::default()).await.unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_no_result_is_not_taken() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"not a zip").unwrap();
+        assert!(examine(file.path(), 1000).is_err());
+    }
+}

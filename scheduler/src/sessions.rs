@@ -1,0 +1,174 @@
+//! The open streams of workers: one per wallet.
+
+use poco_core::{Address, B256};
+use poco_proto::v1::scheduler_message::Body;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Messages that wait for one worker. When they are this many it has stopped reading.
+pub(crate) const OUTBOX_LEN: usize = 1024;
+
+/// Workers at a time: each costs some 100 kB of buffers.
+pub(crate) const WORKERS_MAX: usize = 10_000;
+
+/// One stream of a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// Unique in this process.
+    pub(crate) id: u64,
+    /// Names the session in uploads.
+    pub(crate) token: B256,
+    pub(crate) outbox: mpsc::Sender<Body>,
+    /// Ends the stream.
+    pub(crate) end: CancellationToken,
+    pub(crate) heard: Heard,
+}
+
+/// When a worker was last heard.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    start: Instant,
+    millis: Arc<AtomicU64>,
+}
+
+impl Heard {
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), millis: Arc::default() }
+    }
+
+    pub(crate) fn mark(&self) {
+        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn at(&self) -> Instant {
+        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    }
+}
+
+/// Why a session is not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotOpened {
+    AlreadyConnected,
+    Full,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: BTreeMap<Address, Session>,
+    tokens: BTreeMap<B256, Address>,
+}
+
+impl Sessions {
+    /// Opens a session. One of the same wallet that was silent for `silence` is replaced: its
+    /// machine most likely lost the connection. One that is alive stays.
+    ///
+    /// # Errors
+    /// [`NotOpened`].
+    pub(crate) fn open(
+        &mut self,
+        worker: Address,
+        session: Session,
+        silence: Duration,
+    ) -> Result<(), NotOpened> {
+        if let Some(before) = self.open.get(&worker) {
+            let is_alive = !before.outbox.is_closed() && before.heard.at().elapsed() < silence;
+            if is_alive {
+                return Err(NotOpened::AlreadyConnected);
+            }
+            self.drop_session(worker);
+        } else if self.open.len() >= WORKERS_MAX {
+            return Err(NotOpened::Full);
+        }
+        self.tokens.insert(session.token, worker);
+        self.open.insert(worker, session);
+        Ok(())
+    }
+
+    /// Closes a session, if it is still the wallet's. `true` if it was.
+    pub(crate) fn close(&mut self, worker: Address, session: u64) -> bool {
+        let is_current = self.open.get(&worker).is_some_and(|open| open.id == session);
+        if is_current {
+            self.drop_session(worker);
+        }
+        is_current
+    }
+
+    pub(crate) fn is_current(&self, worker: Address, session: u64) -> bool {
+        self.open.get(&worker).is_some_and(|open| open.id == session)
+    }
+
+    pub(crate) fn worker_of(&self, token: B256) -> Option<Address> {
+        self.tokens.get(&token).copied()
+    }
+
+    /// Queues a message. A worker that does not read is cut off: it finds out what it missed when
+    /// it comes back.
+    pub(crate) fn send(&self, worker: Address, body: Body) {
+        let Some(session) = self.open.get(&worker) else { return };
+        if session.outbox.try_send(body).is_err() {
+            tracing::warn!(%worker, "a worker does not take its messages; its stream is closed");
+            session.end.cancel();
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn drop_session(&mut self, worker: Address) {
+        if let Some(session) = self.open.remove(&worker) {
+            self.tokens.remove(&session.token);
+            session.end.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: u64) -> (Session, mpsc::Receiver<Body>) {
+        let (outbox, inbox) = mpsc::channel(1);
+        let token = B256::with_last_byte(u8::try_from(id).unwrap());
+        let end = CancellationToken::new();
+        (Session { id, token, outbox, end, heard: Heard::new() }, inbox)
+    }
+
+    #[tokio::test]
+    async fn a_live_stream_is_kept_and_a_dead_one_replaced() {
+        let mut sessions = Sessions::default();
+        let worker = Address::repeat_byte(1);
+        let (first, inbox) = session(1);
+        let long = Duration::from_secs(60);
+        assert_eq!(sessions.open(worker, first.clone(), long), Ok(()));
+        assert_eq!(sessions.worker_of(first.token), Some(worker));
+        let (second, _inbox) = session(2);
+        let refused = sessions.open(worker, second.clone(), long);
+        assert_eq!(refused, Err(NotOpened::AlreadyConnected));
+        drop(inbox);
+        assert_eq!(sessions.open(worker, second, long), Ok(()));
+        assert!(first.end.is_cancelled());
+        assert_eq!(sessions.worker_of(first.token), None);
+        assert!(!sessions.close(worker, 1), "the end of the old stream is no end of the new");
+        assert!(sessions.close(worker, 2));
+        assert_eq!(sessions.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_does_not_read_is_cut_off() {
+        let mut sessions = Sessions::default();
+        let worker = Address::repeat_byte(1);
+        let (only, _inbox) = session(1);
+        sessions.open(worker, only.clone(), Duration::from_secs(60)).unwrap();
+        for _ in 0..2 {
+            sessions.send(worker, Body::Heartbeat(poco_proto::v1::Heartbeat {}));
+        }
+        assert!(only.end.is_cancelled());
+    }
+}

@@ -1,0 +1,380 @@
+//! What the scheduler keeps on disk: the only module that knows RocksDB.
+//!
+//! Everything that one turn of the loop leads to is one synced batch, together with the cursor of
+//! what it was derived from, so a killed process goes on where it stopped. Values are postcard
+//! behind a byte that names their form.
+
+use crate::failpoint;
+use anyhow::{Context as _, bail, ensure};
+use poco_chain::{Cursor, LedgerStore};
+use poco_core::{Address, DealId, TaskId, Timestamp};
+use poco_scheduler_core::{Record, StoredResult, TaskReport};
+use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The form in which values are written; other forms are refused.
+const FORM: u8 = 1;
+/// Bytes of changes kept in memory before RocksDB writes them to tables of its own.
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// Table files kept open: bounds the file descriptors.
+const OPEN_FILES_MAX: i32 = 256;
+/// Retired tasks forgotten in one sweep; the next sweep goes on.
+const SWEEP_TASKS_MAX: usize = 1000;
+
+/// Live deals by id.
+const DEALS: &str = "deals";
+/// Live tasks by id.
+const TASKS: &str = "tasks";
+/// Reports of ended tasks by id, with the time until which they are kept.
+const RETIRED: &str = "retired";
+/// That time (big-endian), then the task's id.
+const EXPIRY: &str = "expiry";
+/// Length and text of a location, then a task's id: who may read what is there.
+const RESULTS: &str = "results";
+/// A task's id, then a location of a result stored for it.
+const TASK_RESULTS: &str = "task_results";
+/// The sender's ledger by nonce.
+const LEDGER: &str = "ledger";
+/// Single values.
+const META: &str = "meta";
+const FAMILIES: [&str; 8] = [DEALS, TASKS, RETIRED, EXPIRY, RESULTS, TASK_RESULTS, LEDGER, META];
+
+const META_IDENTITY: &[u8] = b"identity";
+const META_CURSOR: &[u8] = b"cursor";
+
+/// Which pool a store is about; a folder never holds two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) chain_id: u64,
+    pub(crate) hub: Address,
+    pub(crate) workerpool: Address,
+}
+
+/// A key with its value.
+type Entry = (Box<[u8]>, Box<[u8]>);
+
+/// An open folder. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    db: Arc<DB>,
+}
+
+/// What one turn of the loop changes.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) cursor: Option<Cursor>,
+}
+
+/// One change.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Put(Record),
+    /// A stored result becomes readable: for `beneficiary` alone, or everybody where it is zero.
+    Result {
+        task: TaskId,
+        result: StoredResult,
+        beneficiary: Address,
+    },
+    DeleteDeal(DealId),
+    DeleteTask(TaskId),
+    Retire {
+        task: TaskId,
+        report: Box<TaskReport>,
+        keep_until: Timestamp,
+    },
+}
+
+impl Store {
+    /// Opens or creates the folder and locks it against other processes.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the folder and what to do.
+    pub(crate) fn open(folder: &Path, identity: Identity) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_max_open_files(OPEN_FILES_MAX);
+        options.set_keep_log_file_num(2);
+        let db = match DB::open_cf(&options, folder, FAMILIES) {
+            Ok(db) => db,
+            Err(error) if error.as_ref().contains("lock") => bail!(
+                "the data folder {} is in use by another process: stop it, or choose another --data-dir",
+                folder.display()
+            ),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot open the data folder {}", folder.display()));
+            }
+        };
+        let store = Self { db: Arc::new(db) };
+        match store.get::<Identity>(META, META_IDENTITY)? {
+            None => {
+                let mut writes = WriteBatch::default();
+                writes.put_cf(store.family(META), META_IDENTITY, encode(&identity)?);
+                store.write(writes)?;
+            }
+            Some(known) => ensure!(
+                known == identity,
+                "the data folder {} belongs to pool {} of hub {} on chain {}: choose another --data-dir",
+                folder.display(),
+                known.workerpool,
+                known.hub,
+                known.chain_id
+            ),
+        }
+        Ok(store)
+    }
+
+    /// Every live deal and task, and how far the chain was read.
+    pub(crate) fn load(&self) -> anyhow::Result<(Vec<Record>, Option<Cursor>)> {
+        let mut records = Vec::new();
+        for name in [DEALS, TASKS] {
+            for entry in self.db.iterator_cf(self.family(name), IteratorMode::Start) {
+                records.push(decode(&entry?.1)?);
+            }
+        }
+        Ok((records, self.get(META, META_CURSOR)?))
+    }
+
+    /// Writes a batch and waits until it is on the disk. All of it, or nothing after an error.
+    pub(crate) fn commit(&self, batch: &Batch) -> anyhow::Result<()> {
+        if batch.changes.is_empty() && batch.cursor.is_none() {
+            return Ok(());
+        }
+        let mut writes = WriteBatch::default();
+        for change in &batch.changes {
+            self.add(&mut writes, change)?;
+        }
+        if let Some(cursor) = &batch.cursor {
+            writes.put_cf(self.family(META), META_CURSOR, encode(cursor)?);
+        }
+        failpoint::hit("scheduler.store.batch.before");
+        self.write(writes)?;
+        failpoint::hit("scheduler.store.batch.after");
+        Ok(())
+    }
+
+    fn add(&self, writes: &mut WriteBatch, change: &Change) -> anyhow::Result<()> {
+        match change {
+            Change::Put(record) => {
+                let (family, key) = match record {
+                    Record::Deal(deal) => (DEALS, deal.id.0),
+                    Record::Task(task) => (TASKS, task.id.0),
+                };
+                writes.put_cf(self.family(family), key, encode(record)?);
+            }
+            Change::Result { task, result, beneficiary } => {
+                let location = &result.location;
+                let key = [location_prefix(location).as_slice(), task.0.as_slice()].concat();
+                writes.put_cf(self.family(RESULTS), key, encode(beneficiary)?);
+                let key = [task.0.as_slice(), location.as_bytes()].concat();
+                writes.put_cf(self.family(TASK_RESULTS), key, []);
+            }
+            Change::DeleteDeal(deal) => writes.delete_cf(self.family(DEALS), deal.0),
+            Change::DeleteTask(task) => writes.delete_cf(self.family(TASKS), task.0),
+            Change::Retire { task, report, keep_until } => {
+                writes.delete_cf(self.family(TASKS), task.0);
+                writes.put_cf(self.family(RETIRED), task.0, encode(report)?);
+                writes.put_cf(self.family(EXPIRY), expiry_key(*keep_until, *task), []);
+            }
+        }
+        Ok(())
+    }
+
+    /// The report of a task that has ended and was forgotten by the core.
+    pub(crate) fn retired(&self, task: TaskId) -> anyhow::Result<Option<TaskReport>> {
+        self.get(RETIRED, task.0.as_slice())
+    }
+
+    /// Who may read what is stored at `location`: the beneficiaries of its tasks. Empty where
+    /// nothing is stored there.
+    pub(crate) fn readers(&self, location: &str) -> anyhow::Result<Vec<Address>> {
+        let prefix = location_prefix(location);
+        self.under(RESULTS, &prefix)?.into_iter().map(|(_, value)| decode(&value)).collect()
+    }
+
+    /// Forgets retired tasks kept until `now` or less. Answers the locations that no task holds
+    /// any more: their objects can go.
+    pub(crate) fn sweep(&self, now: Timestamp) -> anyhow::Result<Vec<String>> {
+        let mut gone = Vec::new();
+        let expired = self.db.iterator_cf(self.family(EXPIRY), IteratorMode::Start);
+        for entry in expired.take(SWEEP_TASKS_MAX) {
+            let (key, _) = entry?;
+            let Some((time, id)) = key.split_at_checked(8) else { continue };
+            if *time > *now.0.to_be_bytes().as_slice() {
+                break;
+            }
+            let mut writes = WriteBatch::default();
+            for (own, _) in self.under(TASK_RESULTS, id)? {
+                let location = String::from_utf8_lossy(own.get(id.len()..).unwrap_or_default());
+                let prefix = location_prefix(&location);
+                writes.delete_cf(self.family(RESULTS), [prefix.as_slice(), id].concat());
+                if self.under(RESULTS, &prefix)?.len() <= 1 {
+                    gone.push(location.into_owned());
+                }
+                writes.delete_cf(self.family(TASK_RESULTS), own);
+            }
+            writes.delete_cf(self.family(RETIRED), id);
+            writes.delete_cf(self.family(EXPIRY), &key);
+            self.write(writes)?;
+        }
+        Ok(gone)
+    }
+
+    fn under(&self, family: &str, prefix: &[u8]) -> anyhow::Result<Vec<Entry>> {
+        let mode = IteratorMode::From(prefix, Direction::Forward);
+        let mut found = Vec::new();
+        for entry in self.db.iterator_cf(self.family(family), mode) {
+            let (key, value) = entry?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            found.push((key, value));
+        }
+        Ok(found)
+    }
+
+    fn get<T: DeserializeOwned>(&self, family: &str, key: &[u8]) -> anyhow::Result<Option<T>> {
+        self.db.get_cf(self.family(family), key)?.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    fn write(&self, writes: WriteBatch) -> anyhow::Result<()> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(writes, &options).context("the data folder cannot be written")
+    }
+
+    fn family(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("every family of FAMILIES was opened")
+    }
+}
+
+impl LedgerStore for Store {
+    fn load(&mut self) -> anyhow::Result<Vec<(u64, Vec<u8>)>> {
+        let mut records = Vec::new();
+        for entry in self.db.iterator_cf(self.family(LEDGER), IteratorMode::Start) {
+            let (key, value) = entry?;
+            let nonce = <[u8; 8]>::try_from(key.as_ref()).context("a nonce has not 8 bytes")?;
+            records.push((u64::from_be_bytes(nonce), value.into_vec()));
+        }
+        Ok(records)
+    }
+
+    fn put(&mut self, nonce: u64, record: &[u8]) -> anyhow::Result<()> {
+        failpoint::hit("scheduler.ledger.put.before");
+        let mut writes = WriteBatch::default();
+        writes.put_cf(self.family(LEDGER), nonce.to_be_bytes(), record);
+        self.write(writes)?;
+        failpoint::hit("scheduler.ledger.put.after");
+        Ok(())
+    }
+
+    fn remove(&mut self, nonce: u64) -> anyhow::Result<()> {
+        failpoint::hit("scheduler.ledger.remove.before");
+        let mut writes = WriteBatch::default();
+        writes.delete_cf(self.family(LEDGER), nonce.to_be_bytes());
+        self.write(writes)?;
+        failpoint::hit("scheduler.ledger.remove.after");
+        Ok(())
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> anyhow::Result<Vec<u8>> {
+    Ok(postcard::to_extend(value, vec![FORM])?)
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> anyhow::Result<T> {
+    match bytes.split_first() {
+        Some((&FORM, value)) => postcard::from_bytes(value).context("a stored value is damaged"),
+        Some((form, _)) => bail!("a stored value has form {form}; this version reads {FORM} only"),
+        None => bail!("a stored value is empty"),
+    }
+}
+
+fn expiry_key(keep_until: Timestamp, task: TaskId) -> Vec<u8> {
+    [keep_until.0.to_be_bytes().as_slice(), task.0.as_slice()].concat()
+}
+
+/// Its length comes first, so that no location begins another.
+fn location_prefix(location: &str) -> Vec<u8> {
+    let length = u32::try_from(location.len()).unwrap_or(u32::MAX);
+    [length.to_be_bytes().as_slice(), location.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poco_core::{B256, ResultDigest};
+    use poco_scheduler_core::DealRecord;
+
+    const IDENTITY: Identity =
+        Identity { chain_id: 1, hub: Address::ZERO, workerpool: Address::ZERO };
+
+    fn result(location: &str) -> StoredResult {
+        StoredResult {
+            worker: Address::ZERO,
+            digest: ResultDigest::ZERO,
+            location: location.into(),
+            callback: Default::default(),
+            size_bytes: 1,
+        }
+    }
+
+    #[test]
+    fn a_batch_is_there_after_a_restart_and_a_second_process_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = DealId(B256::repeat_byte(1));
+        let deal = Record::Deal(Box::new(DealRecord { id, block: 7, facts: None, next: 0 }));
+        {
+            let store = Store::open(folder.path(), IDENTITY).unwrap();
+            let changes = vec![Change::Put(deal.clone())];
+            store.commit(&Batch { changes, cursor: Some(Cursor::start_at(5)) }).unwrap();
+            let second = Store::open(folder.path(), IDENTITY).unwrap_err();
+            assert!(second.to_string().contains("in use by another process"), "{second}");
+        }
+        let store = Store::open(folder.path(), IDENTITY).unwrap();
+        let (records, cursor) = Store::load(&store).unwrap();
+        assert_eq!((records, cursor), (vec![deal], Some(Cursor::start_at(5))));
+        drop(store);
+        let other = Identity { chain_id: 2, ..IDENTITY };
+        let error = Store::open(folder.path(), other).unwrap_err().to_string();
+        assert!(error.contains("belongs to pool"), "{error}");
+    }
+
+    #[test]
+    fn an_object_goes_with_the_last_task_that_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), IDENTITY).unwrap();
+        let reader = Address::repeat_byte(9);
+        let tasks = [1, 2].map(|byte| TaskId(B256::repeat_byte(byte)));
+        for (task, beneficiary) in tasks.into_iter().zip([Address::ZERO, reader]) {
+            let changes = vec![Change::Result { task, result: result("/ipfs/a"), beneficiary }];
+            store.commit(&Batch { changes, cursor: None }).unwrap();
+        }
+        assert_eq!(store.readers("/ipfs/a").unwrap(), [Address::ZERO, reader]);
+        assert!(store.readers("/ipfs/").unwrap().is_empty());
+        let retire = |task: TaskId, keep_until| {
+            writes_retired(&store, task, keep_until);
+        };
+        retire(tasks[0], Timestamp(10));
+        retire(tasks[1], Timestamp(20));
+        assert!(store.sweep(Timestamp(9)).unwrap().is_empty());
+        assert!(store.sweep(Timestamp(10)).unwrap().is_empty());
+        assert_eq!(store.readers("/ipfs/a").unwrap(), [reader]);
+        assert_eq!(store.sweep(Timestamp(20)).unwrap(), ["/ipfs/a"]);
+        assert!(store.readers("/ipfs/a").unwrap().is_empty());
+    }
+
+    fn writes_retired(store: &Store, task: TaskId, keep_until: Timestamp) {
+        let mut writes = WriteBatch::default();
+        writes.put_cf(store.family(EXPIRY), expiry_key(keep_until, task), []);
+        store.write(writes).unwrap();
+    }
+}
