@@ -5,6 +5,8 @@
 
 pub mod anvil;
 pub mod binaries;
+pub mod images;
+pub mod pool;
 pub mod process;
 pub mod villain;
 pub mod world;

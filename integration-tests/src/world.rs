@@ -19,12 +19,20 @@ use url::Url;
 /// Password of every keystore here.
 pub const PASSWORD: &str = "integration";
 /// Private keys of the chain's first accounts, which everybody knows.
-const KEYS: [&str; 4] = [
+const KEYS: [&str; 10] = [
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
     "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
     "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
     "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+    "47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
+    "8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba",
+    "92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e",
+    "4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356",
+    "dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
+    "2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6",
 ];
+/// Workers for which there is an account.
+pub const WORKERS_MAX: usize = 6;
 
 /// A party of the marketplace: an account of the chain with coin for gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +45,8 @@ pub enum Party {
     Provider,
     /// Buys runs.
     Requester,
+    /// Rents its machine, by number from 0.
+    Worker(usize),
 }
 
 /// What the command line answered.
@@ -85,11 +95,35 @@ impl World {
         let world = Self { anvil, addresses, folder };
         world.addresses.write(&world.addresses_file())?;
         std::fs::write(world.path("password"), PASSWORD)?;
-        for party in [Party::Owner, Party::Scheduler, Party::Provider, Party::Requester] {
+        let parties = [Party::Owner, Party::Scheduler, Party::Provider, Party::Requester];
+        for party in parties.into_iter().chain((0..WORKERS_MAX).map(Party::Worker)) {
             let wallet = wallet(party)?;
             keystore::store(&world.path("keystore"), &wallet, PASSWORD, KdfCost::CHEAP)?;
         }
         Ok(world)
+    }
+
+    /// The keystore file of a party.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn keystore(&self, party: Party) -> Result<PathBuf> {
+        let address = wallet(party)?.address();
+        let found = keystore::find_keystore(&self.path("keystore"), address)?;
+        found.with_context(|| format!("no keystore of {party:?}"))
+    }
+
+    /// Gives a party tokens and lets it deposit them.
+    ///
+    /// # Errors
+    /// Where the command line fails.
+    pub fn fund(&self, party: Party, amount: &str) -> Result<()> {
+        let address = wallet(party)?.address().to_string();
+        if party != Party::Owner {
+            self.poco(Party::Owner, &["account", "send", &address, amount])?.json()?;
+        }
+        self.poco(party, &["account", "deposit", amount])?.json()?;
+        Ok(())
     }
 
     /// A place in the world's folder.
@@ -169,15 +203,17 @@ impl World {
 /// A party's wallet.
 ///
 /// # Errors
-/// Never in practice: the keys are constants.
+/// Where there is no account for it.
 pub fn wallet(party: Party) -> Result<Wallet> {
     let index = match party {
         Party::Owner => 0,
         Party::Scheduler => 1,
         Party::Provider => 2,
         Party::Requester => 3,
+        Party::Worker(number) => 4 + number,
     };
-    let key: B256 = KEYS[index].parse()?;
+    let key = KEYS.get(index).with_context(|| format!("no account for {party:?}"))?;
+    let key: B256 = key.parse()?;
     Ok(Wallet::from_key(key)?)
 }
 

@@ -1,0 +1,179 @@
+//! A pool on top of a world: market, scheduler, workers, an app and the offers for it.
+
+use crate::binaries::binary;
+use crate::images::Registry;
+use crate::process::{Process, free_port, wait_for};
+use crate::world::{Answer, Party, World};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// How long a process may take until it answers.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// A running pool.
+#[derive(Debug)]
+pub struct Pool {
+    /// The market.
+    pub market: Process,
+    /// The market's API.
+    pub market_url: Url,
+    /// The scheduler.
+    pub scheduler: Process,
+    /// The scheduler's API.
+    pub url: Url,
+    /// The pool's entry.
+    pub workerpool: String,
+    /// The app's entry.
+    pub app: String,
+    /// The workers, by number.
+    pub workers: Vec<Process>,
+    _registry: Arc<Registry>,
+}
+
+/// What a pool is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How many workers.
+    pub workers: usize,
+    /// Which example app is on offer.
+    pub app: &'static str,
+    /// The pool's price of a task.
+    pub price: &'static str,
+    /// The app's price of a run.
+    pub app_price: &'static str,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { workers: 3, app: "misbehave", price: "10RLC", app_price: "1RLC" }
+    }
+}
+
+impl Pool {
+    /// Deploys pool and app, funds everybody, starts all processes and publishes the offers.
+    ///
+    /// # Errors
+    /// Where a step fails; the message holds what the process said.
+    pub async fn start(world: &World, plan: &Plan) -> Result<Self> {
+        let (market, market_url) = world.market().await?;
+        for party in [Party::Scheduler, Party::Requester] {
+            world.fund(party, "1000RLC")?;
+        }
+        for number in 0..plan.workers {
+            world.fund(Party::Worker(number), "100RLC")?;
+        }
+        let words = ["workerpool", "deploy", "--description", "a pool"];
+        let workerpool = address_of(&world.poco(Party::Scheduler, &words)?)?;
+        let registry = Registry::shared()?;
+        let app = deploy_app(world, &registry, plan.app)?;
+        let (scheduler, url) = start_scheduler(world, &workerpool, &market_url, &[]).await?;
+        let mut pool = Self {
+            market,
+            market_url,
+            scheduler,
+            url,
+            workerpool,
+            app,
+            workers: Vec::new(),
+            _registry: registry,
+        };
+        for number in 0..plan.workers {
+            let worker = pool.worker(world, number, &[])?;
+            pool.workers.push(worker);
+        }
+        pool.publish(world, plan)?;
+        Ok(pool)
+    }
+
+    /// Starts a worker; `environment` is added to its own, for instance a failpoint.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn worker(
+        &self,
+        world: &World,
+        number: usize,
+        environment: &[(&str, &str)],
+    ) -> Result<Process> {
+        let mut command = Command::new(binary("poco-worker")?);
+        command
+            .args(["--scheduler-url", self.url.as_str(), "--workerpool", &self.workerpool])
+            .args([Path::new("--addresses"), &world.addresses_file()])
+            .args([Path::new("--keystore"), &world.keystore(Party::Worker(number))?])
+            .args([Path::new("--password-file"), &world.path("password")])
+            .args([Path::new("--data-dir"), &world.path(&format!("worker-{number}"))])
+            .env("POCO_ALLOW_PRIVATE_INPUTS", "true")
+            .envs(environment.iter().copied());
+        Process::start(command, &world.path(""), &format!("worker-{number}"))
+    }
+
+    /// Runs `poco --json run` for the requester until the task has ended.
+    ///
+    /// # Errors
+    /// Where the command cannot be run at all.
+    pub fn run(&self, world: &World, words: &[&str]) -> Result<Answer> {
+        let market = self.market_url.as_str();
+        let common = ["--market-url", market, "run", &self.app];
+        world.poco(Party::Requester, &[&common[..], words].concat())
+    }
+
+    fn publish(&self, world: &World, plan: &Plan) -> Result<()> {
+        let market = ["--market-url", self.market_url.as_str(), "order", "sign"];
+        let app = ["app", &self.app, "--price", plan.app_price, "--volume", "1000", "--publish"];
+        world.poco(Party::Provider, &[&market[..], &app].concat())?.json()?;
+        let pool = ["workerpool", &self.workerpool, "--price", plan.price, "--volume", "100"];
+        let terms = ["--trust", "100", "--publish"];
+        world.poco(Party::Scheduler, &[&market[..], &pool, &terms].concat())?.json()?;
+        Ok(())
+    }
+}
+
+/// Starts a pool's scheduler and waits until it answers.
+///
+/// # Errors
+/// Where it ends or does not answer.
+pub async fn start_scheduler(
+    world: &World,
+    workerpool: &str,
+    market_url: &Url,
+    environment: &[(&str, &str)],
+) -> Result<(Process, Url)> {
+    let port = free_port()?;
+    let url: Url = format!("http://127.0.0.1:{port}").parse()?;
+    let mut command = Command::new(binary("poco-scheduler")?);
+    command
+        .args(["--listen", &format!("127.0.0.1:{port}"), "--workerpool", workerpool])
+        .args(["--public-url", url.as_str(), "--market-url", market_url.as_str()])
+        .args([Path::new("--addresses"), &world.addresses_file()])
+        .args([Path::new("--keystore"), &world.keystore(Party::Scheduler)?])
+        .args([Path::new("--password-file"), &world.path("password")])
+        .args([Path::new("--data-dir"), &world.path("scheduler")])
+        .envs(environment.iter().copied());
+    let mut process = Process::start(command, &world.path(""), "scheduler")?;
+    let health = url.join("healthz")?;
+    wait_for("the scheduler to answer", START_MAX, async || {
+        if let Some(status) = process.ended()? {
+            bail!("the scheduler ended with {status}: {}", process.tail(20));
+        }
+        Ok(reqwest::get(health.clone()).await.ok().filter(|answer| answer.status().is_success()))
+    })
+    .await?;
+    Ok((process, url))
+}
+
+fn deploy_app(world: &World, registry: &Registry, name: &str) -> Result<String> {
+    let image = registry.image(name)?;
+    let words = ["app", "deploy", "--name", name, "--image", &image.image];
+    let checksum = ["--checksum", &image.checksum];
+    address_of(&world.poco(Party::Provider, &[&words[..], &checksum].concat())?)
+}
+
+fn address_of(answer: &Answer) -> Result<String> {
+    let json: Value = answer.json()?;
+    Ok(json["address"].as_str().context("no address")?.to_owned())
+}
