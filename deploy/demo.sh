@@ -82,7 +82,7 @@ run() {
   printf '\ncontributions:\n'
   for task in $(poco_as requester --json deal show "$deal" | sed -nE 's/^ *"task": "(0x[0-9a-f]+)".*/\1/p'); do
     printf '%s\n' "$task"
-    poco_as requester task show "$task" | grep -E '0x[0-9a-f]{40}.* (contributed|revealed|rejected)' || true
+    poco_as requester task show "$task" | grep -iE '^ *0x[0-9a-f]{40} +(contributed|revealed|rejected)' || true
   done
 }
 
@@ -122,9 +122,9 @@ title "Statistics of a text, at trust 5: several workers must agree"
 run text "$text" --dataset "$dataset" --trust 5
 find "$results/text" -name report.txt -exec head -n 12 {} +
 title "The price of an option, as a bag of 10 tasks"
-run prices "$prices" --volume 10 --args "--paths 1000000"
-"${CARGO_TARGET_DIR:-target}/apps/x86_64-unknown-linux-gnu/release/monte-carlo" --merge "$results/prices" || true
+run prices "$prices" --volume 10 --args="--paths 1000000"
+"${CARGO_TARGET_DIR:-target}/apps/x86_64-unknown-linux-gnu/release/monte-carlo" --merge "$results/prices"
 title "A drawing"
-run drawing "$drawing" --args "--width 800 --height 500"
+run drawing "$drawing" --args="--width 800 --height 500"
 show_earnings
 printf '\nEach digest above was checked against the chain. Results: %s\n' "$results"

@@ -130,5 +130,5 @@ start_market
 start_scheduler
 start_workers
 is_up=true
-say "up: chain $RPC_URL, market $MARKET_URL, pool $POOL_URL ($(<"$POCO_DATA/pool")), $WORKERS workers"
+say "chain $RPC_URL, market $MARKET_URL, pool $POOL_URL ($(<"$POCO_DATA/pool")), $WORKERS workers"
 say "addresses in $POCO_DATA/addresses.toml, logs in $POCO_DATA/logs; make down stops it"
