@@ -1,0 +1,9 @@
+//! The whole process against real contracts, with workers that speak the protocol and run no app.
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many events")]
+
+mod chain;
+mod refusals;
+mod runs;
+mod scheduler;
+mod worker;

@@ -1,0 +1,174 @@
+//! Tasks from their deal to their result, with kills in between.
+
+use crate::chain::{Chainside, eventually};
+use crate::scheduler::Process;
+use crate::worker::{Output, Worker};
+use poco_chain::Wallet;
+use poco_core::task::TaskStatus;
+use poco_core::{Address, DealId, TaskId, U256, message};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn task(deal: DealId) -> TaskId {
+    TaskId::of_deal(deal, U256::ZERO)
+}
+
+async fn completed(chain: &Chainside, task: TaskId) {
+    eventually("the task is completed", async || {
+        let view = chain.chain.task(task).await.ok()?;
+        (view.status == TaskStatus::Completed).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fast_lane_ends_in_a_result_that_everybody_can_fetch() {
+    let chain = Chainside::start().await;
+    let mut process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::make("a result"));
+    let worker = Worker::spawn(&chain, process.url(), output.clone()).await;
+    let id = task(chain.order(1, 1, Address::ZERO).await);
+    completed(&chain, id).await;
+    let location = format!("/ipfs/{}", output.cid);
+    let view = chain.chain.task(id).await.unwrap();
+    let expected = format!(r#"{{"storage":"ipfs","location":"{location}"}}"#);
+    assert_eq!(view.results.as_ref(), expected.as_bytes());
+
+    let response = process.get(&location).await;
+    assert_eq!(response.headers()["content-type"], "application/zip");
+    assert_eq!(response.bytes().await.unwrap(), output.bytes);
+    let client = reqwest::Client::new();
+    let part = client.get(format!("{}{location}", process.url())).header("range", "bytes=2-5");
+    let part = part.send().await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.bytes().await.unwrap(), output.bytes[2..6]);
+    let head = client.head(format!("{}{location}", process.url())).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"], output.bytes.len().to_string().as_str());
+    assert_eq!(process.get("/ipfs/nonsense").await.status(), 400);
+
+    let report = eventually("the scheduler sees the end", async || {
+        let report = process.task(id).await?;
+        (report.status() == poco_proto::v1::TaskStatus::Completed).then_some(report)
+    })
+    .await;
+    assert_eq!((report.location, report.replicas.len()), (location.clone(), 1));
+    assert_eq!(report.replicas[0].worker, worker.to_vec());
+    let shown: serde_json::Value = process.get(&format!("/tasks/{id}")).await.json().await.unwrap();
+    assert_eq!(shown["currentStatus"], "COMPLETED");
+    let pool = process.pool().await;
+    assert_eq!((pool.workers, pool.slots, pool.slots_free), (1, 2, 2));
+    let metrics = process.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "poco_scheduler_workers 1",
+        "poco_scheduler_tasks{status=\"completed\"} 1",
+        "poco_scheduler_transactions_total{kind=\"initialize\",outcome=\"mined\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+    assert!(process.stop().await.success(), "{}", process.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_for_one_wallet_is_given_to_nobody_else() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::make("a secret"));
+    for _ in 0..2 {
+        Worker::spawn(&chain, process.url(), output.clone()).await;
+    }
+    let (beneficiary, stranger) = (Wallet::random(), Wallet::random());
+    let id = task(chain.order(3, 1, beneficiary.address()).await);
+    completed(&chain, id).await;
+    let url = format!("{}/ipfs/{}", process.url(), output.cid);
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 401);
+    let client = reqwest::Client::new();
+    for (wallet, status) in [(&stranger, 403), (&beneficiary, 200)] {
+        let address = wallet.address();
+        let asked: serde_json::Value = process
+            .get(&format!("/results/{id}/challenge?address={address}"))
+            .await
+            .json()
+            .await
+            .unwrap();
+        let text = asked["data"]["message"]["challenge"].as_str().unwrap();
+        let service = asked["data"]["domain"]["name"].as_str().unwrap();
+        let hash = message::challenge_hash(service, 31337, text);
+        let header = format!("{hash}_{}_{address}", wallet.sign_hash(hash));
+        let response = client.get(&url).header("authorization", &header).send().await.unwrap();
+        assert_eq!(response.status(), status, "{address}");
+        let again = client.get(&url).header("authorization", header).send().await.unwrap();
+        assert_eq!(again.status(), 401, "a challenge is answered once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_of_these_points_the_task_is_completed_all_the_same() {
+    let chain = Chainside::start().await;
+    let mut process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::make("a result"));
+    // One more than needed: it must not be asked in place of one that only lost its stream.
+    for _ in 0..3 {
+        Worker::spawn(&chain, process.url(), output.clone()).await;
+    }
+    let mut runs = Vec::new();
+    for point in [
+        "scheduler.store.batch.before:2",
+        "scheduler.store.batch.after:2",
+        "scheduler.ledger.put.after",
+        "scheduler.initialize.before",
+        "scheduler.initialize.after",
+        "scheduler.assign.before",
+        "scheduler.assign.after",
+        "scheduler.reveal.before",
+        "scheduler.reveal.after",
+        "scheduler.upload.before",
+        "scheduler.upload.receive.before",
+        "scheduler.upload.object.after",
+        "scheduler.upload.receipt.before",
+        "scheduler.finalize.before",
+        "scheduler.finalize.after",
+        "scheduler.ended.after",
+    ] {
+        // Some points are reached at the start already, for what is left of the run before.
+        process.kill_and_restart(&chain, point);
+        let id = task(chain.order(3, 1, Address::ZERO).await);
+        let began = std::time::Instant::now();
+        while !process.has_ended() {
+            assert!(began.elapsed().as_secs() < 60, "{point} was not reached: {}", process.log());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        process.kill_and_restart(&chain, "");
+        completed(&chain, id).await;
+        let view = chain.chain.task(id).await.unwrap();
+        // Late in the list one worker may have earned enough weight to do alone.
+        assert!(view.contributors.len() <= 2, "{point}: {:?}", view.contributors);
+        runs.push(view.contributors.len());
+    }
+    assert!(runs.iter().filter(|count| **count == 2).count() > 10, "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_stream_of_a_live_wallet_is_refused_and_a_foreign_upload_too() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::make("a result"));
+    let wallet = Arc::new(Wallet::random());
+    let worker = || Worker {
+        chain: chain.clone(),
+        wallet: wallet.clone(),
+        url: process.url(),
+        output: output.clone(),
+        live: BTreeMap::new(),
+    };
+    let mut first = worker();
+    tokio::spawn(async move { first.session().await });
+    eventually("the worker is connected", async || {
+        (process.pool().await.workers == 1).then_some(())
+    })
+    .await;
+    let refused = worker().session().await;
+    assert_eq!(refused, Some(poco_proto::v1::refusal::Cause::AlreadyConnected));
+    let id = task(DealId::ZERO);
+    let status = worker().upload(id, &[7; 32], &output).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unauthenticated);
+}

@@ -1,0 +1,135 @@
+//! A running scheduler process.
+
+use crate::chain::{Chainside, eventually};
+use poco_chain::keystore::{KdfCost, store};
+use poco_core::TaskId;
+use poco_proto::v1::observer_client::ObserverClient;
+use poco_proto::v1::{GetPoolRequest, GetTaskRequest, PoolReport, TaskReport};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+pub(crate) struct Process {
+    child: Child,
+    listen: String,
+    pub(crate) folder: TempDir,
+    keystore: PathBuf,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program with a clean environment.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_poco-scheduler"));
+    command.env_clear().env("POCO_KEYSTORE_PASSWORD", "password");
+    command
+}
+
+/// Everything that the program must be told.
+pub(crate) fn configured(chain: &Chainside, listen: &str, folder: &Path, key: &Path) -> Command {
+    let mut command = program();
+    command
+        .args(["--listen", listen, "--rpc-url", chain.addresses.rpc_url.as_str()])
+        .args(["--hub", &chain.addresses.hub.to_string(), "--chain-id", "31337"])
+        .args(["--workerpool", &chain.workerpool.to_string()])
+        .args(["--lost-after-seconds", "2", "--start-grace-seconds", "10"])
+        .arg("--keystore")
+        .arg(key)
+        .arg("--data-dir")
+        .arg(folder.join("data"));
+    command
+}
+
+pub(crate) fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+impl Process {
+    pub(crate) async fn start(chain: &Chainside, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keystore = store(folder.path(), &chain.owner, "password", KdfCost::CHEAP).unwrap();
+        let listen = free_address();
+        let child = Self::spawn(chain, &listen, folder.path(), &keystore, (more, ""));
+        let process = Self { child, listen, folder, keystore };
+        process.until_healthy().await;
+        process
+    }
+
+    fn spawn(
+        chain: &Chainside,
+        listen: &str,
+        folder: &Path,
+        keystore: &Path,
+        (more, failpoints): (&[&str], &str),
+    ) -> Child {
+        let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        configured(chain, listen, folder, keystore)
+            .args(more)
+            .env("POCO_FAILPOINTS", failpoints)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Ends the process as a power cut would and starts it again, armed with `failpoints`.
+    pub(crate) fn kill_and_restart(&mut self, chain: &Chainside, failpoints: &str) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+        self.child =
+            Self::spawn(chain, &self.listen, self.folder.path(), &self.keystore, (&[], failpoints));
+    }
+
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Asks the process to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        for _ in 0..200 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("it does not stop: {}", self.log());
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    pub(crate) async fn until_healthy(&self) {
+        let url = format!("{}/healthz", self.url());
+        eventually("the scheduler answers", async || reqwest::get(&url).await.ok()).await;
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        reqwest::get(format!("{}{path}", self.url())).await.unwrap()
+    }
+
+    pub(crate) async fn pool(&self) -> PoolReport {
+        let mut client = ObserverClient::connect(self.url()).await.unwrap();
+        client.get_pool(GetPoolRequest {}).await.unwrap().into_inner()
+    }
+
+    pub(crate) async fn task(&self, task: TaskId) -> Option<TaskReport> {
+        let mut client = ObserverClient::connect(self.url()).await.ok()?;
+        let request = GetTaskRequest { task: task.0.to_vec() };
+        client.get_task(request).await.ok().map(tonic::Response::into_inner)
+    }
+}
