@@ -6,7 +6,7 @@ ifeq ($(CI),true)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/poco-target
 endif
 
-.PHONY: help setup build devnet up down demo test bench lint clean
+.PHONY: help setup build devnet up down demo test lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12

@@ -118,10 +118,14 @@ impl Villain {
                 body,
                 scheduler_message::Body::Heartbeat(_) | scheduler_message::Body::Ack(_)
             );
-            if !is_chatter {
-                self.outbox.send(0, worker_message::Body::Ack(Ack { id: message.id })).await?;
-                return Ok(body);
+            if is_chatter {
+                continue;
             }
+            // Commands alone are acknowledged: the login must be a worker's first words.
+            if matches!(body, scheduler_message::Body::Command(_)) {
+                self.outbox.send(0, worker_message::Body::Ack(Ack { id: message.id })).await?;
+            }
+            return Ok(body);
         }
     }
 

@@ -1,23 +1,27 @@
 //! The life of a task on real parts: chain, market, scheduler, workers, containers.
 
 use anyhow::{Context, Result};
-use poco_core::payout::{Ballot, Share, finalize};
-use poco_core::task::ContributionStatus;
-use poco_core::{Amount, U256};
+use poco_chain::{Chain, FileLedger, Sender, SenderSettings, Transaction};
+use poco_core::call::Contribution;
+use poco_core::payout::{Ballot, Payout, Share, finalize};
+use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
+use poco_core::{
+    Address, Amount, B256, Bytes, Call, ResultDigest, ResultHash, ResultSeal, TaskId, U256,
+};
 use poco_integration_tests::pool::{Plan, Pool};
+use poco_integration_tests::process::wait_for;
+use poco_integration_tests::villain::Villain;
 use poco_integration_tests::world::{Party, World, wallet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_at_trust_5_agree_and_are_paid_to_the_nano_rlc() -> Result<()> {
     let world = World::start().await?;
     let pool = Pool::start(&world, &Plan::default()).await?;
     let chain = world.chain().await?;
-    let mut before = Vec::new();
-    for number in 0..3 {
-        before.push(chain.account(wallet(Party::Worker(number))?.address()).await?);
-    }
-    let scheduler = wallet(Party::Scheduler)?.address();
-    let scheduler_before = chain.account(scheduler).await?;
+    let before = Balances::read(&chain, 3).await?;
     let output = world.path("result");
     let words = ["--args", "echo hello", "--trust", "5", "--output"];
     let folder = output.to_string_lossy().into_owned();
@@ -26,9 +30,105 @@ async fn three_workers_at_trust_5_agree_and_are_paid_to_the_nano_rlc() -> Result
     let task = answer["tasks"][0].as_str().context("a task")?.parse()?;
     assert!(output.join("result.txt").exists());
 
+    let (view, payout) = settled(&chain, task).await?;
+    assert_eq!(view.contributors.len(), 3, "three fresh workers reach trust 5");
+    for (worker, share) in &payout.workers {
+        assert!(matches!(share, Share::Proved { .. }), "{worker} was right");
+        assert_eq!(chain.score(*worker).await?, U256::ONE);
+    }
+    before.assert_paid(&chain, &payout).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_lies_is_outvoted_and_its_stake_is_shared_out() -> Result<()> {
+    let world = World::start().await?;
+    let mut pool = Pool::start(&world, &Plan { workers: 2, ..Plan::default() }).await?;
+    let chain = world.chain().await?;
+    for number in 2..5 {
+        world.fund(Party::Worker(number), "100RLC")?;
+    }
+    let before = Balances::read(&chain, 5).await?;
+    // With two honest workers, the liar is the third that trust 5 needs.
+    let mut liar = Villain::log_in(&pool.url, Arc::new(wallet(Party::Worker(4))?)).await?;
+    let words = ["--args", "echo hello", "--trust", "5", "--detach"];
+    let answer = pool.run(&world, &words)?.json()?;
+    let task: TaskId = answer["tasks"][0].as_str().context("a task")?.parse()?;
+    let assignment = liar.assigned().await?;
+    let lie = ResultDigest(B256::repeat_byte(0x11));
+    let vote = Call::Contribute(Contribution {
+        task,
+        hash: ResultHash::of(task, lie),
+        seal: ResultSeal::of(liar.address(), task, lie),
+        enclave_challenge: Address::ZERO,
+        enclave_sign: Bytes::new(),
+        authorization_sign: assignment.authorization.into(),
+    });
+    let ledger = FileLedger::open(&world.path("liar.json"))?;
+    let sender =
+        Sender::start(chain.clone(), liar.wallet(), ledger, SenderSettings::default()).await?;
+    sender.send("lie", Transaction::hub(&chain, &vote)).await?;
+    // Two more honest workers, and the group of four outweighs the lie.
+    for number in 2..4 {
+        let worker = pool.worker(&world, number, &[])?;
+        pool.workers.push(worker);
+    }
+    wait_for("the task to be completed", Duration::from_secs(60), async || {
+        let status = chain.task(task).await?.status;
+        Ok((status == TaskStatus::Completed).then_some(()))
+    })
+    .await
+    .with_context(|| pool.scheduler.tail(60))?;
+
+    let (view, payout) = settled(&chain, task).await?;
+    assert_eq!(view.contributors.len(), 5, "four must agree where one lies");
+    for (worker, share) in &payout.workers {
+        let is_liar = *worker == liar.address();
+        assert_eq!(matches!(share, Share::Faulty { .. }), is_liar, "{worker}: {share:?}");
+    }
+    assert_eq!(chain.score(liar.address()).await?, U256::ZERO);
+    before.assert_paid(&chain, &payout).await
+}
+
+/// Free stakes before a task.
+struct Balances {
+    free: BTreeMap<Address, Amount>,
+    scheduler: Address,
+}
+
+impl Balances {
+    async fn read(chain: &Chain, workers: usize) -> Result<Self> {
+        let scheduler = wallet(Party::Scheduler)?.address();
+        let mut free = BTreeMap::from([(scheduler, chain.account(scheduler).await?.free)]);
+        for number in 0..workers {
+            let worker = wallet(Party::Worker(number))?.address();
+            free.insert(worker, chain.account(worker).await?.free);
+        }
+        Ok(Self { free, scheduler })
+    }
+
+    /// Everybody has what the rules give, to the nRLC, and nothing is locked any more.
+    async fn assert_paid(&self, chain: &Chain, payout: &Payout) -> Result<()> {
+        for (worker, share) in &payout.workers {
+            let before = self.free[worker];
+            let expected = match share {
+                Share::Proved { reward, .. } => before.checked_add(*reward),
+                Share::Faulty { stake } => before.checked_sub(*stake),
+            };
+            let after = chain.account(*worker).await?;
+            assert_eq!(Some(after.free), expected, "{worker}: {share:?}");
+            assert_eq!(after.locked, Amount::ZERO, "{worker}");
+        }
+        let after = chain.account(self.scheduler).await?;
+        let expected = self.free[&self.scheduler].checked_add(payout.scheduler);
+        assert_eq!(Some(after.free), expected, "the pool's owner");
+        Ok(())
+    }
+}
+
+/// A completed task, and what the rules pay for its contributions.
+async fn settled(chain: &Chain, task: TaskId) -> Result<(TaskView, Payout)> {
     let view = chain.task(task).await?;
     let deal = chain.deal(view.deal).await?.context("the deal")?;
-    assert_eq!(view.contributors.len(), 3, "three fresh workers reach trust 5");
     let mut ballots = Vec::new();
     for worker in &view.contributors {
         let contribution = chain.contribution(task, *worker).await?;
@@ -37,19 +137,5 @@ async fn three_workers_at_trust_5_agree_and_are_paid_to_the_nano_rlc() -> Result
         ballots.push(Ballot { worker: *worker, is_proved, log_weight });
     }
     let payout = finalize(&deal, Amount::ZERO, &ballots)?;
-    for (worker, share) in &payout.workers {
-        let number = (0..3).find(|number| {
-            wallet(Party::Worker(*number)).is_ok_and(|wallet| wallet.address() == *worker)
-        });
-        let before = before[number.context("a known worker")?];
-        let after = chain.account(*worker).await?;
-        let Share::Proved { reward, .. } = share else { panic!("{worker} was not right") };
-        assert_eq!(after.free, before.free.checked_add(*reward).expect("no overflow"));
-        assert_eq!(after.locked, Amount::ZERO);
-        assert_eq!(chain.score(*worker).await?, U256::ONE);
-    }
-    let after = chain.account(scheduler).await?;
-    let expected = scheduler_before.free.checked_add(payout.scheduler).expect("no overflow");
-    assert_eq!(after.free, expected);
-    Ok(())
+    Ok((view, payout))
 }
