@@ -168,6 +168,7 @@ pub(crate) fn task_shown(report: &TaskReport) -> v1::TaskReport {
         index: report.index.saturating_to(),
         status: status.into(),
         waiting_for: report.waiting_for.clone(),
+        given_up: report.given_up.clone().unwrap_or_default(),
         lane: lane(report.lane).into(),
         replicas: report.replicas.iter().map(replica).collect(),
         contribution_deadline: report.contribution_deadline.0,

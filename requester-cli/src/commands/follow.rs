@@ -97,7 +97,7 @@ pub(crate) async fn until_ended(
             Some(stream) => tokio::select! {
                 report = stream.next() => match report {
                     Some(report) => {
-                        if let Some(why) = hopeless(&report) {
+                        if let Some(why) = given_up(&report) {
                             return Ok(Ended::Failed(why));
                         }
                         words = describe(&report);
@@ -111,9 +111,9 @@ pub(crate) async fn until_ended(
     }
 }
 
-/// What the pool says when it has given a task up: all replicas failed and nobody is left to try.
-fn hopeless(report: &TaskReport) -> Option<String> {
-    report.waiting_for.strip_prefix("given up: ").map(str::to_owned)
+/// What the pool says when it has given a task up; the money comes back by claim.
+fn given_up(report: &TaskReport) -> Option<String> {
+    (!report.given_up.is_empty()).then(|| report.given_up.clone())
 }
 
 fn describe(report: &TaskReport) -> String {

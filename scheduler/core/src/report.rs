@@ -39,6 +39,8 @@ pub struct TaskReport {
     pub status: ReportStatus,
     /// What it waits for, or why it failed.
     pub waiting_for: String,
+    /// Why it is computed no longer, held until its claim.
+    pub given_up: Option<String>,
     /// The lane of its replicas.
     pub lane: Lane,
     /// Everyone who computed or may compute it.
@@ -139,6 +141,7 @@ impl Core {
             index: sight.facts.deal.bot_first.saturating_add(U256::from(task.offset)),
             status,
             waiting_for: plan(task, sight).waiting.to_string(),
+            given_up: task.hopeless.clone(),
             lane,
             replicas: task.involved().into_iter().map(replica).collect(),
             contribution_deadline: deadlines.contribution,
