@@ -3,9 +3,8 @@
 //! Pure: random text and the time are given. Open challenges are kept in memory alone; after a
 //! restart a client asks for a new one.
 
-use poco_core::eip712::{StructHasher, signing_hash};
 use poco_core::signature::recover;
-use poco_core::{Address, B256, U256};
+use poco_core::{Address, B256, message};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -68,7 +67,7 @@ impl Challenges {
         let signature = hex::decode(signature.strip_prefix("0x")?).ok()?;
         let address: Address = address.parse().ok()?;
         let open = self.open.get(&address).filter(|open| open.until > now)?;
-        let expected = challenge_hash(self.chain_id, &open.text);
+        let expected = message::challenge_hash(DOMAIN_NAME, self.chain_id, &open.text);
         if hash != expected || recover(expected, &signature) != Some(address) {
             return None;
         }
@@ -108,17 +107,6 @@ fn typed_data(chain_id: u64, text: &str) -> Value {
     })
 }
 
-/// The EIP-712 hash of [`typed_data`]. The domain names no contract, unlike the hub's.
-fn challenge_hash(chain_id: u64, text: &str) -> B256 {
-    let domain = StructHasher::new("EIP712Domain(string name,string version,uint256 chainId)")
-        .text(DOMAIN_NAME)
-        .text(DOMAIN_VERSION)
-        .uint(U256::from(chain_id))
-        .finish();
-    let message = StructHasher::new("Challenge(string challenge)").text(text).finish();
-    signing_hash(domain, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +135,11 @@ mod tests {
         let address = wallet.address();
         let mut challenges = Challenges::new(1);
         challenges.issue(address, "one", 0);
-        let hash = challenge_hash(1, "Sign this message to log into iExec Gateway: one");
+        let hash = message::challenge_hash(
+            DOMAIN_NAME,
+            1,
+            "Sign this message to log into iExec Gateway: one",
+        );
         let header = |signer: &Wallet| format!("{hash}_{}_{address}", signer.sign_hash(hash));
         assert_eq!(challenges.close(&header(&other), 1), None);
         assert_eq!(challenges.close(&header(&wallet), OPEN_MILLISECONDS), None, "too late");
@@ -170,7 +162,11 @@ mod tests {
     fn headers_that_answer_nothing_are_refused() {
         let mut challenges = Challenges::new(1);
         challenges.issue(ALICE, "one", 0);
-        let hash = challenge_hash(1, "Sign this message to log into iExec Gateway: one");
+        let hash = message::challenge_hash(
+            DOMAIN_NAME,
+            1,
+            "Sign this message to log into iExec Gateway: one",
+        );
         let zeros = "00".repeat(65);
         for header in [
             String::new(),
