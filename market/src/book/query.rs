@@ -86,6 +86,11 @@ impl OrderQuery {
             OrderKind::Request => self.requester.exact(),
             OrderKind::App | OrderKind::Dataset | OrderKind::Workerpool => None,
         };
+        let category = match kind {
+            OrderKind::Workerpool | OrderKind::Request => self.category,
+            // Offers of apps and datasets have no category, so none is found by it.
+            OrderKind::App | OrderKind::Dataset => None,
+        };
         let resource = match kind {
             OrderKind::App => self.app.exact().map(|app| Key::App(kind, app)),
             OrderKind::Dataset => self.dataset.exact().map(|dataset| Key::Dataset(kind, dataset)),
@@ -96,7 +101,7 @@ impl OrderQuery {
             .or(requester)
             .map(|signer| Key::Signer(kind, signer))
             .or(resource)
-            .or(self.category.map(|category| Key::Category(kind, category)))
+            .or(category.map(|category| Key::Category(kind, category)))
             .unwrap_or(Key::Kind(kind))
     }
 

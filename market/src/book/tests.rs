@@ -323,6 +323,15 @@ prop_compose! {
     }
 }
 
+#[test]
+fn orders_without_a_category_are_listed_under_category_zero() {
+    let book = book([entry(OrderKind::App, 13), entry(OrderKind::Dataset, 14)]);
+    for kind in [OrderKind::App, OrderKind::Dataset] {
+        let query = OrderQuery { category: Some(U256::ZERO), ..OrderQuery::all(kind) };
+        assert_eq!(book.list(&query, Page::default()).count, 1);
+    }
+}
+
 proptest! {
     /// Whatever was inserted and removed, a list is what sorting and filtering everything gives:
     /// no index hides or repeats an order, and the pages together are the list.
