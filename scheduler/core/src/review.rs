@@ -25,7 +25,7 @@ impl Core {
     pub(crate) fn review(&mut self, id: TaskId) {
         let Some(mut task) = self.tasks.remove(&id) else { return };
         let patience = self.expire(&mut task);
-        self.give_up(&mut task);
+        let patience = patience.into_iter().chain(self.give_up(&mut task)).min();
         self.index.update(&task);
         let plan = match self.sight(task.deal) {
             Some(sight) => plan(&task, sight),
@@ -112,23 +112,41 @@ impl Core {
         None
     }
 
-    /// Marks a task hopeless that failed by its own fault, or at everybody's, too often.
-    fn give_up(&mut self, task: &mut Task) {
+    /// Marks a task hopeless that failed by its own fault on too many workers, or on all there
+    /// are, or at everybody's too often. Answers when it would, if nobody else comes until then.
+    fn give_up(&mut self, task: &mut Task) -> Option<Moment> {
         if task.hopeless.is_some() || !matches!(task.phase, Phase::Active { .. }) {
-            return;
+            return None;
         }
         let failures: Vec<String> = task.own_failures().map(ToString::to_string).collect();
         let is_spent = task.assignments >= ASSIGNMENTS_MAX && task.in_flight().next().is_none();
-        let reason = if failures.len() >= self.settings.attempts_max {
+        let alone_at = self.fails_alone_at(task);
+        let is_alone = alone_at.is_some_and(|at| at <= self.now);
+        let reason = if failures.len() >= self.settings.attempts_max || is_alone {
             hopeless_reason(&failures, self.trust_of(task.deal).unwrap_or_default())
         } else if is_spent {
             "no worker brought a result after many attempts".into()
         } else {
-            return;
+            return alone_at;
         };
         task.hopeless = Some(reason.clone());
         task.is_unsaved = true;
         self.note(Notice::Hopeless { task: task.id, reason });
+        None
+    }
+
+    /// For a task that failed on every worker there is: until when absent ones may come back.
+    fn fails_alone_at(&self, task: &Task) -> Option<Moment> {
+        let last = task.last_own_failure()?;
+        let may_succeed = !task.votes().is_empty()
+            || task.in_flight().next().is_some()
+            || task.next_retry(self.now).is_some()
+            || !self.sight(task.deal)?.candidates(task).is_empty();
+        if may_succeed {
+            return None;
+        }
+        let returned = self.workers.returned_at(self.settings.start_grace_millis);
+        Some(last.after_millis(self.settings.lost_after_millis).max(returned))
     }
 
     fn take_step(&mut self, task: &mut Task, step: Step) {

@@ -15,7 +15,8 @@ pub struct Settings {
     pub fast_lane: bool,
     /// Tasks opened and not decided at a time.
     pub tasks_live_max: usize,
-    /// Workers on which a task may fail by its own fault before it is given up.
+    /// Workers on which a task may fail by its own fault before it is given up; where fewer are
+    /// connected, it is given up once it failed on all of them.
     pub attempts_max: usize,
     /// How long a worker may be away before its replicas are replaced.
     pub lost_after_millis: u64,

@@ -315,6 +315,17 @@ impl Task {
         })
     }
 
+    /// When a worker last failed at the task's own fault.
+    pub(crate) fn last_own_failure(&self) -> Option<Moment> {
+        let own = |replica: &Replica| match &replica.state {
+            ReplicaState::Failed { failure, since } if failure.cause.is_of_the_task() => {
+                Some(*since)
+            }
+            ReplicaState::Failed { .. } | ReplicaState::Live { .. } | ReplicaState::Lost => None,
+        };
+        self.replicas.values().filter_map(own).max()
+    }
+
     /// The stored result, if it is the one that the consensus is about.
     pub(crate) fn result_of(&self, consensus: ResultHash) -> Option<&StoredResult> {
         self.result.as_ref().filter(|stored| ResultHash::of(self.id, stored.digest) == consensus)

@@ -87,10 +87,14 @@ impl Workers {
         if self.is_connected(worker) {
             return None;
         }
-        let after_start = self.start.after_millis(grace);
         Some(match self.gone.get(&worker) {
             Some(gone) => gone.since.after_millis(lost_after),
-            None => after_start,
+            None => self.returned_at(grace),
         })
+    }
+
+    /// Until when workers that were connected before the start are expected back.
+    pub(crate) fn returned_at(&self, grace: u64) -> Moment {
+        self.start.after_millis(grace)
     }
 }

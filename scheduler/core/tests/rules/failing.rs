@@ -150,6 +150,83 @@ fn an_app_that_fails_everywhere_is_given_up_with_its_reason_and_later_tasks_run(
 }
 
 #[test]
+fn an_app_that_fails_on_every_worker_there_is_given_up_soon() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    world.connect(2, 1);
+    world.pass(60);
+    let broken = task(world.order(1, 1), 0);
+    for name in [1, 2] {
+        let asked = world.assigned(broken);
+        assert_eq!(asked.len(), 1, "worker {name}");
+        world.says(asked[0], broken, failure(Cause::ExitCode));
+    }
+    world.pass(4);
+    assert!(!world.waiting(broken).starts_with("failed"), "another may come back");
+    world.pass(2);
+    assert!(
+        world.waiting(broken).starts_with("failed on 2 workers (trust 1): the app failed"),
+        "{}",
+        world.waiting(broken)
+    );
+    world.connect(3, 1);
+    assert_eq!(world.assigned(broken), [], "what is given up stays given up");
+}
+
+#[test]
+fn a_task_that_failed_once_waits_for_workers_that_may_still_take_it() {
+    let mut world = World::new();
+    for name in 1..=3 {
+        world.connect(name, 1);
+    }
+    world.pass(60);
+    let busy = task(world.order(1, 1), 0);
+    let [holder] = world.assigned(busy)[..] else { panic!("one worker for trust 1") };
+    world.says(holder, busy, ReportBody::Reached(Stage::Running));
+    let broken = task(world.order(1, 1), 0);
+    let [first] = world.assigned(broken)[..] else { panic!("one worker for trust 1") };
+    world.says(first, broken, failure(Cause::ExitCode));
+    let [second] = world.assigned(broken)[..] else { panic!("the third worker") };
+    world.says(second, broken, failure(Cause::Declined));
+    world.pass(10);
+    assert!(!world.waiting(broken).starts_with("failed"), "one is busy, one rests");
+    world.pass(51);
+    assert_eq!(world.assigned(broken), [second], "it rested");
+    world.says(second, broken, failure(Cause::ExitCode));
+    world.says(holder, busy, failure(Cause::ExitCode));
+    assert_eq!(world.assigned(broken), [holder]);
+}
+
+#[test]
+fn a_failure_beside_a_result_does_not_end_the_task() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    world.connect(2, 1);
+    world.pass(60);
+    let id = task(world.order(3, 1), 0);
+    assert_eq!(world.assigned(id).len(), 2);
+    world.contribute(1, id, digest("right")).unwrap();
+    world.says(2, id, failure(Cause::ExitCode));
+    world.pass(60);
+    assert!(world.waiting(id).starts_with("workers:"), "{}", world.waiting(id));
+    world.connect(3, 1);
+    assert_eq!(world.assigned(id), [3]);
+}
+
+#[test]
+fn after_a_restart_the_other_workers_have_time_to_come_back() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    world.restart();
+    world.connect_with(1, 1, vec![(id, Some(Stage::Running))]);
+    world.says(1, id, failure(Cause::ExitCode));
+    world.pass(29);
+    world.connect(2, 1);
+    assert_eq!(world.assigned(id), [2]);
+}
+
+#[test]
 fn a_dissenter_leads_to_as_many_more_as_needed() {
     let mut world = World::new();
     for name in 1..=3 {
