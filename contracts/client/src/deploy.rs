@@ -6,7 +6,7 @@
 
 use crate::abi::{Hub, Registry};
 use crate::addresses::Addresses;
-use crate::chain::{Chain, chain_id};
+use crate::chain::{Chain, ConnectError, chain_id};
 use crate::rpc::Rpc;
 use crate::sender::{LedgerStore, Receipt, Sender, SenderSettings};
 use crate::settings::ChainSettings;
@@ -39,6 +39,8 @@ pub struct DeployPlan {
     pub token: Option<Address>,
     /// The categories, in order.
     pub categories: Vec<Category>,
+    /// EIP-155 id that the chain must have; `None` for whichever it has.
+    pub chain_id: Option<u64>,
 }
 
 impl Default for DeployPlan {
@@ -49,7 +51,8 @@ impl Default for DeployPlan {
             description: "{}".into(),
             work_clock_time_ref_seconds: *seconds,
         };
-        Self { token: None, categories: category::INITIAL.iter().map(category).collect() }
+        let categories = category::INITIAL.iter().map(category).collect();
+        Self { token: None, categories, chain_id: None }
     }
 }
 
@@ -63,7 +66,11 @@ pub async fn deploy(
     plan: DeployPlan,
 ) -> anyhow::Result<Addresses> {
     let rpc = Rpc::new(std::slice::from_ref(&rpc_url), CALL_TIMEOUT)?;
-    let chain_id = chain_id(&rpc).await.context("cannot reach the chain")?;
+    let chain_id = chain_id(&rpc).await.map_err(ConnectError::Unreachable)?;
+    if let Some(expected) = plan.chain_id.filter(|expected| *expected != chain_id) {
+        let url = rpc_url.origin().ascii_serialization();
+        return Err(ConnectError::WrongChain { url, expected, found: chain_id }.into());
+    }
     let owner = wallet.address();
     let settings = SenderSettings::default();
     let chain = Chain::without_hub(rpc, chain_id);

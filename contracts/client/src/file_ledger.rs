@@ -39,7 +39,7 @@ impl FileLedger {
         }
         let records = match std::fs::read(path) {
             Ok(bytes) => parse(&bytes)
-                .with_context(|| format!("the nonce ledger {} is damaged", path.display()))?,
+                .with_context(|| format!("the nonce ledger {} is damaged: once none of this wallet's transactions is under way, remove it", path.display()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error).with_context(failed),
         };

@@ -35,7 +35,7 @@ pub enum KeystoreError {
         cause: io::Error,
     },
     /// The file is no keystore, or not all of one.
-    #[error("{} is no complete Ethereum V3 keystore: {detail}", path.display())]
+    #[error("{} is no complete Ethereum V3 keystore: {detail}; restore it from a backup", path.display())]
     Broken {
         /// The file.
         path: PathBuf,

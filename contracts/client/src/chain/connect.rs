@@ -4,7 +4,7 @@ use super::read::HeadSeen;
 use super::{Chain, Inner};
 use crate::abi::Hub;
 use crate::contracts::Contracts;
-use crate::rpc::{Rpc, RpcCall, RpcError, quantity};
+use crate::rpc::{Answer, Rpc, RpcCall, RpcError, quantity};
 use crate::settings::ChainSettings;
 use alloy_sol_types::SolCall;
 use poco_core::{Address, Bytes};
@@ -23,7 +23,7 @@ pub enum ConnectError {
     Unreachable(RpcError),
     /// Another chain.
     #[error(
-        "{url} serves chain {found}, but chain {expected} is wanted; correct --rpc-url or --chain-id"
+        "{url} serves chain {found}, but chain {expected} is wanted; correct --rpc-url, --addresses or --chain-id"
     )]
     WrongChain {
         /// The node.
@@ -83,30 +83,41 @@ pub(crate) async fn chain_id(rpc: &Rpc) -> Result<u64, RpcError> {
     quantity(&value).ok_or_else(|| RpcError::unexpected("eth_chainId", &value))
 }
 
+/// Asks everything in one batch, so that a node far away costs one round trip.
 async fn contracts(rpc: &Rpc, chain_id: u64, hub: Address) -> Result<Contracts, ConnectError> {
-    let code = rpc.call(RpcCall::new("eth_getCode", json!([hub, "latest"]))).await;
-    let code = code.map_err(ConnectError::Unreachable)?;
+    let calls = [
+        RpcCall::new("eth_getCode", json!([hub, "latest"])),
+        ask(hub, &Hub::tokenCall {}),
+        ask(hub, &Hub::appregistryCall {}),
+        ask(hub, &Hub::datasetregistryCall {}),
+        ask(hub, &Hub::workerpoolregistryCall {}),
+        ask(hub, &Hub::eip712domain_separatorCall {}),
+    ];
+    let answers = rpc.batch(&calls).await.map_err(ConnectError::Unreachable)?;
+    let mut answers = answers.into_iter();
+    let mut next = || answers.next().unwrap_or(Ok(Value::Null));
+    let code = next().map_err(|said| ConnectError::Unreachable(said.into_error("eth_getCode")))?;
     if code.as_str().is_none_or(|code| code.len() <= 2) {
         return Err(ConnectError::NoHub { hub, chain_id });
     }
     Ok(Contracts {
         chain_id,
         hub,
-        token: ask(rpc, hub, Hub::tokenCall {}).await?,
-        app_registry: ask(rpc, hub, Hub::appregistryCall {}).await?,
-        dataset_registry: ask(rpc, hub, Hub::datasetregistryCall {}).await?,
-        workerpool_registry: ask(rpc, hub, Hub::workerpoolregistryCall {}).await?,
-        domain_separator: ask(rpc, hub, Hub::eip712domain_separatorCall {}).await?,
+        token: told::<Hub::tokenCall>(hub, next())?,
+        app_registry: told::<Hub::appregistryCall>(hub, next())?,
+        dataset_registry: told::<Hub::datasetregistryCall>(hub, next())?,
+        workerpool_registry: told::<Hub::workerpoolregistryCall>(hub, next())?,
+        domain_separator: told::<Hub::eip712domain_separatorCall>(hub, next())?,
     })
 }
 
-async fn ask<C: SolCall>(rpc: &Rpc, hub: Address, call: C) -> Result<C::Return, ConnectError> {
-    let not_a_hub = |detail: String| ConnectError::NotAHub { hub, detail };
+fn ask(hub: Address, call: &impl SolCall) -> RpcCall {
     let data = Bytes::from(call.abi_encode());
-    let call =
-        RpcCall::new("eth_call", json!([super::read::request(None, Some(hub), &data), "latest"]));
-    let answers = rpc.batch(&[call]).await.map_err(ConnectError::Unreachable)?;
-    let answer = answers.into_iter().next().unwrap_or(Ok(Value::Null));
+    RpcCall::new("eth_call", json!([super::read::request(None, Some(hub), &data), "latest"]))
+}
+
+fn told<C: SolCall>(hub: Address, answer: Answer) -> Result<C::Return, ConnectError> {
+    let not_a_hub = |detail: String| ConnectError::NotAHub { hub, detail };
     match super::read::decode::<C>(answer) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(refusal)) => Err(not_a_hub(format!("{} gives: {refusal}", C::SIGNATURE))),
