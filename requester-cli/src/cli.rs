@@ -1,11 +1,15 @@
 //! The words of the command line.
 
+use crate::address;
 use crate::commands::{
     account, admin, claim, deal, order, orderbook, resource, result, run, task, wallet,
 };
+use crate::failure::Failure;
+use crate::output::Output;
 use clap::{Args, Parser, Subcommand};
 use poco_core::Address;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use url::Url;
 
 /// Buy, offer and follow verified computation.
@@ -34,7 +38,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "POCO_RPC_URL", value_name = "URL")]
     pub(crate) rpc_url: Option<Url>,
     /// The hub's address, in place of the one in the addresses file
-    #[arg(long, global = true, env = "POCO_HUB", value_name = "ADDRESS")]
+    #[arg(long, global = true, env = "POCO_HUB", value_name = "ADDRESS", value_parser = address::parse)]
     pub(crate) hub: Option<Address>,
     /// Refuse to work on any other chain than this
     #[arg(long, global = true, env = "POCO_CHAIN_ID", value_name = "ID")]
@@ -57,7 +61,7 @@ pub(crate) struct Global {
     /// Which wallet: its address, or its keystore file [default: the only one in the folder]
     #[arg(long, global = true, env = "POCO_WALLET", value_name = "ADDRESS|FILE")]
     pub(crate) wallet: Option<String>,
-    /// File that holds the keystore's password [default: $POCO_KEYSTORE_PASSWORD, or a prompt]
+    /// File whose first line is the keystore's password [default: $POCO_KEYSTORE_PASSWORD, or a prompt]
     #[arg(long, global = true, env = "POCO_KEYSTORE_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
     /// Do not ask before signing and sending
@@ -85,17 +89,17 @@ pub(crate) enum Command {
     /// Sign, publish, withdraw, cancel and show orders
     #[command(subcommand)]
     Order(order::OrderCommand),
-    /// What is on offer
+    /// Show what is on offer, and what is asked for
     Orderbook(orderbook::OrderbookArgs),
     /// Buy runs of an app at the best price, follow them and fetch the results
     Run(Box<run::RunArgs>),
-    /// Deals
+    /// Show deals: what was bought, and how its tasks stand
     #[command(subcommand)]
     Deal(deal::DealCommand),
-    /// Tasks
+    /// Show and follow tasks
     #[command(subcommand)]
     Task(task::TaskCommand),
-    /// Results
+    /// Fetch results
     #[command(subcommand)]
     Result(result::ResultCommand),
     /// Get the money back for tasks that missed their final deadline
@@ -108,4 +112,29 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+/// The words of the command line and of the environment.
+///
+/// # Errors
+/// The exit code, where help was asked for or the words make no sense; all is said by then.
+pub(crate) fn read() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let wants_json = std::env::args_os().any(|word| word == "--json");
+        if wants_json && error.use_stderr() {
+            return Output::new(true).failure(&Failure::Usage(one_line(&error.to_string())));
+        }
+        // Whoever closed our output hears nothing.
+        drop(error.print());
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
+    })
+}
+
+/// What is wrong, without the advice for people that follows it.
+fn one_line(text: &str) -> String {
+    let told = text.split("\n\nUsage:").next().unwrap_or(text);
+    let told = told.split("\n\nFor more information").next().unwrap_or(told);
+    let told = told.strip_prefix("error: ").unwrap_or(told);
+    let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
 }

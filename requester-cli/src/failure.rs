@@ -17,7 +17,7 @@ pub(crate) enum Failure {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
-    /// The chain, the market or the pool did not answer.
+    /// The chain, the market or the pool did not answer, or is another than the one meant.
     #[error("{0}")]
     Unreachable(String),
     /// No wallet, an unreadable keystore or a wrong password.
@@ -49,11 +49,29 @@ impl Failure {
             Self::Cancelled(_) => 9,
         }
     }
+
+    /// The same failure, with what its user must know besides.
+    pub(crate) fn and(self, more: &str) -> Self {
+        let longer = |text: String| format!("{text}; {more}");
+        match self {
+            Self::Local(error) => Self::Local(anyhow::anyhow!(longer(format!("{error:#}")))),
+            Self::Usage(text) => Self::Usage(longer(text)),
+            Self::Refused(text) => Self::Refused(longer(text)),
+            Self::NotFound(text) => Self::NotFound(longer(text)),
+            Self::Unreachable(text) => Self::Unreachable(longer(text)),
+            Self::Wallet(text) => Self::Wallet(longer(text)),
+            Self::Mismatch(text) => Self::Mismatch(longer(text)),
+            Self::TaskFailed(text) => Self::TaskFailed(longer(text)),
+            Self::Cancelled(text) => Self::Cancelled(longer(text)),
+        }
+    }
 }
 
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Self {
-        Self::Unreachable(format!("the chain did not answer: {error}. Check --rpc-url."))
+        Self::Unreachable(format!(
+            "the chain cannot be read: {error}; is the node running, and is --rpc-url right?"
+        ))
     }
 }
 
@@ -63,9 +81,41 @@ impl From<SendError> for Failure {
             SendError::Refused(refusal) => {
                 Self::Refused(format!("the contract refuses: {}", refusal.reason))
             }
-            SendError::NoGas { .. } | SendError::FeeAboveCap { .. } | SendError::Stopped => {
+            SendError::NoGas { .. } | SendError::FeeAboveCap { .. } => {
                 Self::Refused(error.to_string())
             }
+            // The one reason in a process that sends a single transaction.
+            SendError::Stopped => Self::Local(anyhow::anyhow!(
+                "the nonce ledger cannot be written: free some space, or choose another POCO_STATE_DIR"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_failure_has_the_number_that_the_readme_lists() {
+        let text = || "why".to_owned();
+        let all = [
+            (Failure::Local(anyhow::anyhow!("why")), 1),
+            (Failure::Usage(text()), 2),
+            (Failure::Refused(text()), 3),
+            (Failure::NotFound(text()), 4),
+            (Failure::Unreachable(text()), 5),
+            (Failure::Wallet(text()), 6),
+            (Failure::Mismatch(text()), 7),
+            (Failure::TaskFailed(text()), 8),
+            (Failure::Cancelled(text()), 9),
+        ];
+        let readme = include_str!("../../README.md");
+        for (failure, code) in all {
+            assert!(readme.contains(&format!("\n| {code} | ")), "README lists {code}");
+            assert_eq!(failure.exit_code(), code);
+            let longer = failure.and("what now");
+            assert_eq!((longer.exit_code(), longer.to_string().as_str()), (code, "why; what now"));
         }
     }
 }

@@ -1,20 +1,25 @@
 //! `poco`: the command line of requesters and of app, dataset and pool providers.
 
+mod address;
 mod cli;
 mod commands;
 mod context;
 mod failure;
+mod interrupt;
+mod keys;
 mod market;
 mod output;
 mod pool;
 mod price;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     poco_chain::install_crypto();
-    let cli = cli::Cli::parse();
+    let cli = match cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let output = output::Output::new(cli.global.json);
     start_log(cli.global.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -169,7 +169,10 @@ impl Market {
         })?;
         let status = response.status();
         let body: Value = response.json().await.map_err(|_| {
-            Failure::Unreachable(format!("{} does not speak like a market", self.url))
+            Failure::Unreachable(format!(
+                "{} does not speak like a market: check --market-url",
+                self.url
+            ))
         })?;
         if status.is_success() {
             return serde_json::from_value(body).map_err(|error| {
@@ -178,7 +181,7 @@ impl Market {
         }
         let text = body.get("error").and_then(Value::as_str).unwrap_or("no reason given");
         Err(match status.as_u16() {
-            404 => Failure::NotFound(text.to_owned()),
+            404 => Failure::NotFound(format!("the market says: {text}")),
             400 | 403 => Failure::Refused(format!("the market refuses: {text}")),
             _ => Failure::Unreachable(format!("the market answers {status}: {text}")),
         })

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::market::Market;
+use anyhow::Context as _;
 use futures::StreamExt;
 use poco_core::{Address, TaskId};
 use poco_proto::MESSAGE_BYTES_MAX;
@@ -18,6 +19,10 @@ use url::Url;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A download that brings nothing for this long has failed.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The most that is downloaded: more than a result may unpack to would be refused anyway, and a
+/// server that never ends must not fill the disk.
+const DOWNLOAD_BYTES_MAX: u64 = 16 << 30;
 
 /// A pool's API.
 #[derive(Clone, Debug)]
@@ -92,7 +97,10 @@ impl Pool {
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
-        let response = request.send().await.map_err(|_| self.unreachable("no answer"))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|_| self.unreachable("no answer; is it running, and is --pool-url right?"))?;
         match response.status().as_u16() {
             200 => {}
             401 | 403 => {
@@ -101,16 +109,27 @@ impl Pool {
                         .to_owned(),
                 ));
             }
-            404 => return Err(Failure::NotFound(format!("{url}: the pool does not have it"))),
+            404 => {
+                return Err(Failure::NotFound(format!(
+                    "the pool does not have {url} (any more): another server of it can be given with --pool-url"
+                )));
+            }
             status => return Err(self.unreachable(&format!("it answers {status}"))),
         }
-        let mut out = tokio::fs::File::create(file).await.map_err(anyhow::Error::from)?;
+        let mut out = tokio::fs::File::create(file).await.with_context(|| cannot_write(file))?;
+        let mut left = DOWNLOAD_BYTES_MAX;
         let mut body = response.bytes_stream();
         while let Some(part) = body.next().await {
-            let part = part.map_err(|_| self.unreachable("the download broke off"))?;
-            out.write_all(&part).await.map_err(anyhow::Error::from)?;
+            let part = part.map_err(|_| self.unreachable("the download broke off; try again"))?;
+            let Some(rest) = left.checked_sub(part.len() as u64) else {
+                return Err(Failure::Mismatch(format!(
+                    "{url} is larger than any result, {DOWNLOAD_BYTES_MAX} bytes; nothing was unpacked"
+                )));
+            };
+            left = rest;
+            out.write_all(&part).await.with_context(|| cannot_write(file))?;
         }
-        out.sync_all().await.map_err(anyhow::Error::from)?;
+        out.sync_all().await.with_context(|| cannot_write(file))?;
         Ok(())
     }
 
@@ -124,11 +143,17 @@ impl Pool {
         let url = format!("{base}/results/{task}/challenge");
         let query = [("address", address.to_checksum(None))];
         let response = self.http.get(url).query(&query).send().await;
-        let response = response.map_err(|_| self.unreachable("no answer"))?;
+        let response = response
+            .map_err(|_| self.unreachable("no answer; is it running, and is --pool-url right?"))?;
         response.json().await.map_err(|_| self.unreachable("it gives no challenge"))
     }
 
     fn unreachable(&self, why: &str) -> Failure {
         Failure::Unreachable(format!("the pool at {}: {why}", self.url))
     }
+}
+
+fn cannot_write(file: &Path) -> String {
+    let folder = file.parent().unwrap_or(file);
+    format!("the download cannot be written to {}: is the disk full?", folder.display())
 }

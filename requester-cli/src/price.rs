@@ -22,6 +22,12 @@ pub(crate) fn parse(text: &str) -> Result<Amount, String> {
     units.checked_add(fraction).map(Amount).ok_or_else(problem)
 }
 
+/// The same, of what must not be nothing.
+pub(crate) fn parse_some(text: &str) -> Result<Amount, String> {
+    let amount = parse(text)?;
+    if amount.is_zero() { Err("nothing would be moved".to_owned()) } else { Ok(amount) }
+}
+
 fn whole(digits: &str) -> Option<U256> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| U256::from_str_radix(digits, 10).ok()).flatten()
@@ -45,5 +51,7 @@ mod tests {
         for text in ["", "RLC", "-1", "1.0000000001RLC", "one", "0x10", "1.", "1.RLC", "1e9"] {
             assert!(parse(text).is_err(), "{text}");
         }
+        assert!(parse_some("0 RLC").is_err());
+        assert_eq!(parse_some("1"), Ok(Amount::from_nano(1)));
     }
 }

@@ -1,12 +1,13 @@
 //! `poco account`: the escrow, where payments and stakes come from.
 
+use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, pairs};
 use crate::price;
 use clap::Subcommand;
-use poco_chain::{Chain, Transaction};
-use poco_core::{Address, Amount, B256, Call, U256};
+use poco_chain::{Account, Chain, Transaction};
+use poco_core::{Address, Amount, B256, Call, OrderKind, U256};
 use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
@@ -14,26 +15,28 @@ pub(crate) enum AccountCommand {
     /// Move tokens from the wallet into the escrow
     Deposit {
         /// For instance 2RLC
-        #[arg(value_parser = price::parse)]
+        #[arg(value_parser = price::parse_some)]
         amount: Amount,
     },
     /// Move free money from the escrow back into the wallet
     Withdraw {
         /// For instance 2RLC
-        #[arg(value_parser = price::parse)]
+        #[arg(value_parser = price::parse_some)]
         amount: Amount,
     },
     /// Show an account
     Show {
         /// Whose [default: the wallet's]
+        #[arg(value_parser = address::parse)]
         address: Option<Address>,
     },
-    /// Send tokens (and the chain's own coin for gas) from the wallet to another
+    /// Send tokens from the wallet to another
     Send {
         /// To whom
+        #[arg(value_parser = address::parse)]
         to: Address,
         /// How many tokens, for instance 2RLC
-        #[arg(value_parser = price::parse)]
+        #[arg(value_parser = price::parse_some)]
         amount: Amount,
     },
 }
@@ -84,7 +87,7 @@ async fn deposit(context: &Context, chain: &Chain, amount: Amount) -> Result<(),
     let tokens = chain.token_balance(address).await?;
     if tokens < amount {
         return Err(Failure::Refused(format!(
-            "the wallet {address} holds {tokens}, {amount} are to be deposited"
+            "the wallet {address} holds {tokens}, too little to deposit {amount}"
         )));
     }
     let wallet = context.wallet()?;
@@ -95,10 +98,10 @@ async fn deposit(context: &Context, chain: &Chain, amount: Amount) -> Result<(),
 
 async fn withdraw(context: &Context, chain: &Chain, amount: Amount) -> Result<(), Failure> {
     let address = context.wallet_address()?;
-    let free = chain.account(address).await?.free;
+    let Account { free, locked } = chain.account(address).await?;
     if free < amount {
         return Err(Failure::Refused(format!(
-            "{free} are free in the escrow of {address}, {amount} are to be withdrawn"
+            "{free} are free in the escrow of {address}, too little to withdraw {amount}; {locked} more are locked until their tasks have ended"
         )));
     }
     let wallet = context.wallet()?;
@@ -113,16 +116,37 @@ async fn send_tokens(
     to: Address,
     amount: Amount,
 ) -> Result<(), Failure> {
+    refuse_hole(chain, to)?;
     let address = context.wallet_address()?;
     let tokens = chain.token_balance(address).await?;
     if tokens < amount {
-        return Err(Failure::Refused(format!("the wallet {address} holds only {tokens}")));
+        return Err(Failure::Refused(format!(
+            "the wallet {address} holds {tokens}, too little to send {amount}"
+        )));
     }
     context.agree(&format!("Send {amount} from {address} to {to}?"))?;
     let wallet = context.wallet()?;
     let transaction = Transaction::token_transfer(chain, to, amount);
     let receipt = context.send(chain, &wallet, &fresh_intent("send"), transaction).await?;
     context.output.answer(&read(chain, address, Some(receipt.transaction)).await?)
+}
+
+/// Tokens sent to the marketplace's own contracts, or to nobody, are lost.
+fn refuse_hole(chain: &Chain, to: Address) -> Result<(), Failure> {
+    let registries = [OrderKind::App, OrderKind::Dataset, OrderKind::Workerpool]
+        .map(|kind| chain.registry(kind));
+    let what = if to.is_zero() {
+        "nobody's"
+    } else if to == chain.hub() {
+        "the hub's, for which there is `poco account deposit`"
+    } else if to == chain.token() {
+        "the token's own"
+    } else if registries.contains(&to) {
+        "a registry's"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Refused(format!("the address {to} is {what}: tokens sent there would be lost")))
 }
 
 /// Two deposits of the same amount are two wishes, so each gets a name of its own.

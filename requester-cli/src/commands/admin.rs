@@ -3,11 +3,12 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, pairs};
+use anyhow::Context as _;
 use clap::Subcommand;
-use poco_chain::Addresses;
 use poco_chain::deploy::{DeployPlan, deploy};
+use poco_chain::{Addresses, ConnectError, RpcError, SendError};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
@@ -42,9 +43,40 @@ pub(crate) async fn run(context: &Context, command: AdminCommand) -> Result<(), 
     let rpc_url = context.global.rpc_url.clone();
     let rpc_url = rpc_url
         .ok_or_else(|| Failure::Usage("say on which chain to deploy: pass --rpc-url".to_owned()))?;
+    refuse_unwritable(&write)?;
     let wallet = context.wallet()?;
-    context.agree(&format!("Deploy a marketplace owned by {}?", wallet.address()))?;
-    let addresses = deploy(rpc_url, wallet, DeployPlan::default()).await?;
+    let replaced =
+        if write.exists() { format!(" and replace {}", write.display()) } else { String::new() };
+    context.agree(&format!("Deploy a marketplace owned by {}{replaced}?", wallet.address()))?;
+    let plan = DeployPlan { chain_id: context.global.chain_id, ..DeployPlan::default() };
+    let addresses = deploy(rpc_url, wallet, plan).await.map_err(of_deployment)?;
     addresses.write(&write)?;
     context.output.answer(&Deployed(addresses))
+}
+
+/// Contracts whose addresses cannot be written down would be lost: that is found out before.
+fn refuse_unwritable(file: &Path) -> Result<(), Failure> {
+    let file = &std::path::absolute(file).context("the current folder is gone")?;
+    let cannot =
+        || format!("the addresses cannot be written to {}: choose another --write", file.display());
+    if file.is_dir() {
+        return Err(anyhow::anyhow!("it is a folder").context(cannot()).into());
+    }
+    // Missing folders are made when it is written.
+    let folder = file.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
+    tempfile::tempfile_in(folder.unwrap_or(file)).with_context(cannot)?;
+    Ok(())
+}
+
+fn of_deployment(error: anyhow::Error) -> Failure {
+    let is_silent = error.chain().any(|cause| cause.is::<RpcError>() || cause.is::<ConnectError>());
+    if is_silent {
+        return Failure::Unreachable(format!("{error:#}"));
+    }
+    match error.chain().find_map(|cause| cause.downcast_ref::<SendError>()) {
+        Some(SendError::Refused(_) | SendError::NoGas { .. } | SendError::FeeAboveCap { .. }) => {
+            Failure::Refused(format!("{error:#}"))
+        }
+        Some(SendError::Stopped) | None => Failure::Local(error),
+    }
 }

@@ -1,5 +1,6 @@
 //! `poco deal`: what four orders agreed on, and how its tasks stand.
 
+use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::market::open_to;
@@ -24,13 +25,13 @@ pub(crate) enum DealCommand {
     /// List the last deals, newest first
     List {
         /// Whose requests [default: the wallet's]
-        #[arg(long)]
+        #[arg(long, value_parser = address::parse)]
         requester: Option<Address>,
         /// Only deals of this app
-        #[arg(long)]
+        #[arg(long, value_parser = address::parse)]
         app: Option<Address>,
         /// Only deals of this pool
-        #[arg(long)]
+        #[arg(long, value_parser = address::parse)]
         workerpool: Option<Address>,
     },
 }

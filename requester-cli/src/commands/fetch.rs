@@ -1,8 +1,10 @@
 //! Fetching a result: download, check it against the chain, unpack.
 
 use super::deal::location;
+use super::place;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::unless_stopped;
 use crate::market::challenge_answer;
 use crate::pool::Pool;
 use anyhow::Context as _;
@@ -10,6 +12,7 @@ use poco_chain::{Chain, Wallet};
 use poco_core::task::{TaskStatus, TaskView};
 use poco_core::{Address, Deal, ResultDigest, TaskId};
 use poco_result::cid::{Cid, cid_of_file};
+use poco_result::unpack::UnpackError;
 use poco_result::{Limits, digest, unpack};
 use serde::Serialize;
 use std::fs::File;
@@ -44,7 +47,7 @@ impl Reader {
 
 /// Downloads a completed task's result, checks CID and digest, and unpacks it as `folder`.
 ///
-/// The folder appears complete or not at all.
+/// The folder appears complete or not at all, also when Ctrl-C is pressed meanwhile.
 ///
 /// # Errors
 /// `Mismatch` where the zip is not the one that the chain names; nothing is left behind then.
@@ -54,21 +57,22 @@ pub(crate) async fn result(
     task: TaskId,
     folder: &Path,
 ) -> Result<Fetched, Failure> {
+    let told = format!("nothing was unpacked; fetch it with `poco result download {task}`");
+    unless_stopped(fetch(chain, reader, task, folder), &told).await
+}
+
+async fn fetch(
+    chain: &Chain,
+    reader: &Reader,
+    task: TaskId,
+    folder: &Path,
+) -> Result<Fetched, Failure> {
     let view = chain.task(task).await?;
     let location = ready(task, &view)?;
-    if folder.exists() {
-        return Err(Failure::Usage(format!(
-            "{} exists already: choose another folder with --output",
-            folder.display()
-        )));
-    }
-    let parent = match folder.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(parent)
-        .with_context(|| format!("cannot make the folder {}", parent.display()))?;
-    let zip = tempfile::NamedTempFile::new_in(parent)
+    let parent = place::refuse_taken(folder)?;
+    // Declared before what lies in them, so that they are removed after it.
+    let _parents = place::Parents::make(&parent)?;
+    let zip = tempfile::NamedTempFile::new_in(&parent)
         .with_context(|| format!("cannot write to {}", parent.display()))?;
     let authorization = match &reader.wallet {
         Some(wallet) => Some(authorize(chain, &reader.pool, wallet, task).await?),
@@ -100,12 +104,12 @@ fn ready(task: TaskId, view: &TaskView) -> Result<String, Failure> {
                 String::from_utf8_lossy(&view.results)
             ))
         }),
-        TaskStatus::Failed => {
-            Err(Failure::TaskFailed(format!("task {task} failed: there is no result")))
-        }
-        TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing => {
-            Err(Failure::NotFound(format!("task {task} has no result yet")))
-        }
+        TaskStatus::Failed => Err(Failure::TaskFailed(format!(
+            "task {task} failed: it has no result, and is refunded"
+        ))),
+        TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing => Err(Failure::NotFound(
+            format!("task {task} has no result yet: wait for it with `poco task follow {task}`"),
+        )),
     }
 }
 
@@ -116,7 +120,11 @@ fn open(
     view: &TaskView,
     folder: &Path,
 ) -> Result<(ResultDigest, unpack::Unpacked), Failure> {
-    let mismatch = |what: String| Failure::Mismatch(format!("{what}; nothing was unpacked"));
+    let mismatch = |what: String| {
+        Failure::Mismatch(format!(
+            "{what}; nothing was unpacked. The pool serves something else than it was paid for: try again, or another server with --pool-url"
+        ))
+    };
     let named = Cid::from_location(location).map_err(|error| mismatch(error.to_string()))?;
     let cid = cid_of_file(zip).context("cannot read the download")?;
     if cid != named {
@@ -133,7 +141,13 @@ fn open(
             view.digest
         )));
     }
-    let unpacked = unpack::unpack(file()?, folder, &limits).map_err(anyhow::Error::from)?;
+    let unpacked = unpack::unpack(file()?, folder, &limits).map_err(|error| match error {
+        // Its digest is right: the workers agreed on something that is not safe to unpack.
+        UnpackError::Refused(why) => Failure::Mismatch(format!(
+            "the result is not safe to unpack: {why}; nothing was unpacked"
+        )),
+        UnpackError::TargetExists(_) | UnpackError::Io { .. } => Failure::Local(error.into()),
+    })?;
     Ok((digest, unpacked))
 }
 

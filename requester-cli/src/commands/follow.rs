@@ -4,6 +4,7 @@ use super::deal::status_name;
 use super::task::stage_name;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::unless_stopped;
 use crate::output::Progress;
 use crate::pool::Pool;
 use futures::StreamExt;
@@ -53,12 +54,8 @@ pub(crate) async fn task(
     task: TaskId,
 ) -> Result<Ended, Failure> {
     let mut progress = context.output.progress();
-    let ended = tokio::select! {
-        ended = until_ended(chain, pool, task, &mut progress, "") => ended,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Cancelled(format!(
-            "no longer following; the task goes on: `poco task show {task}`"
-        ))),
-    };
+    let told = format!("no longer following; the task goes on: `poco task show {task}`");
+    let ended = unless_stopped(until_ended(chain, pool, task, &mut progress, ""), &told).await;
     progress.done();
     ended
 }

@@ -8,6 +8,7 @@ pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod order;
 pub(crate) mod orderbook;
+mod place;
 pub(crate) mod resource;
 pub(crate) mod result;
 pub(crate) mod run;

@@ -1,12 +1,14 @@
 //! `poco orderbook`: what is on offer, and what is asked for.
 
+use super::resource::unknown;
+use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::market::{Market, Published, open_to};
 use crate::output::{Show, table};
 use clap::{Args, Subcommand};
 use poco_core::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
-use poco_core::{Address, OrderHash};
+use poco_core::{Address, OrderHash, OrderKind};
 use serde::Serialize;
 
 #[derive(Debug, Args)]
@@ -20,6 +22,7 @@ enum Side {
     /// Offers of an app, cheapest first
     App {
         /// The app
+        #[arg(value_parser = address::parse)]
         app: Address,
         #[command(flatten)]
         options: Options,
@@ -27,6 +30,7 @@ enum Side {
     /// Offers of a dataset, cheapest first
     Dataset {
         /// The dataset
+        #[arg(value_parser = address::parse)]
         dataset: Address,
         #[command(flatten)]
         options: Options,
@@ -34,7 +38,7 @@ enum Side {
     /// Offers of pools, cheapest first
     Workerpool {
         /// Only this pool
-        #[arg(long)]
+        #[arg(long, value_parser = address::parse)]
         workerpool: Option<Address>,
         /// Only this category, by number
         #[arg(long)]
@@ -58,7 +62,7 @@ enum Side {
 #[derive(Clone, Debug, Args)]
 struct Options {
     /// Also orders that are made for this requester
-    #[arg(long)]
+    #[arg(long, value_parser = address::parse)]
     requester: Option<Address>,
     /// At most this many
     #[arg(long, default_value_t = 20)]
@@ -99,8 +103,20 @@ pub(crate) async fn run(context: &Context, args: OrderbookArgs) -> Result<(), Fa
     let chain = context.chain().await?;
     let market = context.market(&chain)?;
     let lines = match args.side {
-        Side::App { app, options } => app_lines(&market, app, &options).await?,
-        Side::Dataset { dataset, options } => dataset_lines(&market, dataset, &options).await?,
+        Side::App { app, options } => {
+            let lines = app_lines(&market, app, &options).await?;
+            if lines.is_empty() && chain.app(app).await?.is_none() {
+                return Err(unknown(OrderKind::App, app));
+            }
+            lines
+        }
+        Side::Dataset { dataset, options } => {
+            let lines = dataset_lines(&market, dataset, &options).await?;
+            if lines.is_empty() && chain.dataset(dataset).await?.is_none() {
+                return Err(unknown(OrderKind::Dataset, dataset));
+            }
+            lines
+        }
         Side::Workerpool { workerpool, category, min_trust, options } => {
             let mut filters = requester(&options);
             filters.extend(workerpool.map(|pool| open_to("workerpool", pool)));

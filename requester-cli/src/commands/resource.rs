@@ -1,11 +1,13 @@
 //! `poco app|dataset|workerpool`: entries in the registries.
 
+use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, pairs};
 use clap::Subcommand;
 use poco_chain::{AppEntry, DatasetEntry, NewResource, Transaction, WorkerpoolEntry};
 use poco_core::{Address, B256, Bytes, OrderKind, U256};
+use poco_sandbox::input::Source;
 use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
@@ -28,6 +30,7 @@ pub(crate) enum AppCommand {
     /// Show an app
     Show {
         /// Its address
+        #[arg(value_parser = address::parse)]
         app: Address,
     },
 }
@@ -49,6 +52,7 @@ pub(crate) enum DatasetCommand {
     /// Show a dataset
     Show {
         /// Its address
+        #[arg(value_parser = address::parse)]
         dataset: Address,
     },
 }
@@ -64,11 +68,13 @@ pub(crate) enum WorkerpoolCommand {
     /// Show a pool
     Show {
         /// Its address
+        #[arg(value_parser = address::parse)]
         workerpool: Address,
     },
     /// Set what workers stake and what the pool keeps, for deals to come
     Policy {
         /// The pool
+        #[arg(value_parser = address::parse)]
         workerpool: Address,
         /// Percentage of the price that a worker stakes per task
         #[arg(long)]
@@ -148,6 +154,7 @@ pub(crate) async fn run_dataset(context: &Context, command: DatasetCommand) -> R
     match command {
         DatasetCommand::Show { dataset } => show(context, OrderKind::Dataset, dataset, None).await,
         DatasetCommand::Deploy { name, url, checksum } => {
+            url.parse::<Source>().map_err(|error| Failure::Usage(error.to_string()))?;
             let multiaddr = Bytes::from(url.into_bytes());
             let resource = NewResource::Dataset { name, multiaddr, checksum };
             deploy(context, OrderKind::Dataset, &resource).await
@@ -264,7 +271,9 @@ pub(crate) fn unknown(kind: OrderKind, address: Address) -> Failure {
         OrderKind::Workerpool => "pool",
         OrderKind::Request => "requester",
     };
-    Failure::NotFound(format!("no {what} {address} in the registry of this hub"))
+    Failure::NotFound(format!(
+        "no {what} {address} in the registry of this hub: check the address, and --addresses"
+    ))
 }
 
 /// A multiaddr as people read it: text, or hex where it is binary.

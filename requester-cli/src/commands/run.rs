@@ -1,12 +1,17 @@
 //! `poco run`: from a wish to checked results, in one command.
 
+mod wish;
+
 use super::deal::{find, tasks};
 use super::fetch::{self, Fetched, Reader};
 use super::follow::{Ended, until_ended};
-use super::order::{parse_tag, sign_order};
-use super::select;
+use super::order::sign::{parse_tag, sign_order};
+use super::{place, select};
+use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::unless_stopped;
+use crate::market::Market;
 use crate::output::{Show, pairs, table};
 use crate::pool::Pool;
 use crate::price;
@@ -14,7 +19,6 @@ use clap::Args;
 use futures::StreamExt;
 use poco_chain::{Chain, Transaction};
 use poco_core::call::SignedTerms;
-use poco_core::order::RequestOrder;
 use poco_core::{Address, Amount, B256, Call, DealId, Event, OrderKind, Tag, TaskId, U256};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -25,19 +29,20 @@ const FOLLOWED_MAX: usize = 16;
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The app
+    #[arg(value_parser = address::parse)]
     app: Address,
     /// The dataset
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, value_parser = address::parse)]
     dataset: Address,
     /// Only this pool (or group of pools)
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, value_parser = address::parse)]
     workerpool: Address,
     /// Arguments of the app, as a shell would split them
     #[arg(long, conflicts_with = "params")]
     args: Option<String>,
-    /// A file that the app gets as input; may be repeated
+    /// A file that the app gets as input, http(s)://… or /ipfs/<cid>; may be repeated
     #[arg(long = "input-file", value_name = "URL", conflicts_with = "params")]
-    input_files: Vec<url::Url>,
+    input_files: Vec<String>,
     /// The request's parameters as they are: arguments, or a JSON object
     #[arg(long)]
     params: Option<String>,
@@ -57,10 +62,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_parser = price::parse)]
     max_price: Option<Amount>,
     /// Only this wallet may read the results
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, value_parser = address::parse)]
     beneficiary: Address,
     /// The contract that receives the results
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, value_parser = address::parse)]
     callback: Address,
     /// Folder for the results [default: result-<task> each]
     #[arg(long, short)]
@@ -107,7 +112,8 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), Failure>
     let market = context.market(&chain)?;
     let requester = context.wallet_address()?;
     refuse_unknown(&chain, &args).await?;
-    let wish = request(&chain, &args, requester).await?;
+    refuse_unwritable(&args)?;
+    let wish = wish::request(&chain, &args, requester).await?;
     let mut terms = select::cheapest(&chain, &market, &wish).await?;
     let price_per_task = price_per_task(&terms)?;
     refuse_unpayable(&chain, &args, requester, price_per_task).await?;
@@ -115,12 +121,6 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), Failure>
     context.agree("Sign the request and match the orders?")?;
 
     let wallet = context.wallet()?;
-    if wallet.address() != requester {
-        return Err(Failure::Wallet(format!(
-            "the keystore holds {}, not {requester}",
-            wallet.address()
-        )));
-    }
     terms.request = sign_order(&chain, &wallet, terms.request.order);
     let intent = format!("match {}", request_hash(&chain, &terms));
     let transaction = Transaction::hub(&chain, &Call::MatchOrders(Box::new(terms.clone())));
@@ -128,60 +128,104 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), Failure>
     let id = receipt.events.iter().find_map(matched).ok_or_else(|| {
         anyhow::anyhow!("transaction {} was mined without a deal", receipt.transaction)
     })?;
-    let (deal, _) = find(&chain, id).await?;
-    let tasks: Vec<TaskId> = tasks(id, &deal).map(|(_, task)| task).collect();
-    let mut answer = RunAnswer {
-        deal: id,
-        transaction: receipt.transaction,
-        price_per_task,
-        tasks,
-        results: Vec::new(),
-    };
-    if args.detach {
-        return context.output.answer(&answer);
-    }
-    context.output.note(&format!("deal {id}: {} tasks", answer.tasks.len()));
-    let pool = Pool::find(context, &market, deal.workerpool.pointer).await?;
-    let ended = tokio::select! {
-        ended = follow(context, &chain, pool.clone(), &answer.tasks) => ended?,
-        _ = tokio::signal::ctrl_c() => {
-            return Err(Failure::Cancelled(format!(
-                "no longer following; the deal goes on: `poco deal show {id}`"
-            )));
-        }
-    };
-    let pool = pool.ok_or_else(|| {
-        Failure::NotFound(format!(
-            "the market does not know the pool's API: fetch with `poco result download --pool-url URL`, deal {id}"
-        ))
-    })?;
-    let reader = Reader::of_deal(context, pool, &deal)?;
-    let failure = collect(&chain, &reader, ended, &mut answer, args.output.as_deref()).await?;
-    if !answer.results.is_empty() {
-        context.output.answer(&answer)?;
-    }
-    failure.map_or(Ok(()), Err)
+    let bought = Bought { id, transaction: receipt.transaction, price_per_task };
+    // From here on there is a deal: whatever fails, its owner must learn how to find it.
+    bought.deliver(context, &chain, &market, &args).await.map_err(|failure| {
+        failure.and(&format!("the deal is made and stays: `poco deal show {id}`"))
+    })
 }
 
-/// Fetches the results of the tasks that completed; tells the first failure of the others.
+/// A deal that was just made.
+#[derive(Clone, Copy, Debug)]
+struct Bought {
+    id: DealId,
+    transaction: B256,
+    price_per_task: Amount,
+}
+
+impl Bought {
+    /// Follows the deal's tasks and fetches their results, unless nobody here is to have them.
+    async fn deliver(
+        self,
+        context: &Context,
+        chain: &Chain,
+        market: &Market,
+        args: &RunArgs,
+    ) -> Result<(), Failure> {
+        let (deal, _) = find(chain, self.id).await?;
+        let mut answer = RunAnswer {
+            deal: self.id,
+            transaction: self.transaction,
+            price_per_task: self.price_per_task,
+            tasks: tasks(self.id, &deal).map(|(_, task)| task).collect(),
+            results: Vec::new(),
+        };
+        if args.detach {
+            return context.output.answer(&answer);
+        }
+        context.output.note(&format!("deal {}: {} tasks", self.id, answer.tasks.len()));
+        // A market that is away hides where the pool is; the chain tells how the tasks end.
+        let pool = Pool::find(context, market, deal.workerpool.pointer).await;
+        let told = "no longer following; the tasks go on";
+        let following =
+            follow(context, chain, pool.as_ref().ok().cloned().flatten(), &answer.tasks);
+        let ended = unless_stopped(following, told).await?;
+        if !deal.beneficiary.is_zero() && deal.beneficiary != deal.requester {
+            context.output.note("only the beneficiary can fetch the results");
+            context.output.answer(&answer)?;
+            return first_failure(ended, self.id).map_or(Ok(()), Err);
+        }
+        let pool = match pool {
+            Ok(Some(pool)) => Ok(pool),
+            Ok(None) => Err(Failure::NotFound(
+                "the market does not know the pool's API: fetch the results with `poco result download --pool-url URL`".to_owned(),
+            )),
+            Err(failure) => Err(failure.and(
+                "fetch the results with `poco result download`, by --pool-url without the market",
+            )),
+        };
+        let pool = match (pool, ended.iter().any(|(_, ended)| matches!(ended, Ended::Completed))) {
+            (Ok(pool), true) => pool,
+            (Err(failure), true) => return Err(failure),
+            (Ok(_) | Err(_), false) => return first_failure(ended, self.id).map_or(Ok(()), Err),
+        };
+        let reader = Reader::of_deal(context, pool, &deal)?;
+        let failure = collect(chain, &reader, ended, &mut answer, args.output.as_deref()).await;
+        if !answer.results.is_empty() {
+            context.output.answer(&answer)?;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// Fetches the results of the tasks that completed; tells the first failure. One bad result does
+/// not keep the others away.
 async fn collect(
     chain: &Chain,
     reader: &Reader,
     ended: Vec<(TaskId, Ended)>,
     answer: &mut RunAnswer,
     output: Option<&Path>,
-) -> Result<Option<Failure>, Failure> {
+) -> Option<Failure> {
     let mut failure = None;
     for (task, ended) in ended {
         match ended {
             Ended::Completed => {
                 let folder = folder(output, task, &answer.tasks);
-                answer.results.push(fetch::result(chain, reader, task, &folder).await?);
+                match fetch::result(chain, reader, task, &folder).await {
+                    Ok(fetched) => answer.results.push(fetched),
+                    Err(stop @ Failure::Cancelled(_)) => return failure.or(Some(stop)),
+                    Err(why) => failure = failure.or(Some(why)),
+                }
             }
             Ended::Failed(_) => failure = failure.or(ended.into_result(task, answer.deal).err()),
         }
     }
-    Ok(failure)
+    failure
+}
+
+fn first_failure(ended: Vec<(TaskId, Ended)>, deal: DealId) -> Option<Failure> {
+    ended.into_iter().find_map(|(task, ended)| ended.into_result(task, deal).err())
 }
 
 /// Follows every task to its end.
@@ -238,71 +282,16 @@ async fn refuse_unknown(chain: &Chain, args: &RunArgs) -> Result<(), Failure> {
     if !args.dataset.is_zero() && chain.dataset(args.dataset).await?.is_none() {
         return Err(super::resource::unknown(OrderKind::Dataset, args.dataset));
     }
-    if let Some(output) = args.output.as_ref().filter(|output| output.exists()) {
-        return Err(Failure::Usage(format!(
-            "{} exists already: choose another folder with --output",
-            output.display()
-        )));
-    }
     Ok(())
 }
 
-/// The request as wished for, with any price up to what the account can pay.
-async fn request(
-    chain: &Chain,
-    args: &RunArgs,
-    requester: Address,
-) -> Result<RequestOrder, Failure> {
-    let price_max = args.max_price.unwrap_or(Amount(U256::MAX));
-    Ok(RequestOrder {
-        app: args.app,
-        app_price_max: price_max,
-        dataset: args.dataset,
-        dataset_price_max: price_max,
-        workerpool: args.workerpool,
-        workerpool_price_max: price_max,
-        requester,
-        volume: U256::from(args.volume),
-        tag: args.tag,
-        category: U256::from(category(chain, &args.category).await?),
-        trust: U256::from(args.trust),
-        beneficiary: args.beneficiary,
-        callback: args.callback,
-        params: params(args)?,
-        salt: B256::from(rand::random::<[u8; 32]>()),
-    })
-}
-
-/// The parameters: as given, or JSON made of arguments and inputs; plain arguments stay plain.
-fn params(args: &RunArgs) -> Result<String, Failure> {
-    if let Some(params) = &args.params {
-        return Ok(params.clone());
+/// What is paid for must have somewhere to go.
+fn refuse_unwritable(args: &RunArgs) -> Result<(), Failure> {
+    match &args.output {
+        _ if args.detach => Ok(()),
+        Some(output) => place::refuse_unwritable(output),
+        None => place::refuse_unwritable(&super::result::default_folder(TaskId::ZERO)),
     }
-    let mut json = serde_json::Map::new();
-    if let Some(words) = &args.args {
-        json.insert("iexec_args".to_owned(), words.as_str().into());
-    }
-    if !args.input_files.is_empty() {
-        let urls: Vec<&str> = args.input_files.iter().map(url::Url::as_str).collect();
-        json.insert("iexec_input_files".to_owned(), urls.into());
-    }
-    if json.is_empty() {
-        return Ok(String::new());
-    }
-    Ok(serde_json::to_string(&json).map_err(anyhow::Error::from)?)
-}
-
-async fn category(chain: &Chain, text: &str) -> Result<u64, Failure> {
-    let count = chain.category_count().await?;
-    let mut names = Vec::new();
-    for number in 0..count {
-        let Some(found) = chain.category(poco_core::CategoryId(number)).await? else { continue };
-        if found.name.eq_ignore_ascii_case(text) || number.to_string() == text {
-            return Ok(number);
-        }
-        names.push(found.name);
-    }
-    Err(Failure::NotFound(format!("no category {text}: there are {}", names.join(", "))))
 }
 
 fn price_per_task(terms: &SignedTerms) -> Result<Amount, Failure> {

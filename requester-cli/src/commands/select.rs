@@ -6,6 +6,7 @@ use poco_chain::Chain;
 use poco_core::call::SignedTerms;
 use poco_core::matching::{self, Mismatch, Terms};
 use poco_core::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
+use poco_core::payout::pool_stake;
 use poco_core::{Address, Amount, OrderKind, Signed};
 use std::collections::BTreeMap;
 
@@ -13,6 +14,17 @@ use std::collections::BTreeMap;
 const OFFERS_MAX: usize = 20;
 /// Combinations that are checked against the chain before giving up.
 const COMBINATIONS_MAX: usize = 60;
+
+/// Why a combination of orders is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+enum Unfit {
+    #[error(transparent)]
+    Rule(Mismatch),
+    #[error("fewer tasks are left than you ask for")]
+    TooFewLeft,
+    #[error("the pool's owner has too little stake for your tasks")]
+    PoolStake,
+}
 
 /// The offers that a request can be matched with.
 struct Offers {
@@ -26,36 +38,55 @@ struct Offers {
 /// The request comes back unsigned, its maximum prices set to what the chosen offers ask for.
 ///
 /// # Errors
-/// `Refused` with the rule that removed the most combinations, where none fits.
+/// `Refused` with what removed how many combinations, where none fits.
 pub(crate) async fn cheapest(
     chain: &Chain,
     market: &Market,
     request: &RequestOrder,
 ) -> Result<SignedTerms, Failure> {
     let offers = find(market, request).await?;
-    let mut removed: BTreeMap<Mismatch, usize> = BTreeMap::new();
+    let mut removed: BTreeMap<Unfit, usize> = BTreeMap::new();
     for (app, dataset, pool) in by_price(&offers).into_iter().take(COMBINATIONS_MAX) {
         let terms = take_prices(request, app, dataset, pool);
-        let mut facts = chain.match_facts(&terms).await?;
-        // The requester signs once the choice is made.
-        facts.request.is_signed = true;
-        let unsigned = Terms {
-            app: &terms.app.order,
-            dataset: &terms.dataset.order,
-            workerpool: &terms.workerpool.order,
-            request: &terms.request.order,
-        };
-        match matching::check(&unsigned, &facts) {
-            Ok(volume) if volume >= request.volume => return Ok(terms),
-            Ok(_) => *removed.entry(Mismatch::NothingLeft).or_default() += 1,
-            Err(mismatch) => *removed.entry(mismatch).or_default() += 1,
+        match unfit(chain, &terms).await? {
+            None => return Ok(terms),
+            Some(why) => *removed.entry(why).or_default() += 1,
         }
     }
-    let reasons = removed.iter().map(|(rule, count)| format!("{rule} ({count} combinations)"));
+    let reasons = removed.iter().map(|(why, count)| match count {
+        1 => format!("{why} (1 combination)"),
+        count => format!("{why} ({count} combinations)"),
+    });
     Err(Failure::Refused(format!(
-        "no open orders fit together: {}",
+        "no open orders fit together: {}; `poco orderbook` shows what is on offer",
         reasons.collect::<Vec<_>>().join("; ")
     )))
+}
+
+/// Why the contract would refuse these orders; `None` where it would take them.
+async fn unfit(chain: &Chain, terms: &SignedTerms) -> Result<Option<Unfit>, Failure> {
+    let mut facts = chain.match_facts(terms).await?;
+    // The requester signs once the choice is made.
+    facts.request.is_signed = true;
+    let unsigned = Terms {
+        app: &terms.app.order,
+        dataset: &terms.dataset.order,
+        workerpool: &terms.workerpool.order,
+        request: &terms.request.order,
+    };
+    let volume = terms.request.order.volume;
+    match matching::check(&unsigned, &facts) {
+        Err(mismatch) => return Ok(Some(Unfit::Rule(mismatch))),
+        Ok(left) if left < volume => return Ok(Some(Unfit::TooFewLeft)),
+        Ok(_) => {}
+    }
+    let pool = &terms.workerpool.order;
+    let Some(entry) = chain.workerpool(pool.workerpool).await? else {
+        return Ok(Some(Unfit::Rule(Mismatch::WorkerpoolUnknown)));
+    };
+    let free = chain.account(entry.owner).await?.free;
+    let needed = pool_stake(pool.price).ok().and_then(|stake| stake.checked_mul(volume));
+    Ok(needed.is_none_or(|needed| needed > free).then_some(Unfit::PoolStake))
 }
 
 async fn find(market: &Market, request: &RequestOrder) -> Result<Offers, Failure> {
@@ -121,7 +152,7 @@ fn refuse_empty<O>(
             format!("nobody offers the dataset {subject} to you within your price")
         }
         OrderKind::Workerpool | OrderKind::Request => {
-            "no pool offers this category, trust and tag to you within your price".to_owned()
+            "no pool offers this category, trust and tag to you within your price: `poco orderbook workerpool` shows what is on offer".to_owned()
         }
     }))
 }

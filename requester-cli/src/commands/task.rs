@@ -49,6 +49,8 @@ struct ContributionLine {
 #[derive(Serialize)]
 struct PoolLine {
     waiting_for: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_up: Option<String>,
     lane: &'static str,
     replicas: Vec<ReplicaLine>,
 }
@@ -81,6 +83,9 @@ impl Show for TaskAnswer {
         ];
         if let Some(pool) = &self.pool {
             rows.push(("lane", pool.lane.to_owned()));
+            if let Some(reason) = &pool.given_up {
+                rows.push(("given up", reason.clone()));
+            }
             rows.push(("waiting for", pool.waiting_for.clone()));
         }
         if view.status != TaskStatus::Unset {
@@ -171,8 +176,14 @@ async fn find_pool(
     }
     let (deal, _) = find(chain, view.deal).await?;
     let market = context.market(chain)?;
-    // Without a market or pool the chain's part is still shown.
-    let pool = Pool::find(context, &market, deal.workerpool.pointer).await.unwrap_or(None);
+    let pool = match Pool::find(context, &market, deal.workerpool.pointer).await {
+        Ok(pool) => pool,
+        // Without a market the chain's part is still shown.
+        Err(failure) => {
+            context.output.note(&format!("{failure}; what follows is from the chain alone"));
+            None
+        }
+    };
     Ok((view.deal, pool))
 }
 
@@ -214,7 +225,8 @@ fn pool_line(report: TaskReport) -> PoolLine {
         connected: replica.connected,
         failure: replica.failure.as_ref().map(failure_line),
     });
-    PoolLine { lane, replicas: replicas.collect(), waiting_for: report.waiting_for }
+    let given_up = Some(report.given_up).filter(|reason| !reason.is_empty());
+    PoolLine { lane, replicas: replicas.collect(), waiting_for: report.waiting_for, given_up }
 }
 
 fn failure_line(failure: &ReplicaFailure) -> FailureLine {

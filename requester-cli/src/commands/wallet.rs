@@ -2,14 +2,15 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::keys::of_keystore;
 use crate::output::{Show, pairs, table};
 use clap::Subcommand;
 use poco_chain::Wallet;
-use poco_chain::keystore::{self, KeystoreFile};
-use poco_core::Address;
+use poco_chain::keystore::{self, KeystoreError, KeystoreFile};
+use poco_core::{Address, B256};
 use serde::Serialize;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WalletCommand {
@@ -55,21 +56,21 @@ pub(crate) fn run(context: &Context, command: WalletCommand) -> Result<(), Failu
     match command {
         WalletCommand::Create => {
             let password = new_password(context)?;
-            let (wallet, keystore) = Wallet::create(&context.keystore_dir()?, &password)
-                .map_err(|error| Failure::Wallet(error.to_string()))?;
+            let (wallet, keystore) =
+                Wallet::create(&context.keystore_dir()?, &password).map_err(of_keystore)?;
             context.output.answer(&WalletAnswer { address: Some(wallet.address()), keystore })
         }
         WalletCommand::Import { key_file } => {
             let key = read_key(&key_file)?;
+            let dir = context.keystore_dir()?;
+            refuse_known(&dir, &key)?;
             let password = new_password(context)?;
-            let (wallet, keystore) = Wallet::import(&context.keystore_dir()?, &key, &password)
-                .map_err(|error| Failure::Wallet(error.to_string()))?;
+            let (wallet, keystore) = Wallet::import(&dir, &key, &password).map_err(of_keystore)?;
             context.output.answer(&WalletAnswer { address: Some(wallet.address()), keystore })
         }
         WalletCommand::Show { all: true } => {
             let dir = context.keystore_dir()?;
-            let stores = keystore::list_keystores(&dir)
-                .map_err(|error| Failure::Wallet(error.to_string()))?;
+            let stores = keystore::list_keystores(&dir).map_err(of_keystore)?;
             let wallets = stores
                 .into_iter()
                 .map(|store| WalletAnswer { address: store.address, keystore: store.path });
@@ -82,27 +83,40 @@ pub(crate) fn run(context: &Context, command: WalletCommand) -> Result<(), Failu
     }
 }
 
+/// A second keystore of the same key would make every later choice of a wallet ambiguous.
+fn refuse_known(dir: &Path, key: &str) -> Result<(), Failure> {
+    let key: B256 = key.parse().map_err(|_| of_keystore(KeystoreError::NotAKey))?;
+    let address = Wallet::from_key(key).map_err(of_keystore)?.address();
+    match keystore::find_keystore(dir, address).map_err(of_keystore)? {
+        None => Ok(()),
+        Some(path) => Err(Failure::Wallet(format!(
+            "{address} has a keystore already, {}: nothing was written",
+            path.display()
+        ))),
+    }
+}
+
 /// A new password: typed twice on a terminal, so that a slip does not lock the key away.
 fn new_password(context: &Context) -> Result<String, Failure> {
     let password = context.password("New password: ")?;
     if password.is_empty() {
         return Err(Failure::Wallet("the password is empty".to_owned()));
     }
-    let was_typed = context.global.password_file.is_none()
-        && std::env::var_os("POCO_KEYSTORE_PASSWORD").is_none();
-    if was_typed && context.password("Again: ")? != password {
+    if context.is_password_typed() && context.password("Again: ")? != password {
         return Err(Failure::Wallet("the two passwords differ".to_owned()));
     }
     Ok(password)
 }
 
-fn read_key(path: &PathBuf) -> Result<String, Failure> {
+fn read_key(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text)
     } else {
         std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
     };
-    read.map_err(|error| Failure::Wallet(format!("{}: {error}", path.display())))?;
+    read.map_err(|error| {
+        Failure::Wallet(format!("cannot read the key file {}: {error}", path.display()))
+    })?;
     Ok(text.trim().to_owned())
 }

@@ -36,7 +36,7 @@ pub use image::{BadImageName, Credentials, ImageRef, PullError, PullProgress};
 pub use leftover::Swept;
 pub use logs::SavedLogs;
 pub use run::{NotARun, RootFs, Run, RunId, RunLimits, RunSpec, RunState, Secret};
-pub use sandbox::{Sandbox, Settings, StartError};
+pub use sandbox::{Sandbox, Settings, StartError, split_args};
 pub use wait::{Ended, Outcome, Usage, WaitError};
 
 /// Directive for a log filter that keeps the engine client from logging environments.

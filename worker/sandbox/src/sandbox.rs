@@ -216,7 +216,12 @@ pub(crate) fn state_of(status: Option<ContainerStateStatusEnum>) -> RunState {
     }
 }
 
-fn split_args(args: &str) -> Result<Vec<String>, StartError> {
+/// Splits an app's arguments as a shell does.
+///
+/// # Errors
+/// [`StartError::BadArgs`], which is the same on every worker: an open quote, a zero byte, or more
+/// text than a program can be given.
+pub fn split_args(args: &str) -> Result<Vec<String>, StartError> {
     if args.len() > ARGS_BYTES_MAX {
         return Err(StartError::BadArgs(format!("longer than {ARGS_BYTES_MAX} bytes")));
     }
