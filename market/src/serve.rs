@@ -24,10 +24,11 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What keeps it from starting or going on, and what to do.
 pub(crate) async fn serve(config: Config, settings: ChainSettings) -> anyhow::Result<()> {
     let chain = Chain::connect(&settings).await?;
-    let market = Arc::new(Market::open(chain, &config.data_dir, config.start_block)?);
+    // Bound before anything is written: a port that is taken leaves no trace.
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}: choose another --listen", config.listen))?;
+    let market = Arc::new(Market::open(chain, &config.data_dir, config.start_block)?);
     let stop = CancellationToken::new();
     let (watchers, io) = live::service(market.chain.chain_id());
     let gateway = Gateway::new(market.clone(), config.requests_per_minute, config.trust_proxy);
