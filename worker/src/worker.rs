@@ -11,7 +11,7 @@ use crate::journal::{Journal, Owner};
 use crate::link::{Identity, Link};
 use crate::runs::{Runs, Tools};
 use crate::stake;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use poco_chain::{Chain, Sender, Wallet};
 use poco_core::Address;
 use poco_proto::v1;
@@ -47,11 +47,15 @@ pub(crate) async fn run(
     let worker = wallet.address();
     let chain = connect(&checked).await?;
     let head = chain.latest().await.context("cannot read the chain")?;
+    check_pool(&chain, checked.workerpool).await?;
+    // All that can be missing is looked for before anything is written or sent.
+    let health = listen(&checked).await?;
+    let engine = Engine::connect(checked.config.sandbox.engine_url.as_deref()).await?;
     let owner = Owner { worker, chain_id: chain.chain_id(), hub: chain.hub() };
     let data_dir = std::path::absolute(&checked.config.data_dir)?;
     let journal = Journal::open(&data_dir.join("journal"), &owner)?;
     let runs_dir = data_dir.join("runs");
-    let sandbox = sandbox(&checked, worker, &runs_dir).await?;
+    let sandbox = sandbox(&checked, engine, worker, &runs_dir)?;
     let settings = checked.config.sender.clone();
     let sender = Sender::start(chain.clone(), wallet.clone(), journal.ledger(), settings).await?;
     stake::prepare(&chain, &sender, worker, checked.auto_deposit).await;
@@ -81,10 +85,7 @@ pub(crate) async fn run(
     };
     let link = tokio::spawn(link.run(stop.clone()));
     let following = tokio::spawn(follow(chain.clone(), head.number, arrivals.clone()));
-    if let Some(address) = checked.config.http_listen {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}; choose another http_listen"))?;
+    if let Some(listener) = health {
         tokio::spawn(http::serve(listener, status_seen, stop.clone()));
     }
     let effects = Effects { chain, sender, worker, runs, arrivals, connection: None };
@@ -107,9 +108,31 @@ pub(crate) async fn connect(checked: &Checked) -> anyhow::Result<Chain> {
     Ok(Chain::connect(&settings).await?)
 }
 
-async fn sandbox(checked: &Checked, worker: Address, root: &Path) -> anyhow::Result<Sandbox> {
+/// A worker of a pool that is not there would wait for ever.
+async fn check_pool(chain: &Chain, workerpool: Address) -> anyhow::Result<()> {
+    let entry = chain.workerpool(workerpool).await.context("cannot read the chain")?;
+    let hub = chain.hub();
+    ensure!(
+        entry.is_some(),
+        "there is no pool at {workerpool} on hub {hub}: check --workerpool and --hub"
+    );
+    Ok(())
+}
+
+async fn listen(checked: &Checked) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = checked.config.http_listen else { return Ok(None) };
+    let bound = TcpListener::bind(address).await;
+    let cannot = || format!("cannot listen on {address}: choose another --http-listen");
+    bound.map(Some).with_context(cannot)
+}
+
+fn sandbox(
+    checked: &Checked,
+    engine: Engine,
+    worker: Address,
+    root: &Path,
+) -> anyhow::Result<Sandbox> {
     let config = &checked.config.sandbox;
-    let engine = Engine::connect(config.engine_url.as_deref()).await?;
     std::fs::create_dir_all(root)
         .with_context(|| format!("cannot make the folder {}", root.display()))?;
     let (root, labels) = (root.to_owned(), config.labels.clone());

@@ -3,6 +3,7 @@
 use super::Check;
 use crate::config::{Config, DiskChoice};
 use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, access};
 use poco_sandbox::{Engine, Facts};
 use std::path::Path;
 
@@ -119,6 +120,9 @@ fn disk(config: &Config) -> Check {
     let Some(existing) = absolute.ancestors().find(|path| path.exists()) else {
         return Check::blocks("disk", format!("{} cannot be", folder.display()), "set data_dir");
     };
+    if let Some(found) = unusable_folder(existing) {
+        return Check::blocks("disk", found, "set data_dir to a folder of this user");
+    }
     let free = match free_bytes(existing) {
         Ok(free) => free,
         Err(error) => {
@@ -142,6 +146,15 @@ fn disk(config: &Config) -> Check {
         }
         _ => Check::ok("disk", found),
     }
+}
+
+/// Why nothing can be put into a folder. Asks only: a doctor changes nothing.
+fn unusable_folder(folder: &Path) -> Option<String> {
+    if !folder.is_dir() {
+        return Some(format!("{} is no folder", folder.display()));
+    }
+    let access = access(folder, AccessFlags::W_OK | AccessFlags::X_OK);
+    access.err().map(|error| format!("{} cannot be written to: {error}", folder.display()))
 }
 
 fn free_bytes(path: &Path) -> nix::Result<u64> {
