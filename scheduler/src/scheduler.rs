@@ -41,6 +41,11 @@ pub(crate) async fn run(
     check_pool(&chain, &checked, &wallet).await?;
     let identity =
         Identity { chain_id: chain.chain_id(), hub: chain.hub(), workerpool: checked.workerpool };
+    // Bound before anything is written: a port that is taken leaves no trace.
+    let listen = checked.config.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
     let data_dir = &checked.config.data_dir;
     let store = Store::open(&data_dir.join("store"), identity)?;
     let (records, cursor) = store.load()?;
@@ -48,10 +53,6 @@ pub(crate) async fn run(
     let folder = data_dir.join("results");
     let results = Results::open(checked.config.results_url.as_ref(), &folder)?;
     results.check().await?;
-    let listen = checked.config.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
     let (arrivals, queue) = mpsc::channel(QUEUE_LEN);
     let settings = checked.config.sender.clone();
     let sender = Sender::start(chain.clone(), wallet.clone(), store.clone(), settings).await?;
