@@ -3,17 +3,17 @@
 
 use crate::arrival::{Arrival, Arrivals};
 use crate::event_loop::UploadReplies;
-use crate::failpoint;
 use crate::meters::Meters;
 use crate::reads::Reads;
 use crate::results::Results;
 use crate::sessions::Sessions;
 use crate::store::Store;
+use crate::sweep::sweep;
 use crate::translate;
 use crate::watchers::Watchers;
-use poco_chain::{Chain, SendError, Sender, Transaction, Wallet};
+use poco_chain::{Chain, SendError, Sender, Transaction, Wallet, failpoint};
 use poco_core::message::authorization_hash;
-use poco_core::{Address, Call, TaskId, Timestamp};
+use poco_core::{Address, Call, TaskId};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Assign, Command, Ended, Reveal, Upload, Welcome, command};
 use poco_scheduler_core::{
@@ -102,7 +102,9 @@ impl Effects {
                 }
             }
             Action::Changed(task) => self.show(task, core),
-            Action::Sweep { now } => self.sweep(now),
+            Action::Sweep { now } => {
+                tokio::spawn(sweep(self.tools.store.clone(), self.tools.results.clone(), now));
+            }
             Action::Note(notice) => note(&notice),
             Action::Put(_)
             | Action::DeleteDeal(_)
@@ -195,24 +197,6 @@ impl Effects {
             Some(report) => self.watchers.show(task, report),
             None => self.watchers.end(task),
         }
-    }
-
-    fn sweep(&self, now: Timestamp) {
-        let (store, results) = (self.tools.store.clone(), self.tools.results.clone());
-        tokio::spawn(async move {
-            failpoint::hit("scheduler.sweep.before");
-            let gone = tokio::task::spawn_blocking(move || store.sweep(now)).await;
-            match gone {
-                Ok(Ok(locations)) => {
-                    for location in locations {
-                        results.remove(&location).await;
-                    }
-                }
-                Ok(Err(error)) => tracing::error!(%error, "old results cannot be forgotten"),
-                Err(error) => tracing::error!(%error, "the sweep broke off"),
-            }
-            failpoint::hit("scheduler.sweep.after");
-        });
     }
 }
 

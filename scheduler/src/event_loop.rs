@@ -4,6 +4,7 @@
 use crate::arrival::{Arrival, UploadAnswer};
 use crate::effects::Effects;
 use crate::store::{Batch, Change, Store};
+use poco_chain::failpoint;
 use poco_core::{B256, TaskId};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Ack, Refusal, refusal};
@@ -83,9 +84,9 @@ impl EventLoop {
         tokio::task::block_in_place(|| self.store.commit(&batch))?;
         for (worker, session, number) in acknowledged {
             if self.effects.sessions.is_current(worker, session) {
-                crate::failpoint::hit("scheduler.acknowledge.before");
+                failpoint::hit("scheduler.acknowledge.before");
                 self.effects.sessions.send(worker, Body::Ack(Ack { id: number }));
-                crate::failpoint::hit("scheduler.acknowledge.after");
+                failpoint::hit("scheduler.acknowledge.after");
             }
         }
         for action in actions {

@@ -8,13 +8,13 @@ mod cli;
 mod config;
 mod effects;
 mod event_loop;
-mod failpoint;
 mod follow;
 mod grpc;
 mod http;
 mod keys;
 mod logs;
 mod meters;
+mod points;
 mod profile;
 mod reads;
 mod results;
@@ -22,12 +22,14 @@ mod scheduler;
 mod sessions;
 mod signals;
 mod store;
+mod sweep;
 mod translate;
 mod watchers;
 
 use clap::Parser as _;
 use cli::Flags;
 use config::Config;
+use poco_chain::failpoint;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -46,7 +48,8 @@ async fn main() -> ExitCode {
 
 async fn run(flags: &Flags) -> anyhow::Result<()> {
     if flags.list_failpoints {
-        return Ok(writeln!(std::io::stdout(), "{}", failpoint::POINTS.join("\n"))?);
+        let names = failpoint::names(points::POINTS);
+        return Ok(writeln!(std::io::stdout(), "{}", names.join("\n"))?);
     }
     let config = Config::load(flags)?;
     if flags.print_config {
@@ -54,7 +57,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     let checked = config.check()?;
     logs::start(&checked.config)?;
-    failpoint::arm()?;
+    failpoint::arm(points::POINTS)?;
     let wallet = keys::open(&checked.config.keystore, flags.password_fd)?;
     scheduler::run(checked, wallet, signals::stop()?).await
 }

@@ -1,9 +1,8 @@
 //! Reads what the core asks of the chain, until the node answers.
 
 use crate::arrival::{Arrival, Arrivals};
-use crate::failpoint;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use poco_chain::{Chain, RpcError};
+use poco_chain::{Chain, RpcError, failpoint};
 use poco_core::{Address, DealId, TaskId};
 use poco_scheduler_core::{ContributionFacts, DealFacts, Input, TaskFacts};
 use std::sync::Arc;

@@ -4,10 +4,10 @@
 //! what it was derived from, so a killed process goes on where it stopped. Values are postcard
 //! behind a byte that names their form.
 
-use crate::failpoint;
+use crate::points;
 use anyhow::{Context as _, bail, ensure};
-use poco_chain::{Cursor, LedgerStore};
-use poco_core::{Address, DealId, TaskId, Timestamp};
+use poco_chain::{Cursor, LedgerStore, failpoint};
+use poco_core::{Address, B256, DealId, TaskId, Timestamp};
 use poco_scheduler_core::{Record, StoredResult, TaskReport};
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 use serde::de::DeserializeOwned;
@@ -21,8 +21,6 @@ const FORM: u8 = 1;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// Table files kept open: bounds the file descriptors.
 const OPEN_FILES_MAX: i32 = 256;
-/// Retired tasks forgotten in one sweep; the next sweep goes on.
-const SWEEP_TASKS_MAX: usize = 1000;
 
 /// Live deals by id.
 const DEALS: &str = "deals";
@@ -88,6 +86,15 @@ pub(crate) enum Change {
     },
 }
 
+/// A retired task past its time.
+#[derive(Debug)]
+pub(crate) struct Expired {
+    key: Box<[u8]>,
+    task: TaskId,
+    /// Where results lie that no other task holds: their objects can go.
+    pub(crate) locations: Vec<String>,
+}
+
 impl Store {
     /// Opens or creates the folder and locks it against other processes.
     ///
@@ -118,7 +125,9 @@ impl Store {
             None => {
                 let mut writes = WriteBatch::default();
                 writes.put_cf(store.family(META), META_IDENTITY, encode(&identity)?);
+                failpoint::hit("scheduler.store.open.before");
                 store.write(writes)?;
+                failpoint::hit("scheduler.store.open.after");
             }
             Some(known) => ensure!(
                 known == identity,
@@ -155,9 +164,11 @@ impl Store {
         if let Some(cursor) = &batch.cursor {
             writes.put_cf(self.family(META), META_CURSOR, encode(cursor)?);
         }
-        failpoint::hit("scheduler.store.batch.before");
+        let only_cursor = batch.changes.is_empty().then_some(points::CURSOR);
+        let points = || batch.changes.iter().filter_map(points::of_change).chain(only_cursor);
+        points().for_each(|[before, _]| failpoint::hit(before));
         self.write(writes)?;
-        failpoint::hit("scheduler.store.batch.after");
+        points().for_each(|[_, after]| failpoint::hit(after));
         Ok(())
     }
 
@@ -200,32 +211,44 @@ impl Store {
         self.under(RESULTS, &prefix)?.into_iter().map(|(_, value)| decode(&value)).collect()
     }
 
-    /// Forgets retired tasks kept until `now` or less. Answers the locations that no task holds
-    /// any more: their objects can go.
-    pub(crate) fn sweep(&self, now: Timestamp) -> anyhow::Result<Vec<String>> {
-        let mut gone = Vec::new();
-        let expired = self.db.iterator_cf(self.family(EXPIRY), IteratorMode::Start);
-        for entry in expired.take(SWEEP_TASKS_MAX) {
-            let (key, _) = entry?;
-            let Some((time, id)) = key.split_at_checked(8) else { continue };
-            if *time > *now.0.to_be_bytes().as_slice() {
-                break;
-            }
-            let mut writes = WriteBatch::default();
-            for (own, _) in self.under(TASK_RESULTS, id)? {
-                let location = String::from_utf8_lossy(own.get(id.len()..).unwrap_or_default());
-                let prefix = location_prefix(&location);
-                writes.delete_cf(self.family(RESULTS), [prefix.as_slice(), id].concat());
-                if self.under(RESULTS, &prefix)?.len() <= 1 {
-                    gone.push(location.into_owned());
-                }
-                writes.delete_cf(self.family(TASK_RESULTS), own);
-            }
-            writes.delete_cf(self.family(RETIRED), id);
-            writes.delete_cf(self.family(EXPIRY), &key);
-            self.write(writes)?;
+    /// The retired task whose time ended first, if it ended by `now`.
+    pub(crate) fn find_expired(&self, now: Timestamp) -> anyhow::Result<Option<Expired>> {
+        let mut expiry = self.db.iterator_cf(self.family(EXPIRY), IteratorMode::Start);
+        let Some(first) = expiry.next() else { return Ok(None) };
+        let (key, _) = first?;
+        let (time, task) = key.split_at_checked(8).context("an expiry has no time")?;
+        if *time > *now.0.to_be_bytes().as_slice() {
+            return Ok(None);
         }
-        Ok(gone)
+        let task = TaskId(B256::try_from(task).context("an expiry has no task")?);
+        let mut locations = Vec::new();
+        for location in self.locations_of(task)? {
+            if self.under(RESULTS, &location_prefix(&location))?.len() <= 1 {
+                locations.push(location);
+            }
+        }
+        Ok(Some(Expired { key, task, locations }))
+    }
+
+    /// Forgets a retired task: who may read its results, then its report.
+    pub(crate) fn forget(&self, expired: &Expired) -> anyhow::Result<()> {
+        let id = expired.task.0.as_slice();
+        let mut writes = WriteBatch::default();
+        for location in self.locations_of(expired.task)? {
+            writes.delete_cf(self.family(RESULTS), [&location_prefix(&location), id].concat());
+            writes.delete_cf(self.family(TASK_RESULTS), [id, location.as_bytes()].concat());
+        }
+        writes.delete_cf(self.family(RETIRED), id);
+        writes.delete_cf(self.family(EXPIRY), &expired.key);
+        self.write(writes)
+    }
+
+    /// Where results of a task are stored.
+    fn locations_of(&self, task: TaskId) -> anyhow::Result<Vec<String>> {
+        let id = task.0.as_slice();
+        let text = |key: &[u8]| String::from_utf8(key.get(id.len()..).unwrap_or_default().to_vec());
+        let keys = self.under(TASK_RESULTS, id)?;
+        keys.iter().map(|(key, _)| text(key).context("a location is damaged")).collect()
     }
 
     fn under(&self, family: &str, prefix: &[u8]) -> anyhow::Result<Vec<Entry>> {
@@ -311,7 +334,7 @@ fn location_prefix(location: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poco_core::{B256, ResultDigest};
+    use poco_core::ResultDigest;
     use poco_scheduler_core::DealRecord;
 
     const IDENTITY: Identity =
@@ -365,10 +388,20 @@ mod tests {
         };
         retire(tasks[0], Timestamp(10));
         retire(tasks[1], Timestamp(20));
-        assert!(store.sweep(Timestamp(9)).unwrap().is_empty());
-        assert!(store.sweep(Timestamp(10)).unwrap().is_empty());
+        assert!(store.find_expired(Timestamp(9)).unwrap().is_none());
+        let first = store.find_expired(Timestamp(10)).unwrap().unwrap();
+        assert_eq!((first.task, first.locations.len()), (tasks[0], 0));
+        store.forget(&first).unwrap();
         assert_eq!(store.readers("/ipfs/a").unwrap(), [reader]);
-        assert_eq!(store.sweep(Timestamp(20)).unwrap(), ["/ipfs/a"]);
+        assert!(store.find_expired(Timestamp(19)).unwrap().is_none());
+        // Found again and again until it is forgotten: a sweep that was killed is repeated.
+        for _ in 0..2 {
+            let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
+            assert_eq!(last.locations, ["/ipfs/a"]);
+        }
+        let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
+        store.forget(&last).unwrap();
+        assert!(store.find_expired(Timestamp(20)).unwrap().is_none());
         assert!(store.readers("/ipfs/a").unwrap().is_empty());
     }
 

@@ -1,11 +1,10 @@
 //! Starts what the core decided, after it was stored. Every answer comes back as an arrival.
 
 use crate::arrival::{Arrival, Outbox};
-use crate::failpoint;
 use crate::link::{Connection, report_message, upload};
 use crate::reads;
 use crate::runs::{Order, Runs};
-use poco_chain::{Chain, RpcError, SendError, Sender, Transaction};
+use poco_chain::{Chain, RpcError, SendError, Sender, Transaction, failpoint};
 use poco_core::{Address, Call, TaskId};
 use poco_proto::v1;
 use poco_worker_core::{Action, Input, Intent, Outcome, Stored, UploadOutcome};

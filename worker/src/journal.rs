@@ -3,9 +3,8 @@
 //! The only place that knows RocksDB. Every write is synced before it returns. Values start with
 //! a byte that says how they are encoded.
 
-use crate::failpoint;
 use anyhow::{Context as _, bail};
-use poco_chain::LedgerStore;
+use poco_chain::{LedgerStore, failpoint};
 use poco_core::{Address, TaskId};
 use poco_worker_core::{Record, Stage, State};
 use rocksdb::{ColumnFamily, DB, IteratorMode, Options, WriteBatch, WriteOptions};
@@ -70,7 +69,9 @@ impl Journal {
     fn claim(&self, owner: &Owner, folder: &Path) -> anyhow::Result<()> {
         let meta = self.family(META);
         let Some(bytes) = self.db.get_cf(meta, OWNER_KEY)? else {
+            failpoint::hit("worker.store.owner.before");
             self.db.put_cf_opt(meta, OWNER_KEY, encode(owner)?, &synced())?;
+            failpoint::hit("worker.store.owner.after");
             return Ok(());
         };
         let known: Owner = decode(&bytes)?;

@@ -10,7 +10,6 @@ mod config;
 mod doctor;
 mod effects;
 mod event_loop;
-mod failpoint;
 mod follow;
 mod http;
 mod journal;
@@ -19,6 +18,7 @@ mod link;
 mod logs;
 mod output;
 mod params;
+mod points;
 mod reads;
 mod runs;
 mod signals;
@@ -26,6 +26,7 @@ mod stake;
 mod worker;
 
 use cli::{Cli, Command};
+use poco_chain::failpoint;
 use std::process::ExitCode;
 
 #[tokio::main]
@@ -44,7 +45,7 @@ async fn main() -> ExitCode {
 async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let checked = cli.checked()?;
     logs::start(&checked.config)?;
-    failpoint::arm()?;
+    failpoint::arm(points::POINTS)?;
     // Before the keystore is opened, which takes a second: a stop in between ends as well.
     let stop = signals::stop()?;
     let wallet = keys::open(&checked.config.keystore, cli.options.password_fd)?;

@@ -3,12 +3,13 @@
 
 use crate::cli::Cli;
 use crate::doctor::Check;
-use crate::failpoint;
+use crate::points::POINTS;
+use poco_chain::failpoint;
 use std::process::ExitCode;
 
 /// The names of all failpoints, one a line.
 pub(crate) fn failpoints() -> ExitCode {
-    failpoint::POINTS.iter().for_each(|point| println!("{point}"));
+    failpoint::names(POINTS).iter().for_each(|point| println!("{point}"));
     ExitCode::SUCCESS
 }
 

@@ -6,8 +6,8 @@
 use crate::arrival::Arrival;
 use crate::causes;
 use crate::config::SandboxConfig;
-use crate::failpoint;
 use crate::params;
+use poco_chain::failpoint;
 use poco_core::{Address, Bytes, DealId, TaskId};
 use poco_result::{Limits, Output};
 use poco_sandbox::input::{Dataset, Fetcher, Inputs, Source};
@@ -60,7 +60,10 @@ impl Runs {
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let found: Vec<RunId> = names.filter_map(|name| name.parse().ok()).collect();
         for id in found.into_iter().filter(|id| !keep.contains(id)) {
-            match self.tools.sandbox.remove(id).await {
+            failpoint::hit("worker.sweep.before");
+            let removed = self.tools.sandbox.remove(id).await;
+            failpoint::hit("worker.sweep.after");
+            match removed {
                 Ok(()) => tracing::info!(run = %id, "cleared away what an earlier process left"),
                 Err(error) => tracing::warn!(run = %id, %error, "cannot clear a run away"),
             }

@@ -1,6 +1,6 @@
 //! What the wallet holds, told at the start, and a deposit where the operator asked for one.
 
-use poco_chain::{Chain, RpcError, Sender, Transaction};
+use poco_chain::{Chain, RpcError, Sender, Transaction, failpoint};
 use poco_core::{Address, Amount};
 
 /// Shows the wallet's means, warns of what is missing and deposits up to `auto_deposit`. Nothing
@@ -25,7 +25,10 @@ pub(crate) async fn prepare(
         return;
     };
     let deposit = Transaction::approve_and_deposit(chain, amount);
-    match sender.send(&format!("deposit {}", amount.0), deposit).await {
+    failpoint::hit("worker.deposit.before");
+    let sent = sender.send(&format!("deposit {}", amount.0), deposit).await;
+    failpoint::hit("worker.deposit.after");
+    match sent {
         Ok(receipt) => tracing::info!(%amount, transaction = %receipt.transaction, "deposited"),
         Err(error) => tracing::warn!(%amount, %error, "the deposit failed"),
     }

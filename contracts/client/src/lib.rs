@@ -6,6 +6,7 @@
 //! * [`Wallet`] and [`keystore`]: signatures and Ethereum V3 files.
 //! * [`deploy`]: the contracts themselves.
 //! * [`ChainSettings`], [`Addresses`] and [`config`]: what binaries read at start.
+//! * [`failpoint`]: where tests let them die.
 //!
 //! ABI encoding is known in this crate alone. What the stream and the sender decide is decided in
 //! `poco-chain-core`; what events mean and when to send is decided by the callers.
@@ -16,6 +17,7 @@ mod chain;
 pub mod config;
 mod contracts;
 pub mod deploy;
+pub mod failpoint;
 mod file;
 mod file_ledger;
 mod interest;

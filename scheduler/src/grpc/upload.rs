@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::arrival::Arrival;
-use crate::failpoint;
 use crate::results::{Examined, examine};
+use poco_chain::failpoint;
 use poco_core::{Address, Bytes, ResultDigest, TaskId};
 use poco_proto::v1::upload_part::Body;
 use poco_proto::v1::{UploadHeader, UploadPart, UploadReceipt};

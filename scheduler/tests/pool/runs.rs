@@ -112,8 +112,8 @@ async fn killed_at_any_of_these_points_the_task_is_completed_all_the_same() {
     }
     let mut runs = Vec::new();
     for point in [
-        "scheduler.store.batch.before:2",
-        "scheduler.store.batch.after:2",
+        "scheduler.store.deal.before",
+        "scheduler.store.deal.after",
         "scheduler.ledger.put.after",
         "scheduler.initialize.before",
         "scheduler.initialize.after",

@@ -3,7 +3,7 @@
 use super::messages::{input_of, live_message, live_of, stage_of};
 use super::{Connection, Identity, Link, channel, client};
 use crate::arrival::Arrival;
-use crate::failpoint;
+use poco_chain::failpoint;
 use poco_core::message::login_hash;
 use poco_core::{Address, TaskId};
 use poco_proto::{PROTOCOL_VERSION, v1, words};

@@ -5,6 +5,7 @@ use super::actor::{Actor, Ended, Wish};
 use super::prepare::Prepared;
 use super::signing::Unsigned;
 use crate::abi::refusal::Refusal;
+use crate::failpoint;
 use crate::rpc::RpcCall;
 use poco_chain_core::Fees;
 use poco_chain_core::ledger::{Attempt, Entry, Sent, State, Verdict};
@@ -90,7 +91,9 @@ impl Actor {
         let Some(attempt) = entry.attempts.last() else { return Ok(()) };
         let signed = Unsigned::of(self.chain.chain_id(), entry).sign(&self.wallet, attempt.fees);
         let call = RpcCall::new("eth_sendRawTransaction", json!([signed.bytes]));
+        failpoint::hit("sender.broadcast.before");
         let answers = self.chain.rpc().batch(&[call]).await;
+        failpoint::hit("sender.broadcast.after");
         let (sent, message) = match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(_hash))) => (Sent::Accepted, String::new()),
             Ok(Some(Err(said))) => (classify(&said.message), said.message),
