@@ -15,7 +15,7 @@ setup: ## install what is missing, and say what
 	@deploy/setup.sh
 
 build: setup ## build every binary
-	cargo build --bins
+	cargo build --workspace --bins
 
 test: setup ## run every test
 	@deploy/test.sh
