@@ -61,24 +61,29 @@ pub(crate) fn of_collect(error: &CollectError) -> Failure {
     Failure::new(cause, error.to_string())
 }
 
-/// Why a run that ended gives no result; `None` where it may.
+/// Why a run that ended gives no result; `None` where it may. The cause says what happened, so the
+/// detail says only what the cause does not.
 pub(crate) fn of_ended(ended: &Ended) -> Option<Failure> {
     let (cause, detail, exit_code) = match ended.outcome {
         Outcome::Exited { code: 0 } => return None,
-        Outcome::Exited { code } => (
-            Cause::ExitCode,
-            format!("the app ended with exit code {code}"),
-            i32::try_from(code).ok(),
-        ),
+        Outcome::Exited { code } => {
+            (Cause::ExitCode, last_line(&ended.stderr_tail), i32::try_from(code).ok())
+        }
         Outcome::TimedOut => {
-            (Cause::TimeLimit, "the app ran longer than its category allows".into(), None)
+            let ran = ended.finished_at.duration_since(ended.started_at).unwrap_or_default();
+            (Cause::TimeLimit, format!("stopped after {} seconds", ran.as_secs()), None)
         }
         Outcome::OutOfMemory => {
-            (Cause::OutOfMemory, "the app needs more memory than a slot has".into(), None)
+            (Cause::OutOfMemory, "it needs more memory than a slot has".into(), None)
         }
-        Outcome::OutOfDisk => (Cause::OutOfDisk, "the app wrote more than a slot has".into(), None),
+        Outcome::OutOfDisk => (Cause::OutOfDisk, "it wrote more than a slot has".into(), None),
     };
     Some(Failure { exit_code, ..Failure::new(cause, detail) })
+}
+
+/// The last line with words in it, where programs say why they fail.
+fn last_line(text: &str) -> String {
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }
 
 /// The same failure with the end of what the app printed.

@@ -68,13 +68,14 @@ pub(crate) async fn until_ended(
     progress: &mut Progress,
     prefix: &str,
 ) -> Result<Ended, Failure> {
-    let mut reports = match &pool {
-        // A pool that does not answer hides details, not the outcome.
-        Some(pool) => pool.watch(task).await.ok(),
-        None => None,
-    };
+    let mut reports = None;
     let mut words = String::new();
     loop {
+        if let (None, Some(pool)) = (&reports, &pool) {
+            // A pool that has not seen the deal yet is asked again; one that does not answer hides
+            // details, not the outcome.
+            reports = pool.watch(task).await.ok();
+        }
         let view = chain.task(task).await?;
         match view.status {
             TaskStatus::Completed => return Ok(Ended::Completed),
