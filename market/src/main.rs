@@ -24,7 +24,7 @@ mod store;
 
 use clap::Parser;
 use config::{Config, Flags};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -32,7 +32,11 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> ExitCode {
     poco_chain::install_crypto();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     match run(&Flags::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

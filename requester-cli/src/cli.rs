@@ -6,6 +6,7 @@ use crate::commands::{
 };
 use crate::failure::Failure;
 use crate::output::Output;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use poco_core::Address;
 use std::path::PathBuf;
@@ -14,7 +15,13 @@ use url::Url;
 
 /// Buy, offer and follow verified computation.
 #[derive(Debug, Parser)]
-#[command(name = "poco", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "poco",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    args_override_self = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -120,13 +127,16 @@ pub(crate) enum Command {
 /// The exit code, where help was asked for or the words make no sense; all is said by then.
 pub(crate) fn read() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
-        let wants_json = std::env::args_os().any(|word| word == "--json");
-        if wants_json && error.use_stderr() {
-            return Output::new(true).failure(&Failure::Usage(one_line(&error.to_string())));
+        // Help, asked for or shown because no command is there.
+        let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        if is_help || !error.use_stderr() {
+            // Whoever closed our output hears nothing.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX));
         }
-        // Whoever closed our output hears nothing.
-        drop(error.print());
-        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
+        let wants_json = std::env::args_os().any(|word| word == "--json");
+        let told = format!("{}; --help says more", one_line(&error.to_string()));
+        Output::new(wants_json).failure(&Failure::Usage(told))
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, LogFormat};
 use anyhow::Context as _;
+use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging.
@@ -10,7 +11,10 @@ use tracing_subscriber::EnvFilter;
 /// Where the filter cannot be read.
 pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
     let filter: EnvFilter = config.log.parse().with_context(|| format!("log: {:?}", config.log))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

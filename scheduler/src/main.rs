@@ -40,7 +40,9 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to be told if stderr is closed.
-            drop(writeln!(std::io::stderr(), "poco-scheduler: {error:#}"));
+            for line in format!("{error:#}").lines() {
+                drop(writeln!(std::io::stderr(), "poco-scheduler: {line}"));
+            }
             ExitCode::FAILURE
         }
     }

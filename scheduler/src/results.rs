@@ -1,6 +1,6 @@
 //! Where results lie: an object store, addressed by CID.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::prefix::PrefixStore;
@@ -54,7 +54,10 @@ impl Results {
         let store: Arc<dyn ObjectStore> = match url {
             None => {
                 std::fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot create {}", folder.display()))?;
+                    .with_context(|| {
+                        let shown = folder.display();
+                        format!("cannot create the data folder {shown}: choose another --data-dir")
+                    })?;
                 Arc::new(
                     LocalFileSystem::new_with_prefix(folder)
                         .with_context(|| format!("cannot use {}", folder.display()))?
@@ -65,7 +68,7 @@ impl Results {
                 let environment =
                     std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
                 let (store, prefix) = object_store::parse_url_opts(url, environment)
-                    .with_context(|| format!("results_url {url} cannot be used"))?;
+                    .map_err(|_| anyhow!("results cannot be stored at {url}: give --results-url file:///folder or s3://bucket/folder"))?;
                 Arc::new(PrefixStore::new(store, prefix))
             }
         };
@@ -79,7 +82,7 @@ impl Results {
     pub(crate) async fn check(&self) -> anyhow::Result<()> {
         let probe = ObjectPath::from("probe");
         let written = self.store.put(&probe, PutPayload::from_static(b"probe")).await;
-        written.context("results cannot be stored")?;
+        written.context("results cannot be stored: choose another --results-url or --data-dir")?;
         self.store.delete(&probe).await.context("stored results cannot be deleted")
     }
 

@@ -47,12 +47,12 @@ pub(crate) async fn run(
         .await
         .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
     let data_dir = &checked.config.data_dir;
-    let store = Store::open(&data_dir.join("store"), identity)?;
-    let (records, cursor) = store.load()?;
-    let cursor = cursor.unwrap_or_else(|| Cursor::start_at(checked.config.start_block));
     let folder = data_dir.join("results");
     let results = Results::open(checked.config.results_url.as_ref(), &folder)?;
     results.check().await?;
+    let store = Store::open(&data_dir.join("store"), identity)?;
+    let (records, cursor) = store.load()?;
+    let cursor = cursor.unwrap_or_else(|| Cursor::start_at(checked.config.start_block));
     let (arrivals, queue) = mpsc::channel(QUEUE_LEN);
     let settings = checked.config.sender.clone();
     let sender = Sender::start(chain.clone(), wallet.clone(), store.clone(), settings).await?;

@@ -101,8 +101,10 @@ impl Store {
     /// # Errors
     /// One line that says what is wrong with the folder and what to do.
     pub(crate) fn open(folder: &Path, identity: Identity) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| {
+            let shown = folder.display();
+            format!("cannot create the data folder {shown}: choose another --data-dir")
+        })?;
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);

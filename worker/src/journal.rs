@@ -49,18 +49,26 @@ impl Journal {
     /// # Errors
     /// One line: another process holds it, it belongs to another wallet or chain, or the disk.
     pub(crate) fn open(folder: &Path, owner: &Owner) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| {
+            format!("cannot make the folder {}: choose another --data-dir", folder.display())
+        })?;
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         // A journal of some thousand small records: the defaults would keep a thousand files.
         options.set_max_open_files(64);
         options.set_keep_log_file_num(2);
-        let db = DB::open_cf(&options, folder, [TASKS, LEDGER, META]).with_context(|| {
-            let shown = folder.display();
-            format!("cannot open the journal {shown}; does another poco-worker use it?")
-        })?;
+        let db = match DB::open_cf(&options, folder, [TASKS, LEDGER, META]) {
+            Ok(db) => db,
+            Err(error) if error.as_ref().contains("lock") => bail!(
+                "the journal {} is in use by another process: stop it, or choose another --data-dir",
+                folder.display()
+            ),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot open the journal {}", folder.display()));
+            }
+        };
         let journal = Self { db: Arc::new(db) };
         journal.claim(owner, folder)?;
         Ok(journal)
@@ -77,7 +85,7 @@ impl Journal {
         let known: Owner = decode(&bytes)?;
         if known != *owner {
             bail!(
-                "the journal {} belongs to worker {} on chain {} with hub {}; choose another data_dir",
+                "the journal {} belongs to worker {} on chain {} with hub {}; choose another --data-dir",
                 folder.display(),
                 known.worker,
                 known.chain_id,

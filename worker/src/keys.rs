@@ -1,8 +1,9 @@
 //! Opens the worker's wallet. Nothing here is logged, shown or kept.
 
 use crate::config::KeystoreConfig;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use poco_chain::Wallet;
+use poco_chain::keystore::KeystoreError;
 use std::io::Read as _;
 
 /// The variable that holds the keystore's password.
@@ -20,25 +21,36 @@ pub(crate) fn open(config: &KeystoreConfig, password_fd: Option<u32>) -> anyhow:
     let Some(path) = &config.path else {
         bail!("no keystore is set: keystore.path, --keystore or POCO_KEYSTORE");
     };
-    let password = password(config, password_fd)?;
-    Ok(Wallet::open(path, &password)?)
+    let (password, source) = password(config, password_fd)?;
+    Wallet::open(path, &password).map_err(|error| match error {
+        KeystoreError::WrongPassword { .. } => anyhow!("{error}; it was taken from {source}"),
+        KeystoreError::Read { .. }
+        | KeystoreError::Broken { .. }
+        | KeystoreError::Unsupported { .. }
+        | KeystoreError::NotAKey
+        | KeystoreError::Write { .. } => error.into(),
+    })
 }
 
-fn password(config: &KeystoreConfig, password_fd: Option<u32>) -> anyhow::Result<String> {
+/// The password, and where it was found.
+fn password(config: &KeystoreConfig, password_fd: Option<u32>) -> anyhow::Result<(String, String)> {
     if let Some(fd) = password_fd {
         let path = format!("/dev/fd/{fd}");
-        return read(path.as_ref())
-            .with_context(|| format!("cannot read the password from {path}"));
+        let password =
+            read(path.as_ref()).with_context(|| format!("cannot read the password from {path}"))?;
+        return Ok((password, path));
     }
     if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
-        return Ok(password);
+        return Ok((password, PASSWORD_VARIABLE.to_owned()));
     }
     let Some(path) = &config.password_file else {
         bail!(
             "no password for the keystore: set {PASSWORD_VARIABLE}, keystore.password_file or --password-fd"
         );
     };
-    read(path).with_context(|| format!("cannot read the password file {}", path.display()))
+    let shown = path.display();
+    let password = read(path).with_context(|| format!("cannot read the password file {shown}"))?;
+    Ok((password, format!("the first line of {shown}")))
 }
 
 /// The first line, without its end: editors add one.

@@ -100,8 +100,13 @@ async fn withdraw(context: &Context, chain: &Chain, amount: Amount) -> Result<()
     let address = context.wallet_address()?;
     let Account { free, locked } = chain.account(address).await?;
     if free < amount {
+        let locked = if locked.is_zero() {
+            String::new()
+        } else {
+            format!("; {locked} are locked until their tasks have ended")
+        };
         return Err(Failure::Refused(format!(
-            "{free} are free in the escrow of {address}, too little to withdraw {amount}; {locked} more are locked until their tasks have ended"
+            "{free} are free in the escrow of {address}, too little to withdraw {amount}{locked}"
         )));
     }
     let wallet = context.wallet()?;

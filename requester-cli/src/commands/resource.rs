@@ -180,7 +180,7 @@ pub(crate) async fn run_workerpool(
             let wallet = context.wallet()?;
             if entry.owner != wallet.address() {
                 return Err(Failure::Refused(format!(
-                    "the pool belongs to {}, the wallet is {}",
+                    "the pool {workerpool} belongs to {}, the wallet is {}",
                     entry.owner,
                     wallet.address()
                 )));

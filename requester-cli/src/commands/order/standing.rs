@@ -35,7 +35,7 @@ pub(super) async fn read(chain: &Chain, order: &AnyOrder) -> Result<Standing, Fa
     let owner = owner(chain, order).await?;
     if !chain.is_signed(owner, hash, &sign).await? {
         return Err(Failure::Refused(format!(
-            "the order's signature is not one of {owner}: it was changed after it was signed, or signed for another hub; sign it again with `poco order sign`"
+            "the order is not signed by {owner}: it was changed after it was signed, or signed for another hub; sign it again with `poco order sign`"
         )));
     }
     let consumed = chain.consumed(hash).await?;
