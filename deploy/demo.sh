@@ -7,7 +7,7 @@ export POCO_DATA="${POCO_DATA:-demo-data}"
 . deploy/settings.sh
 . deploy/processes.sh
 open_data_folder
-export POCO_DATA POCO_ADDRESSES="$POCO_DATA/addresses.toml" POCO_POOL_URL="$POOL_URL"
+export POCO_DATA POCO_ADDRESSES="$POCO_DATA/addresses.toml"
 
 files_port="${FILES_PORT:-5006}"
 results="$POCO_DATA/results/$(date -u +%Y-%m-%dT%H-%M-%S)"

@@ -56,7 +56,8 @@ async fn apps_that_fail_are_told_with_their_reason_and_later_tasks_run() -> Resu
         }
     }
 
-    pool.run(&world, &["--args", "echo fine"])?.json()?;
+    let output = world.path("result").to_string_lossy().into_owned();
+    pool.run(&world, &["--args", "echo fine", "--output", &output])?.json()?;
     Ok(())
 }
 
