@@ -146,5 +146,39 @@ fn one_line(text: &str) -> String {
     let told = told.split("\n\nFor more information").next().unwrap_or(told);
     let told = told.strip_prefix("error: ").unwrap_or(told);
     let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join(" ")
+    lines.collect::<Vec<_>>().join(" ").replace(" tip: ", "; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_and_every_word_is_explained() {
+        fn check(command: &clap::Command, path: &str) {
+            assert!(command.get_about().is_some(), "{path}");
+            for argument in command.get_arguments() {
+                let name = argument.get_id();
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty(), "{path}: {name}");
+                assert!(!help.ends_with('.'), "{path}: {name}: {help}");
+            }
+            for inner in command.get_subcommands() {
+                check(inner, &format!("{path} {}", inner.get_name()));
+            }
+        }
+        let command = Cli::command();
+        command.clone().debug_assert();
+        check(&command, "poco");
+    }
+
+    #[test]
+    fn usage_errors_fit_one_line() {
+        let text = "error: the following required arguments were not provided:\n  <APP>\n\nUsage: poco run <APP>\n\nFor more information, try '--help'.\n";
+        assert_eq!(one_line(text), "the following required arguments were not provided: <APP>");
+        let text = "error: unrecognized subcommand 'rum'\n\n  tip: a similar subcommand exists: 'run'\n\nUsage: poco [OPTIONS] <COMMAND>\n";
+        let line = "unrecognized subcommand 'rum'; a similar subcommand exists: 'run'";
+        assert_eq!(one_line(text), line);
+    }
 }
