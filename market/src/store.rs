@@ -72,11 +72,10 @@ pub(crate) struct Store {
 impl Store {
     /// Opens or creates the folder and locks it against other processes.
     pub(crate) fn open(folder: &Path, identity: Identity) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| {
-                let shown = folder.display();
-                format!("cannot create the data folder {shown}: choose another --data-dir")
-            })?;
+        std::fs::create_dir_all(folder).with_context(|| {
+            let shown = folder.display();
+            format!("cannot create the data folder {shown}: choose another --data-dir")
+        })?;
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);

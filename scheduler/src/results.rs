@@ -53,11 +53,10 @@ impl Results {
     pub(crate) fn open(url: Option<&Url>, folder: &Path) -> anyhow::Result<Self> {
         let store: Arc<dyn ObjectStore> = match url {
             None => {
-                std::fs::create_dir_all(folder)
-                    .with_context(|| {
-                        let shown = folder.display();
-                        format!("cannot create the data folder {shown}: choose another --data-dir")
-                    })?;
+                std::fs::create_dir_all(folder).with_context(|| {
+                    let shown = folder.display();
+                    format!("cannot create the data folder {shown}: choose another --data-dir")
+                })?;
                 Arc::new(
                     LocalFileSystem::new_with_prefix(folder)
                         .with_context(|| format!("cannot use {}", folder.display()))?
