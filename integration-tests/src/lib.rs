@@ -6,6 +6,7 @@
 pub mod anvil;
 pub mod binaries;
 pub mod images;
+pub mod payments;
 pub mod pool;
 pub mod process;
 pub mod villain;

@@ -1,0 +1,101 @@
+//! What tasks pay by the rules of `poco-core`, against what the accounts of a world really have.
+
+use crate::world::{Party, wallet};
+use anyhow::{Context, Result};
+use poco_chain::Chain;
+use poco_core::payout::{Ballot, Payout, Share, contribute_and_finalize, finalize};
+use poco_core::task::{ContributionStatus, TaskView};
+use poco_core::{Address, Amount, TaskId};
+use std::collections::BTreeMap;
+
+/// Free stakes before some tasks.
+#[derive(Clone, Debug)]
+pub struct Balances {
+    free: BTreeMap<Address, Amount>,
+}
+
+/// A completed task: what the chain shows, and what the rules pay for its contributions.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The task.
+    pub view: TaskView,
+    /// Its payments.
+    pub payout: Payout,
+}
+
+impl Balances {
+    /// The free stakes of requester, app provider, pool owner and the first `workers` workers.
+    ///
+    /// # Errors
+    /// Where the chain does not answer.
+    pub async fn read(chain: &Chain, workers: usize) -> Result<Self> {
+        let parties = [Party::Requester, Party::Provider, Party::Scheduler];
+        let mut free = BTreeMap::new();
+        for party in parties.into_iter().chain((0..workers).map(Party::Worker)) {
+            let address = wallet(party)?.address();
+            free.insert(address, chain.account(address).await?.free);
+        }
+        Ok(Self { free })
+    }
+
+    /// Everybody has what `payouts` gave and took, to the nRLC, and nothing is locked any more.
+    ///
+    /// # Errors
+    /// Where the chain does not answer.
+    ///
+    /// # Panics
+    /// Where somebody has another amount.
+    pub async fn assert_paid(&self, chain: &Chain, payouts: &[Payout]) -> Result<()> {
+        let mut expected = BTreeMap::new();
+        for (account, free) in &self.free {
+            expected.insert(*account, signed(*free)?);
+        }
+        let requester = wallet(Party::Requester)?.address();
+        let provider = wallet(Party::Provider)?.address();
+        let scheduler = wallet(Party::Scheduler)?.address();
+        for payout in payouts {
+            *expected.entry(requester).or_default() -= signed(payout.payer)?;
+            *expected.entry(provider).or_default() += signed(payout.app_owner)?;
+            *expected.entry(scheduler).or_default() += signed(payout.scheduler)?;
+            *expected.entry(scheduler).or_default() += signed(payout.kitty)?;
+            for (worker, share) in &payout.workers {
+                *expected.entry(*worker).or_default() += match share {
+                    Share::Proved { reward, .. } => signed(*reward)?,
+                    Share::Faulty { stake } => -signed(*stake)?,
+                };
+            }
+        }
+        for (account, expected) in expected {
+            let after = chain.account(account).await?;
+            assert_eq!(signed(after.free)?, expected, "nRLC of {account}");
+            assert_eq!(after.locked, Amount::ZERO, "{account} has nothing locked");
+        }
+        Ok(())
+    }
+}
+
+/// Reads a completed task whose `finalize` found `kitty` in the kitty.
+///
+/// # Errors
+/// Where the chain does not answer or does not know the task.
+pub async fn settled(chain: &Chain, task: TaskId, kitty: Amount) -> Result<Settled> {
+    let view = chain.task(task).await?;
+    let deal = chain.deal(view.deal).await?.context("the deal")?;
+    let mut ballots = Vec::new();
+    for worker in &view.contributors {
+        let contribution = chain.contribution(task, *worker).await?;
+        let is_proved = contribution.status == ContributionStatus::Proved;
+        let log_weight = u64::try_from(contribution.weight)?;
+        ballots.push(Ballot { worker: *worker, is_proved, log_weight });
+    }
+    // A vote weighs at least 2, whose logarithm is 1; contributing and finalizing in one leaves 0.
+    let payout = match ballots[..] {
+        [Ballot { worker, log_weight: 0, .. }] => contribute_and_finalize(&deal, kitty, worker)?,
+        _ => finalize(&deal, kitty, &ballots)?,
+    };
+    Ok(Settled { view, payout })
+}
+
+fn signed(amount: Amount) -> Result<i128> {
+    Ok(i128::try_from(u128::try_from(amount.0)?)?)
+}
