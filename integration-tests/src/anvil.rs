@@ -86,6 +86,19 @@ impl Anvil {
         Ok(())
     }
 
+    /// Sends a transaction as it is, from an account whose key the chain holds itself; its receipt.
+    ///
+    /// # Errors
+    /// Where anvil refuses, or does not mine it.
+    pub async fn transact(&self, request: Value) -> Result<Value> {
+        let hash = self.call("eth_sendTransaction", json!([request])).await?;
+        wait_for("a transaction to be mined", Duration::from_secs(20), async || {
+            let receipt = self.call("eth_getTransactionReceipt", json!([hash])).await?;
+            Ok((!receipt.is_null()).then_some(receipt))
+        })
+        .await
+    }
+
     /// One JSON-RPC call.
     ///
     /// # Errors
