@@ -87,11 +87,24 @@ impl World {
     /// # Errors
     /// Where anvil is missing or the deployment fails.
     pub async fn start() -> Result<Self> {
+        Self::start_with(async |anvil: &Anvil| {
+            let owner = Arc::new(wallet(Party::Owner)?);
+            deploy(anvil.url().clone(), owner, DeployPlan::default()).await
+        })
+        .await
+    }
+
+    /// The same with contracts that `deploy_contracts` puts there; the owner must have the tokens.
+    ///
+    /// # Errors
+    /// Where anvil is missing or the deployment fails.
+    pub async fn start_with(
+        deploy_contracts: impl AsyncFnOnce(&Anvil) -> Result<Addresses>,
+    ) -> Result<Self> {
         poco_chain::install_crypto();
         let folder = TempDir::new()?;
         let anvil = Anvil::start(folder.path(), None).await?;
-        let owner = Arc::new(wallet(Party::Owner)?);
-        let addresses = deploy(anvil.url().clone(), owner, DeployPlan::default()).await?;
+        let addresses = deploy_contracts(&anvil).await?;
         let world = Self { anvil, addresses, folder };
         world.addresses.write(&world.addresses_file())?;
         std::fs::write(world.path("password"), PASSWORD)?;

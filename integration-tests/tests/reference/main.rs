@@ -1,0 +1,50 @@
+//! The same binaries on the reference's own contracts, those that the live marketplace runs on.
+
+mod contracts;
+
+use anyhow::{Context, Result};
+use poco_core::Amount;
+use poco_core::payout::Share;
+use poco_core::task::TaskStatus;
+use poco_core::{TaskId, U256};
+use poco_integration_tests::payments::{Balances, settled};
+use poco_integration_tests::pool::{Plan, Pool};
+use poco_integration_tests::world::World;
+use serde_json::Value;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_complete_on_the_reference_contracts() -> Result<()> {
+    let world = World::start_with(contracts::deploy).await?;
+    let pool = Pool::start(&world, &Plan::default()).await?;
+    let chain = world.chain().await?;
+
+    // Three fresh workers, each call a transaction of its own.
+    let before = Balances::read(&chain, 3).await?;
+    let task = run(&world, &pool, "classic", &["--args", "echo hello", "--trust", "5"])?;
+    let classic = settled(&chain, task, Amount::ZERO).await?;
+    assert_eq!(classic.view.status, TaskStatus::Completed);
+    assert_eq!(classic.view.contributors.len(), 3);
+    for (worker, share) in &classic.payout.workers {
+        assert!(matches!(share, Share::Proved { .. }), "{worker}: {share:?}");
+        assert_eq!(chain.score(*worker).await?, U256::ONE);
+    }
+    before.assert_paid(&chain, &[classic.payout]).await?;
+
+    // One worker that contributes and finalizes in one.
+    let before = Balances::read(&chain, 3).await?;
+    let task = run(&world, &pool, "fast", &["--args", "echo again"])?;
+    let fast = settled(&chain, task, Amount::ZERO).await?;
+    assert_eq!(fast.view.status, TaskStatus::Completed);
+    assert_eq!(fast.view.contributors.len(), 1);
+    before.assert_paid(&chain, &[fast.payout]).await
+}
+
+/// Runs `poco run` to its checked result.
+fn run(world: &World, pool: &Pool, name: &str, words: &[&str]) -> Result<TaskId> {
+    let output = world.path(name);
+    let folder = output.to_string_lossy().into_owned();
+    let answer = pool.run(world, &[words, &["--output", &folder]].concat())?;
+    let answer: Value = answer.json().with_context(|| pool.scheduler.tail(60))?;
+    assert!(output.join("result.txt").exists());
+    Ok(answer["tasks"][0].as_str().context("a task")?.parse()?)
+}
