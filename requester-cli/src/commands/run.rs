@@ -17,11 +17,12 @@ use crate::pool::Pool;
 use crate::price;
 use clap::Args;
 use futures::StreamExt;
-use poco_chain::{Chain, Transaction};
+use poco_chain::{Chain, Transaction, Wallet};
 use poco_core::call::SignedTerms;
 use poco_core::{Address, Amount, B256, Call, DealId, Event, OrderKind, Tag, TaskId, U256};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Tasks that are followed at the same time.
 const FOLLOWED_MAX: usize = 16;
@@ -128,7 +129,7 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), Failure>
     let id = receipt.events.iter().find_map(matched).ok_or_else(|| {
         anyhow::anyhow!("transaction {} was mined without a deal", receipt.transaction)
     })?;
-    let bought = Bought { id, transaction: receipt.transaction, price_per_task };
+    let bought = Bought { wallet, id, transaction: receipt.transaction, price_per_task };
     // From here on there is a deal: whatever fails, its owner must learn how to find it.
     bought.deliver(context, &chain, &market, &args).await.map_err(|failure| {
         failure.and(&format!("the deal is made and stays: `poco deal show {id}`"))
@@ -136,8 +137,9 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), Failure>
 }
 
 /// A deal that was just made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Bought {
+    wallet: Arc<Wallet>,
     id: DealId,
     transaction: B256,
     price_per_task: Amount,
@@ -146,7 +148,7 @@ struct Bought {
 impl Bought {
     /// Follows the deal's tasks and fetches their results, unless nobody here is to have them.
     async fn deliver(
-        self,
+        &self,
         context: &Context,
         chain: &Chain,
         market: &Market,
@@ -175,21 +177,15 @@ impl Bought {
             context.output.answer(&answer)?;
             return first_failure(ended, self.id).map_or(Ok(()), Err);
         }
-        let pool = match pool {
-            Ok(Some(pool)) => Ok(pool),
-            Ok(None) => Err(Failure::NotFound(
-                "the market does not know the pool's API: fetch the results with `poco result download --pool-url URL`".to_owned(),
-            )),
-            Err(failure) => Err(failure.and(
-                "fetch the results with `poco result download`, by --pool-url without the market",
-            )),
-        };
-        let pool = match (pool, ended.iter().any(|(_, ended)| matches!(ended, Ended::Completed))) {
-            (Ok(pool), true) => pool,
-            (Err(failure), true) => return Err(failure),
-            (Ok(_) | Err(_), false) => return first_failure(ended, self.id).map_or(Ok(()), Err),
-        };
-        let reader = Reader::of_deal(context, pool, &deal)?;
+        if ended.iter().all(|(_, ended)| matches!(ended, Ended::Failed(_))) {
+            return first_failure(ended, self.id).map_or(Ok(()), Err);
+        }
+        let by_hand = "fetch the results with `poco result download --pool-url URL`";
+        let pool = pool.map_err(|failure| failure.and(by_hand))?.ok_or_else(|| {
+            Failure::NotFound(format!("the market does not know the pool's API: {by_hand}"))
+        })?;
+        let wallet = (!deal.beneficiary.is_zero()).then(|| self.wallet.clone());
+        let reader = Reader { pool, wallet };
         let failure = collect(chain, &reader, ended, &mut answer, args.output.as_deref()).await;
         if !answer.results.is_empty() {
             context.output.answer(&answer)?;
