@@ -1,6 +1,6 @@
 //! The example apps as images in a registry of this machine, shared by all tests of a process.
 
-use crate::process::free_port;
+use crate::process::{ends_with_us, free_port};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -53,28 +53,35 @@ impl Registry {
         let mut images: BTreeMap<String, Image> = toml::from_str(&text)?;
         images.remove(app).with_context(|| format!("no image of {app}"))
     }
+
+    /// The process id, which the file holds first.
+    fn pid(&self) -> Result<i32> {
+        let text = std::fs::read_to_string(self.folder.path().join(PID_FILE))?;
+        let pid = text.split_whitespace().next().context("the registry's pid file is empty")?;
+        Ok(pid.parse()?)
+    }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        let pid = std::fs::read_to_string(self.folder.path().join(PID_FILE)).unwrap_or_default();
-        // The file holds the pid first; a registry that has ended already is all we want.
-        if let Some(Ok(pid)) = pid.split_whitespace().next().map(str::parse) {
+        // A registry that has ended already is all we want.
+        if let Ok(pid) = self.pid() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
 }
 
 fn start() -> Result<Registry> {
-    let folder = TempDir::new()?;
+    let registry = Registry { folder: TempDir::new()? };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/images.sh");
     let output = Command::new(script)
-        .env("POCO_DATA", folder.path())
+        .env("POCO_DATA", registry.folder.path())
         .env("REGISTRY_PORT", free_port()?.to_string())
         .stdin(Stdio::null())
         .output()?;
     if !output.status.success() {
         bail!("the images cannot be made: {}", String::from_utf8_lossy(&output.stderr));
     }
-    Ok(Registry { folder })
+    ends_with_us(registry.pid()?.unsigned_abs())?;
+    Ok(registry)
 }

@@ -4,8 +4,11 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a process may take to stop when asked to.
@@ -36,6 +39,7 @@ impl Process {
             .stderr(file)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
+        ends_with_us(child.id())?;
         Ok(Self { child, name: name.to_owned(), log })
     }
 
@@ -114,7 +118,45 @@ impl Drop for Process {
         // A process that has ended already is all we want.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its id may be another's from here on.
+        let _ = tell_watchdog('-', self.child.id());
     }
+}
+
+/// Kills, after its standard input has ended, every process that was added (`+ PID`) and not taken
+/// back (`- PID`).
+const WATCHDOG: &str = r#"
+pids=' '
+while read -r sign pid; do
+  case $sign in
+    +) pids="$pids$pid " ;;
+    -) case $pids in *" $pid "*) pids="${pids%% $pid *} ${pids#* $pid }" ;; esac ;;
+  esac
+done
+for pid in $pids; do kill -KILL "$pid"; done
+"#;
+
+/// Lets a process be killed when this one ends, even where this one is killed itself and destroys
+/// nothing: a pipe to a shell ends with whoever holds it.
+///
+/// # Errors
+/// Where the shell cannot be started.
+pub fn ends_with_us(pid: u32) -> Result<()> {
+    tell_watchdog('+', pid)
+}
+
+fn tell_watchdog(sign: char, pid: u32) -> Result<()> {
+    static WATCHDOG_INPUT: Mutex<Option<ChildStdin>> = Mutex::new(None);
+    let mut input = WATCHDOG_INPUT.lock().unwrap_or_else(PoisonError::into_inner);
+    if input.is_none() {
+        let mut shell = Command::new("sh");
+        // In a group of its own, it outlives what is meant for the test's group.
+        shell.args(["-c", WATCHDOG]).process_group(0);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        *input = shell.spawn().context("cannot start sh")?.stdin;
+    }
+    let input = input.as_mut().context("the watchdog's input is a pipe")?;
+    writeln!(input, "{sign} {pid}").context("the watchdog has ended")
 }
 
 /// Waits until `look` finds something; fails with `what` after `limit`.
@@ -145,4 +187,45 @@ pub async fn wait_for<T>(
 pub fn free_port() -> Result<u16> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     Ok(listener.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+
+    /// Set, this test program plays the one that is killed.
+    const VICTIM: &str = "POCO_TEST_VICTIM";
+
+    fn sleeper(folder: &Path) -> Process {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        Process::start(command, folder, "sleeper").unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_killed_test_leaves_no_process() {
+        let folder = tempfile::TempDir::new().unwrap();
+        if std::env::var_os(VICTIM).is_some() {
+            drop(sleeper(folder.path()));
+            println!("pid {}", sleeper(folder.path()).pid());
+            let held = sleeper(folder.path());
+            println!("pid {}", held.pid());
+            return std::future::pending().await;
+        }
+        let mut victim = Command::new(std::env::current_exe().unwrap());
+        victim.args(["--exact", "process::tests::a_killed_test_leaves_no_process", "--nocapture"]);
+        let mut victim = victim.env(VICTIM, "1").stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+        let mut pids = lines.map_while(Result::ok).filter_map(|line| {
+            Some(PathBuf::from("/proc").join(line.strip_prefix("pid ")?.trim()))
+        });
+        let (_dropped, held) = (pids.next().unwrap(), pids.next().unwrap());
+        assert!(held.exists());
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        wait_for("the sleeper to be killed", STOP_MAX, async || Ok((!held.exists()).then_some(())))
+            .await
+            .unwrap();
+    }
 }
