@@ -188,6 +188,8 @@ impl Stream {
         let period = Duration::from_secs(self.context.heartbeat_seconds.into());
         // Twice in the agreed time, so that one may come late.
         let mut beat = interval(period / 2);
+        // A login is answered before anything else is said.
+        let mut is_answered = false;
         loop {
             let silent = session.heard.at() + period * SILENT_HEARTBEATS;
             let done = tokio::select! {
@@ -199,10 +201,14 @@ impl Stream {
                     Ok(None) | Err(_) => Err(Ended),
                 },
                 body = inbox.recv() => match body {
-                    Some(body) => self.pass_on(session, body).await,
+                    Some(body) => {
+                        is_answered |= matches!(body, Body::Welcome(_) | Body::Refusal(_));
+                        // A command meant for the stream before: the login settles it.
+                        if is_answered { self.pass_on(session, body).await } else { Ok(()) }
+                    }
                     None => Err(Ended),
                 },
-                _ = beat.tick() => self.say(Body::Heartbeat(Heartbeat {})).await,
+                _ = beat.tick(), if is_answered => self.say(Body::Heartbeat(Heartbeat {})).await,
                 () = sleep_until(silent) => {
                     tracing::info!(%worker, "a worker fell silent");
                     Err(Ended)

@@ -6,6 +6,7 @@ use crate::worker::{Output, Worker};
 use poco_chain::Wallet;
 use poco_core::task::TaskStatus;
 use poco_core::{Address, DealId, TaskId, U256, message};
+use poco_proto::v1::scheduler_message::Body as Heard;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -171,4 +172,27 @@ async fn a_second_stream_of_a_live_wallet_is_refused_and_a_foreign_upload_too() 
     let id = task(DealId::ZERO);
     let status = worker().upload(id, &[7; 32], &output).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_answered_before_anything_else_is_said() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::make("a result"));
+    // A heartbeat that came first did so every few times: many wallets at once, many tries.
+    let logins = (0..100).map(|_| {
+        let worker = Worker {
+            chain: chain.clone(),
+            wallet: Arc::new(Wallet::random()),
+            url: process.url(),
+            output: output.clone(),
+            live: BTreeMap::new(),
+        };
+        tokio::spawn(async move { worker.first_answer().await })
+    });
+    let logins: Vec<_> = logins.collect();
+    for login in logins {
+        let answer = login.await.unwrap();
+        assert!(matches!(answer, Some(Heard::Welcome(_))), "{answer:?}");
+    }
 }

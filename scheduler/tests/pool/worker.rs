@@ -115,6 +115,20 @@ impl Worker {
         }
     }
 
+    /// What the scheduler says first after a login.
+    pub(crate) async fn first_answer(&self) -> Option<Heard> {
+        let mut client = WorkersClient::connect(self.url.clone()).await.ok()?;
+        let (sender, messages) = mpsc::channel(1);
+        let mut incoming = client.work(ReceiverStream::new(messages)).await.ok()?.into_inner();
+        let Heard::Challenge(challenge) = incoming.message().await.ok()??.body? else {
+            return None;
+        };
+        let nonce = words::word("nonce", &challenge.nonce).unwrap();
+        let login = Told::Login(self.login(challenge.chain_id, nonce));
+        sender.send(WorkerMessage { id: 1, body: Some(login) }).await.ok()?;
+        incoming.message().await.ok()??.body
+    }
+
     fn login(&self, chain_id: u64, nonce: B256) -> Login {
         let worker = self.wallet.address();
         let hash = login_hash(chain_id, self.chain.workerpool, worker, nonce);
