@@ -35,6 +35,8 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // Telling that nobody reads would be a panic: nobody reads that either.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
     match run(&Flags::parse()).await {

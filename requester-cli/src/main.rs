@@ -41,5 +41,10 @@ fn start_log(verbose: u8) {
     };
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("POCO_LOG").unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // Telling that nobody reads would be a panic: nobody reads that either.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -1,11 +1,10 @@
 //! The only place that prints: tables and sentences for people, JSON for programs.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
 use crate::failure::Failure;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -38,19 +37,18 @@ impl Output {
         } else {
             answer.show()
         };
-        println!("{text}");
-        Ok(())
+        print(&format!("{text}\n"))
     }
 
     /// Raw text for another program, such as a completion script.
-    pub(crate) fn raw(self, text: &str) {
-        print!("{text}");
+    pub(crate) fn raw(self, text: &str) -> Result<(), Failure> {
+        print(text)
     }
 
     /// A sentence on the way, on the standard error; silent with --json.
     pub(crate) fn note(self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            say(text);
         }
     }
 
@@ -58,12 +56,10 @@ impl Output {
     pub(crate) fn failure(self, failure: &Failure) -> ExitCode {
         let code = failure.exit_code();
         if self.json {
-            eprintln!(
-                "{}",
-                serde_json::json!({ "ok": false, "error": failure.to_string(), "code": code })
-            );
+            let error = failure.to_string();
+            say(&serde_json::json!({ "ok": false, "error": error, "code": code }).to_string());
         } else {
-            eprintln!("error: {failure}");
+            say(&format!("error: {failure}"));
         }
         ExitCode::from(code)
     }
@@ -75,7 +71,7 @@ impl Output {
                 "this needs a confirmation: run it on a terminal or pass --yes".to_owned(),
             ));
         }
-        eprint!("{question} [y/N] ");
+        drop(write!(std::io::stderr(), "{question} [y/N] "));
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map_err(anyhow::Error::from)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -102,6 +98,22 @@ impl Output {
         bar.enable_steady_tick(Duration::from_millis(120));
         Progress { output: self, bar: Some(bar), last: String::new() }
     }
+}
+
+/// Prints an answer. A reader that has gone, as `head` does, has seen what it wanted.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::from(error).context("the answer cannot be written").into())
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Says a line on the standard error; where nobody hears it, nothing can be said about that.
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 /// A task's progress as it is seen by the user.

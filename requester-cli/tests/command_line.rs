@@ -188,3 +188,22 @@ fn completions_are_scripts_of_their_shells() {
     let output = Command::new("bash").args(["-c", complete]).arg(&script).output().unwrap();
     assert_eq!(text(&output.stdout), "wallet\n", "{}", text(&output.stderr));
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure_and_a_reader_that_left_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = poco(folder.path()).args(["completions", "zsh"]).stdout(full).output().unwrap();
+    let line = "error: the answer cannot be written: No space left on device (os error 28)\n";
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), (line, Some(1)));
+
+    let mut child = poco(folder.path())
+        .args(["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), ("", Some(0)));
+}

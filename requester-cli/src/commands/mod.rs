@@ -42,8 +42,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "poco", &mut script);
-            context.output.raw(&String::from_utf8_lossy(&script));
-            Ok(())
+            context.output.raw(&String::from_utf8_lossy(&script))
         }
     }
 }
