@@ -6,7 +6,7 @@ ifeq ($(CI),true)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/poco-target
 endif
 
-.PHONY: help setup build devnet up down demo test lint clean
+.PHONY: help setup build devnet up down demo test bench lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,6 +19,10 @@ build: setup ## build every binary
 
 test: setup ## run every test
 	@deploy/test.sh
+
+bench: setup ## time, gas and memory of tasks beside the reference's (RUNS=20, JSON=1)
+	@cargo build --release --workspace --bins
+	@cargo bench --quiet --workspace --bench market -- --runs $(or $(RUNS),20) $(if $(JSON),--json)
 
 lint: setup ## formatting and lints only
 	cargo fmt --all --check

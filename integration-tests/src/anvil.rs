@@ -20,6 +20,7 @@ pub const ACCOUNTS: u32 = 30;
 pub struct Anvil {
     process: Process,
     url: Url,
+    socket: PathBuf,
     http: reqwest::Client,
 }
 
@@ -30,8 +31,10 @@ impl Anvil {
     /// Where anvil is missing or does not answer.
     pub async fn start(folder: &Path, block_seconds: Option<u64>) -> Result<Self> {
         let port = free_port()?;
+        let socket = folder.join("anvil.ipc");
         let mut command = Command::new(program()?);
         command
+            .args([Path::new("--ipc"), &socket])
             .args(["--port", &port.to_string(), "--chain-id", &CHAIN_ID.to_string()])
             .args(["--accounts", &ACCOUNTS.to_string(), "--mnemonic", MNEMONIC])
             .args(["--hardfork", "cancun", "--silent"]);
@@ -40,7 +43,7 @@ impl Anvil {
         }
         let process = Process::start(command, folder, "anvil")?;
         let url: Url = format!("http://127.0.0.1:{port}").parse()?;
-        let anvil = Self { process, url, http: reqwest::Client::new() };
+        let anvil = Self { process, url, socket, http: reqwest::Client::new() };
         wait_for("anvil to answer", Duration::from_secs(20), async || {
             Ok(anvil.call("eth_chainId", json!([])).await.ok())
         })
@@ -52,6 +55,18 @@ impl Anvil {
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Its socket for JSON-RPC with subscriptions.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Its process, to be killed by tests of absent chains.

@@ -4,6 +4,7 @@
 //! The tests run the binaries; nothing of theirs is linked.
 
 pub mod anvil;
+pub mod bench;
 pub mod binaries;
 pub mod images;
 pub mod payments;

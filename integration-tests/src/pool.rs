@@ -46,11 +46,19 @@ pub struct Plan {
     pub price: &'static str,
     /// The app's price of a run.
     pub app_price: &'static str,
+    /// What is added to the scheduler's environment.
+    pub scheduler_environment: &'static [(&'static str, &'static str)],
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { workers: 3, app: "misbehave", price: "10RLC", app_price: "1RLC" }
+        Self {
+            workers: 3,
+            app: "misbehave",
+            price: "10RLC",
+            app_price: "1RLC",
+            scheduler_environment: &[],
+        }
     }
 }
 
@@ -71,7 +79,8 @@ impl Pool {
         let workerpool = address_of(&world.poco(Party::Scheduler, &words)?)?;
         let registry = Registry::shared()?;
         let app = deploy_app(world, &registry, plan.app)?;
-        let (scheduler, url) = start_scheduler(world, &workerpool, &market_url, &[]).await?;
+        let (scheduler, url) =
+            start_scheduler(world, &workerpool, &market_url, plan.scheduler_environment).await?;
         let mut pool = Self {
             market,
             market_url,
@@ -173,7 +182,11 @@ fn deploy_app(world: &World, registry: &Registry, name: &str) -> Result<String> 
     address_of(&world.poco(Party::Provider, &[&words[..], &checksum].concat())?)
 }
 
-fn address_of(answer: &Answer) -> Result<String> {
+/// The address in the answer of a command that deploys something.
+///
+/// # Errors
+/// Where the command failed.
+pub fn address_of(answer: &Answer) -> Result<String> {
     let json: Value = answer.json()?;
     Ok(json["address"].as_str().context("no address")?.to_owned())
 }
