@@ -13,9 +13,8 @@ mod views;
 
 pub use connect::ConnectError;
 pub(crate) use connect::chain_id;
-pub(crate) use logs::{locate, logs_call, parse_logs};
+pub(crate) use logs::{locate, parse_logs};
 pub use read::DryRunError;
-pub(crate) use read::{header_call, number_tag, outcome, parse, request};
 pub use resources::{AppEntry, DatasetEntry, WorkerpoolEntry};
 pub use views::Account;
 

@@ -2,6 +2,7 @@
 
 use crate::abi::{Hub, Registry, Workerpool};
 use crate::contracts::Contracts;
+use alloy_rpc_types_eth::Filter;
 use alloy_sol_types::SolEvent;
 use poco_core::{Address, B256, Event};
 
@@ -16,14 +17,6 @@ enum What {
     Tasks,
     Pool(Address),
     Everything,
-}
-
-/// One `eth_getLogs`: any of the topics from any of the emitters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Filter {
-    /// Empty for whoever emits.
-    pub(crate) emitters: Vec<Address>,
-    pub(crate) topics: Vec<B256>,
 }
 
 /// Events of the hub about tasks.
@@ -61,16 +54,14 @@ impl Interest {
         Self { what: What::Everything }
     }
 
+    /// The logs to ask for, of blocks that are still to be named.
     pub(crate) fn filters(&self, contracts: &Contracts) -> Vec<Filter> {
-        let hub = |topics: Vec<B256>| Filter { emitters: vec![contracts.hub], topics };
-        let sales = |emitters: Vec<Address>| Filter {
-            emitters,
-            topics: vec![Registry::Transfer::SIGNATURE_HASH],
-        };
-        let policies = |emitters: Vec<Address>| Filter {
-            emitters,
-            topics: vec![Workerpool::PolicyUpdate::SIGNATURE_HASH],
-        };
+        let of = |emitters: Vec<Address>| Filter::new().address(emitters);
+        let hub = |topics: Vec<B256>| of(vec![contracts.hub]).event_signature(topics);
+        let sales = |emitters| of(emitters).event_signature(Registry::Transfer::SIGNATURE_HASH);
+        // No emitter stands for whoever emits.
+        let policies =
+            |emitters| of(emitters).event_signature(Workerpool::PolicyUpdate::SIGNATURE_HASH);
         match self.what {
             What::Tasks => vec![hub(TASK_TOPICS.to_vec())],
             What::Pool(pool) => {

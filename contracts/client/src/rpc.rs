@@ -1,39 +1,33 @@
-//! JSON-RPC over HTTP to several nodes: the next one is asked when one fails.
+//! Several nodes of one chain: the next one is asked when one fails.
 //!
-//! Calls that belong together travel as one batch, so that one node answers all of them from one
-//! state. Whatever a node says is bounded in size and time. What the answers mean is for others.
+//! JSON-RPC itself is alloy's: requests, answers and their types, batches. Which node is asked is
+//! decided here: calls that belong together travel as one batch, so that one node answers all of
+//! them from one state, and a node that lags or serves another chain is left. alloy's fallback layer
+//! knows neither; it goes by who is quick. What the answers mean is for others.
 
+mod answer;
+mod blocks;
+mod call;
 mod failure;
-mod wire;
+mod http;
 
-pub(crate) use failure::Answer;
+pub(crate) use answer::Answer;
+pub(crate) use blocks::{MinedLog, RpcHeader, RpcReceipt, block_of, mined_at};
+pub(crate) use call::{RpcCall, request};
 pub use failure::RpcError;
-pub(crate) use wire::{HeaderJson, LogJson, ReceiptJson, quantity, quantity_u256};
 
-use reqwest::Client;
-use serde_json::{Value, json};
-use std::sync::Arc;
+use alloy_primitives::U64;
+use alloy_rpc_client::RpcClient;
+use http::{Http, shown};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use url::Url;
 
 /// Nodes refuse large batches; a hundred calls pass everywhere.
 const BATCH_CALLS_MAX: usize = 100;
-/// The largest answer that is read: 10 000 logs, the most that public nodes give, take a tenth.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// One call.
-#[derive(Clone, Debug)]
-pub(crate) struct RpcCall {
-    pub(crate) method: &'static str,
-    pub(crate) params: Value,
-}
-
-impl RpcCall {
-    pub(crate) const fn new(method: &'static str, params: Value) -> Self {
-        Self { method, params }
-    }
-}
 
 /// Nodes of one chain, in order of preference.
 #[derive(Clone, Debug)]
@@ -43,17 +37,18 @@ pub(crate) struct Rpc {
 
 #[derive(Debug)]
 struct Inner {
-    http: Client,
     nodes: Vec<Node>,
     /// The node that answered last.
     current: AtomicUsize,
     /// The only chain that answers are taken from, once known.
-    chain_id: std::sync::OnceLock<u64>,
+    chain_id: OnceLock<u64>,
 }
 
 #[derive(Debug)]
 struct Node {
-    url: Url,
+    /// What is shown of its url.
+    name: String,
+    client: RpcClient,
     /// It was asked for its chain id, which was right.
     is_verified: AtomicBool,
 }
@@ -61,16 +56,16 @@ struct Node {
 impl Rpc {
     /// Nodes at `urls`, each with `timeout` for one answer.
     pub(crate) fn new(urls: &[Url], timeout: Duration) -> Result<Self, RpcError> {
-        crate::install_crypto();
-        let http = Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .build()
+        let client = http::client(timeout)
             .map_err(|error| RpcError::Unreachable { detail: failure::one_line(&error) })?;
-        let node = |url: &Url| Node { url: url.clone(), is_verified: AtomicBool::new(false) };
+        let node = |url: &Url| Node {
+            name: shown(url),
+            // Whether a node is local changes how often alloy polls it, which it does not here.
+            client: RpcClient::new(Http::new(client.clone(), url.clone()), false),
+            is_verified: AtomicBool::new(false),
+        };
         let nodes = urls.iter().map(node).collect();
-        let current = AtomicUsize::new(0);
-        let inner = Inner { http, nodes, current, chain_id: std::sync::OnceLock::new() };
+        let inner = Inner { nodes, current: AtomicUsize::new(0), chain_id: OnceLock::new() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -88,12 +83,10 @@ impl Rpc {
     }
 
     /// One call.
-    pub(crate) async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: RpcCall) -> Result<T, RpcError> {
         let method = call.method;
-        let mut answers = self.batch(&[call]).await?;
-        match answers.pop() {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(said)) => Err(said.into_error(method)),
+        match self.batch(&[call]).await?.pop() {
+            Some(answer) => answer.parse(),
             None => Err(RpcError::unexpected(method, "no answer")),
         }
     }
@@ -105,81 +98,58 @@ impl Rpc {
         let mut failures = Vec::new();
         for position in (0..count).map(|offset| (first + offset) % count) {
             let Some(node) = self.inner.nodes.get(position) else { continue };
-            match self.ask(node, calls).await {
+            match node.ask(self.inner.chain_id.get(), calls).await {
                 Ok(answers) => {
                     self.inner.current.store(position, Ordering::Relaxed);
                     return Ok(answers);
                 }
-                Err(failure) => failures.push(format!("{}: {failure}", shown(&node.url))),
+                Err(failure) => failures.push(format!("{}: {failure}", node.name)),
             }
         }
         Err(RpcError::Unreachable { detail: failures.join("; ") })
     }
+}
 
-    async fn ask(&self, node: &Node, calls: &[RpcCall]) -> Result<Vec<Answer>, String> {
-        if let Some(expected) = self.inner.chain_id.get()
-            && !node.is_verified.load(Ordering::Relaxed)
+impl Node {
+    /// Answers to calls, if the node serves the chain that is expected.
+    async fn ask(&self, chain: Option<&u64>, calls: &[RpcCall]) -> Result<Vec<Answer>, String> {
+        if let Some(expected) = chain
+            && !self.is_verified.load(Ordering::Relaxed)
         {
-            let call = RpcCall::new("eth_chainId", json!([]));
-            let said = self.post(node, &[call]).await?;
-            let id = said.first().and_then(|answer| answer.as_ref().ok()).and_then(wire::quantity);
+            let said = self.one(&RpcCall::chain_id()).await?.parse::<U64>();
+            let id = said.ok().map(|id| id.to::<u64>());
             if id != Some(*expected) {
                 return Err(format!("it serves chain {id:?}, not {expected}"));
             }
-            node.is_verified.store(true, Ordering::Relaxed);
+            self.is_verified.store(true, Ordering::Relaxed);
         }
         let mut answers = Vec::with_capacity(calls.len());
         for chunk in calls.chunks(BATCH_CALLS_MAX) {
-            answers.extend(self.post(node, chunk).await?);
+            match chunk {
+                [call] => answers.push(self.one(call).await?),
+                calls => answers.extend(self.several(calls).await?),
+            }
         }
         Ok(answers)
     }
 
-    async fn post(&self, node: &Node, calls: &[RpcCall]) -> Result<Vec<Answer>, String> {
-        let request = |(id, call): (usize, &RpcCall)| json!({"jsonrpc": "2.0", "id": id, "method": call.method, "params": call.params});
-        if let [call] = calls {
-            let answer = self.exchange(node, &request((0, call))).await?;
-            return wire::answer(answer).map(|answer| vec![answer]);
-        }
-        let batch: Vec<Value> = calls.iter().enumerate().map(request).collect();
-        match self.exchange(node, &Value::Array(batch)).await? {
-            Value::Array(answers) => wire::in_order(answers, calls.len()),
-            // A node that takes no batches says so in one object: its calls go one by one.
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Object(_) => {
-                let mut answers = Vec::with_capacity(calls.len());
-                for call in calls {
-                    let answer = self.exchange(node, &request((0, call))).await?;
-                    answers.push(wire::answer(answer)?);
-                }
-                Ok(answers)
-            }
-        }
+    async fn one(&self, call: &RpcCall) -> Result<Answer, String> {
+        let answered = self.client.request(call.method, &*call.params).await;
+        Answer::of(call.method, answered)
     }
 
-    async fn exchange(&self, node: &Node, body: &Value) -> Result<Value, String> {
-        let sent = self.inner.http.post(node.url.clone()).json(body).send().await;
-        let mut response = sent.map_err(|error| failure::one_line(&error.without_url()))?;
-        let status = response.status();
-        let mut bytes = Vec::new();
-        loop {
-            let chunk = response.chunk().await;
-            let Some(chunk) = chunk.map_err(|e| failure::one_line(&e.without_url()))? else {
-                break;
-            };
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(format!("its answer is longer than {ANSWER_BYTES_MAX} bytes"));
-            }
-            bytes.extend_from_slice(&chunk);
+    async fn several(&self, calls: &[RpcCall]) -> Result<Vec<Answer>, String> {
+        let mut batch = self.client.new_batch();
+        let mut waiting = Vec::with_capacity(calls.len());
+        for call in calls {
+            let waiter = batch.add_call::<_, Box<RawValue>>(call.method, &call.params);
+            waiting.push((call.method, waiter.map_err(|error| failure::described(&error))?));
         }
-        serde_json::from_slice(&bytes).map_err(|_| format!("no JSON, HTTP status {status}"))
+        batch.send().await.map_err(|error| failure::described(&error))?;
+        let mut answers = Vec::with_capacity(waiting.len());
+        for (method, waiter) in waiting {
+            answers.push(Answer::of(method, waiter.await)?);
+        }
+        Ok(answers)
     }
-}
-
-/// A url without what may be a secret in it: user, password, path and query.
-fn shown(url: &Url) -> String {
-    url.origin().ascii_serialization()
 }

@@ -2,15 +2,15 @@
 
 mod trouble;
 
-use crate::chain::{Chain, header_call, locate, logs_call, number_tag, parse, parse_logs};
-use crate::interest::{Filter, Interest};
-use crate::rpc::{Answer, HeaderJson, LogJson, RpcCall, RpcError};
+use crate::chain::{Chain, locate, parse_logs};
+use crate::interest::Interest;
+use crate::rpc::{Answer, MinedLog, RpcCall, RpcError, RpcHeader, block_of};
+use alloy_rpc_types_eth::Filter;
 use poco_chain_core::cursor::{Comparison, Reading, Step, Unlinked};
 use poco_chain_core::pace::Pace;
 use poco_chain_core::range::RangeSize;
 use poco_chain_core::{BlockRef, Cursor, Header};
 use poco_core::{B256, Event};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 pub(crate) use trouble::Trouble;
@@ -161,7 +161,7 @@ impl EventStream {
             self.headers((from..=to).collect()).await?.into_iter().collect();
         let Some(headers) = headers else { return Ok(Read::Missing) };
         let call = |header: &Header, filter: &Filter| {
-            logs_call(filter, json!({"blockHash": header.block.hash}))
+            RpcCall::logs(&filter.clone().at_block_hash(header.block.hash))
         };
         let calls: Vec<RpcCall> = (headers.iter())
             .flat_map(|header| self.filters.iter().map(|filter| call(header, filter)))
@@ -173,10 +173,10 @@ impl EventStream {
 
     /// Reads a range well below the head, in one batch with the headers of both its ends.
     async fn read_range(&mut self, from: u64, to: u64) -> Result<Read, RpcError> {
-        let range = json!({"fromBlock": number_tag(from), "toBlock": number_tag(to)});
-        let mut calls = vec![header_call(number_tag(from))];
-        calls.extend(self.filters.iter().map(|filter| logs_call(filter, range.clone())));
-        calls.push(header_call(number_tag(to)));
+        let mut calls = vec![RpcCall::header(from)];
+        let logs = |filter: &Filter| RpcCall::logs(&filter.clone().select(from..=to));
+        calls.extend(self.filters.iter().map(logs));
+        calls.push(RpcCall::header(to));
         let answered = self.chain.rpc().batch(&calls).await;
         let (first, logs, last) = match answered.and_then(split_range) {
             Ok(parts) => parts,
@@ -205,8 +205,7 @@ impl EventStream {
 
     /// Headers by height; `None` for those that the node does not have.
     async fn headers(&self, numbers: Vec<u64>) -> Result<Vec<Option<Header>>, RpcError> {
-        let calls: Vec<RpcCall> =
-            numbers.into_iter().map(|number| header_call(number_tag(number))).collect();
+        let calls: Vec<RpcCall> = numbers.into_iter().map(RpcCall::header).collect();
         self.chain.rpc().batch(&calls).await?.into_iter().map(parse_header).collect()
     }
 }
@@ -230,11 +229,11 @@ enum Read {
 /// Blocks with their logs.
 struct Part {
     headers: Vec<Header>,
-    logs: Vec<LogJson>,
+    logs: Vec<MinedLog>,
     blocks: BTreeMap<B256, BlockRef>,
 }
 
-type RangeParts = (Option<Header>, Vec<LogJson>, Option<Header>);
+type RangeParts = (Option<Header>, Vec<MinedLog>, Option<Header>);
 
 fn split_range(mut answers: Vec<Answer>) -> Result<RangeParts, RpcError> {
     let missing = || RpcError::unexpected("eth_getLogs", "too few answers");
@@ -247,6 +246,6 @@ fn split_range(mut answers: Vec<Answer>) -> Result<RangeParts, RpcError> {
 }
 
 fn parse_header(answer: Answer) -> Result<Option<Header>, RpcError> {
-    let json: Option<HeaderJson> = parse("eth_getBlockByNumber", answer)?;
-    Ok(json.map(|json| json.header()))
+    let header: Option<RpcHeader> = answer.parse()?;
+    Ok(header.map(|header| Header { block: block_of(&header), parent: header.parent_hash }))
 }

@@ -1,8 +1,11 @@
 //! A private key and what it signs. The key never leaves this type but into an encrypted file.
 
 use crate::keystore::{self, KdfCost, KeystoreError};
+use alloy_consensus::SignableTransaction;
+use alloy_network::TxSignerSync;
 use alloy_primitives::Signature;
-use k256::ecdsa::SigningKey;
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
 use poco_core::{Address, B256, Bytes};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,13 +13,12 @@ use std::path::{Path, PathBuf};
 /// A private key.
 #[derive(Clone)]
 pub struct Wallet {
-    key: SigningKey,
-    address: Address,
+    signer: PrivateKeySigner,
 }
 
 impl fmt::Debug for Wallet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Wallet({})", self.address)
+        write!(f, "Wallet({})", self.address())
     }
 }
 
@@ -55,40 +57,39 @@ impl Wallet {
     /// # Errors
     /// [`KeystoreError::NotAKey`] for zero and for what is above the curve's order.
     pub fn from_key(key: B256) -> Result<Self, KeystoreError> {
-        let key = SigningKey::from_slice(key.as_slice()).map_err(|_| KeystoreError::NotAKey)?;
-        Ok(Self { address: Address::from_private_key(&key), key })
+        let signer = PrivateKeySigner::from_bytes(&key).map_err(|_| KeystoreError::NotAKey)?;
+        Ok(Self { signer })
     }
 
-    /// A new key, from the operating system's randomness.
+    /// A new key, at random.
     #[must_use]
     pub fn random() -> Self {
-        loop {
-            // All but one in 2^128 draws are keys.
-            if let Ok(wallet) = Self::from_key(B256::from(rand::random::<[u8; 32]>())) {
-                return wallet;
-            }
-        }
+        Self { signer: PrivateKeySigner::random() }
     }
 
     /// The wallet's address.
     #[must_use]
     pub const fn address(&self) -> Address {
-        self.address
+        self.signer.address()
     }
 
     /// Signs a 32-byte hash: 65 bytes (r, s, v) with v 27 or 28. The same hash gives the same bytes.
     #[must_use]
     pub fn sign_hash(&self, hash: B256) -> Bytes {
-        self.signature(hash).as_bytes().to_vec().into()
+        let signed = self.signer.sign_hash_sync(&hash);
+        signed.expect("a valid key signs every hash of 32 bytes").as_bytes().to_vec().into()
     }
 
-    pub(crate) fn signature(&self, hash: B256) -> Signature {
-        let signed = self.key.sign_prehash_recoverable(hash.as_slice());
-        signed.expect("a 32-byte hash can always be signed with a valid key").into()
+    pub(crate) fn sign_transaction(
+        &self,
+        tx: &mut dyn SignableTransaction<Signature>,
+    ) -> Signature {
+        let signed = self.signer.sign_transaction_sync(tx);
+        signed.expect("a valid key that is bound to no chain signs every transaction")
     }
 
     pub(crate) fn secret(&self) -> [u8; 32] {
-        self.key.to_bytes().into()
+        self.signer.to_bytes().into()
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::abi::views::small;
 use crate::abi::{Hub, Registry, Workerpool};
 use crate::contracts::Contracts;
+use alloy_primitives::Log;
 use alloy_sol_types::{SolEvent, SolEventInterface};
 use poco_core::{
     Address, Amount, AnyOrder, B256, CategoryId, DealId, Event, OrderHash, OrderKind, ResultDigest,
@@ -14,12 +15,9 @@ use poco_core::{
 
 /// The event in a log; `None` for what the protocol does not know, and for numbers that it cannot
 /// hold.
-pub(crate) fn decode(
-    contracts: &Contracts,
-    emitter: Address,
-    topics: &[B256],
-    data: &[u8],
-) -> Option<Event> {
+pub(crate) fn decode(contracts: &Contracts, log: &Log) -> Option<Event> {
+    let emitter = log.address;
+    let (topics, data) = (log.data.topics(), log.data.data.as_ref());
     if emitter == contracts.hub {
         return Hub::HubEvents::decode_raw_log(topics, data).ok().and_then(of_hub);
     }

@@ -4,11 +4,12 @@ use super::read::HeadSeen;
 use super::{Chain, Inner};
 use crate::abi::Hub;
 use crate::contracts::Contracts;
-use crate::rpc::{Answer, Rpc, RpcCall, RpcError, quantity};
+use crate::rpc::{Answer, Rpc, RpcCall, RpcError, request};
 use crate::settings::ChainSettings;
+use alloy_primitives::U64;
+use alloy_rpc_types_eth::BlockNumberOrTag::Latest;
 use alloy_sol_types::SolCall;
 use poco_core::{Address, Bytes};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,14 +80,13 @@ impl Chain {
 }
 
 pub(crate) async fn chain_id(rpc: &Rpc) -> Result<u64, RpcError> {
-    let value = rpc.call(RpcCall::new("eth_chainId", json!([]))).await?;
-    quantity(&value).ok_or_else(|| RpcError::unexpected("eth_chainId", &value))
+    rpc.call::<U64>(RpcCall::chain_id()).await.map(|id| id.to())
 }
 
 /// Asks everything in one batch, so that a node far away costs one round trip.
 async fn contracts(rpc: &Rpc, chain_id: u64, hub: Address) -> Result<Contracts, ConnectError> {
     let calls = [
-        RpcCall::new("eth_getCode", json!([hub, "latest"])),
+        RpcCall::code(hub, Latest),
         ask(hub, &Hub::tokenCall {}),
         ask(hub, &Hub::appregistryCall {}),
         ask(hub, &Hub::datasetregistryCall {}),
@@ -95,9 +95,9 @@ async fn contracts(rpc: &Rpc, chain_id: u64, hub: Address) -> Result<Contracts, 
     ];
     let answers = rpc.batch(&calls).await.map_err(ConnectError::Unreachable)?;
     let mut answers = answers.into_iter();
-    let mut next = || answers.next().unwrap_or(Ok(Value::Null));
-    let code = next().map_err(|said| ConnectError::Unreachable(said.into_error("eth_getCode")))?;
-    if code.as_str().is_none_or(|code| code.len() <= 2) {
+    let mut next = || answers.next().unwrap_or_else(Answer::missing);
+    let code: Bytes = next().parse().map_err(ConnectError::Unreachable)?;
+    if code.is_empty() {
         return Err(ConnectError::NoHub { hub, chain_id });
     }
     Ok(Contracts {
@@ -112,8 +112,7 @@ async fn contracts(rpc: &Rpc, chain_id: u64, hub: Address) -> Result<Contracts, 
 }
 
 fn ask(hub: Address, call: &impl SolCall) -> RpcCall {
-    let data = Bytes::from(call.abi_encode());
-    RpcCall::new("eth_call", json!([super::read::request(None, Some(hub), &data), "latest"]))
+    RpcCall::dry_run(&request(None, Some(hub), &call.abi_encode().into()), Latest)
 }
 
 fn told<C: SolCall>(hub: Address, answer: Answer) -> Result<C::Return, ConnectError> {

@@ -35,7 +35,7 @@ impl Chain {
         calls.extend(groups.iter().map(|(group, member)| self.membership(*group, *member)));
         calls.extend(subjects.iter().flat_map(|subject| self.standing(subject)));
         let mut answers = self.read(calls).await?.into_iter();
-        let mut next = || answers.next().unwrap_or(Ok(serde_json::Value::Null));
+        let mut next = || answers.next().unwrap_or_else(Answer::missing);
 
         let count = unrefused(decode::<Hub::countCategoryCall>(next())?)?;
         let category_count = views::small("countCategory", count)

@@ -1,14 +1,13 @@
 //! Logs: which ones are wanted, and as events with their place in the chain.
 
 use super::Chain;
-use super::read::{header_call, number_tag, parse};
 use crate::abi::events;
-use crate::interest::{Filter, Interest};
-use crate::rpc::{Answer, HeaderJson, LogJson, RpcCall, RpcError};
+use crate::interest::Interest;
+use crate::rpc::{Answer, MinedLog, RpcCall, RpcError, RpcHeader, block_of};
 use crate::stream::LocatedEvent;
+use alloy_rpc_types_eth::Log;
 use poco_chain_core::BlockRef;
 use poco_core::B256;
-use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
@@ -22,66 +21,59 @@ impl Chain {
         from_block: u64,
         to_block: u64,
     ) -> Result<Vec<LocatedEvent>, RpcError> {
-        let range = json!({"fromBlock": number_tag(from_block), "toBlock": number_tag(to_block)});
-        let filters = interest.filters(self.contracts());
-        let mut calls = vec![header_call(number_tag(to_block))];
-        calls.extend(filters.iter().map(|filter| logs_call(filter, range.clone())));
+        let mut calls = vec![RpcCall::header(to_block)];
+        for filter in interest.filters(self.contracts()) {
+            calls.push(RpcCall::logs(&filter.select(from_block..=to_block)));
+        }
         let mut answers = self.read(calls).await?;
         // The end of the range must be there, or an empty answer would only mean that it is not.
-        let end: Option<HeaderJson> = parse("eth_getBlockByNumber", answers.remove(0))?;
+        let end: Option<RpcHeader> = answers.remove(0).parse()?;
         let end =
             end.ok_or_else(|| RpcError::unexpected("eth_getBlockByNumber", "no such block"))?;
         let logs = parse_logs(answers)?;
-        let blocks = self.blocks_of(&logs, &[end.block()]).await?;
+        let blocks = self.blocks_of(&logs, &[block_of(&end)]).await?;
         Ok(locate(self, interest, logs, &blocks))
     }
 
     /// The blocks of some logs: those given, and others fetched.
     pub(crate) async fn blocks_of(
         &self,
-        logs: &[LogJson],
+        logs: &[MinedLog],
         known: &[BlockRef],
     ) -> Result<BTreeMap<B256, BlockRef>, RpcError> {
         let mut blocks: BTreeMap<B256, BlockRef> =
             known.iter().map(|block| (block.hash, *block)).collect();
         let missing: BTreeSet<u64> = (logs.iter())
             .filter(|log| !blocks.contains_key(&log.block_hash))
-            .map(|log| log.block_number)
+            .map(|log| log.block)
             .collect();
-        let calls = missing.into_iter().map(|number| header_call(number_tag(number))).collect();
+        let calls = missing.into_iter().map(RpcCall::header).collect();
         for answer in self.read(calls).await? {
-            let header: Option<HeaderJson> = parse("eth_getBlockByNumber", answer)?;
-            if let Some(header) = header {
-                blocks.insert(header.block().hash, header.block());
+            if let Some(header) = answer.parse::<Option<RpcHeader>>()? {
+                blocks.insert(header.hash, block_of(&header));
             }
         }
-        let is_unknown = |log: &&LogJson| !blocks.contains_key(&log.block_hash);
+        let is_unknown = |log: &&MinedLog| !blocks.contains_key(&log.block_hash);
         match logs.iter().find(is_unknown) {
             None => Ok(blocks),
             // Rewritten between the two questions: whoever asks again sees one chain.
             Some(log) => Err(RpcError::unexpected(
                 "eth_getLogs",
-                format!("block {} was replaced meanwhile", log.block_number),
+                format!("block {} was replaced meanwhile", log.block),
             )),
         }
     }
 }
 
-/// `eth_getLogs` over a range, or over one block by its hash.
-pub(crate) fn logs_call(filter: &Filter, blocks: Value) -> RpcCall {
-    let mut params = blocks;
-    if !filter.emitters.is_empty() {
-        params["address"] = json!(filter.emitters);
-    }
-    params["topics"] = json!([filter.topics]);
-    RpcCall::new("eth_getLogs", json!([params]))
-}
-
-pub(crate) fn parse_logs(answers: Vec<Answer>) -> Result<Vec<LogJson>, RpcError> {
+/// The logs of several answers.
+pub(crate) fn parse_logs(answers: Vec<Answer>) -> Result<Vec<MinedLog>, RpcError> {
     let mut logs = Vec::new();
     for answer in answers {
-        let some: Vec<LogJson> = parse("eth_getLogs", answer)?;
-        logs.extend(some);
+        for log in answer.parse::<Vec<Log>>()? {
+            let mined = MinedLog::of(log);
+            let placeless = || RpcError::unexpected("eth_getLogs", "a log that is in no block");
+            logs.push(mined.ok_or_else(placeless)?);
+        }
     }
     Ok(logs)
 }
@@ -90,24 +82,19 @@ pub(crate) fn parse_logs(answers: Vec<Answer>) -> Result<Vec<LogJson>, RpcError>
 pub(crate) fn locate(
     chain: &Chain,
     interest: &Interest,
-    mut logs: Vec<LogJson>,
+    mut logs: Vec<MinedLog>,
     blocks: &BTreeMap<B256, BlockRef>,
 ) -> Vec<LocatedEvent> {
-    logs.sort_by_key(|log| (log.block_number, log.log_index));
-    logs.dedup_by_key(|log| (log.block_number, log.log_index));
+    logs.sort_by_key(|log| (log.block, log.index));
+    logs.dedup_by_key(|log| (log.block, log.index));
     let located = logs.iter().filter_map(|log| {
         let block = *blocks.get(&log.block_hash)?;
-        let event = events::decode(chain.contracts(), log.address, &log.topics, &log.data);
+        let event = events::decode(chain.contracts(), &log.log);
         if event.is_none() {
-            tracing::debug!(emitter = %log.address, transaction = %log.transaction_hash, "a log that is not understood");
+            tracing::debug!(emitter = %log.log.address, transaction = %log.transaction, "a log that is not understood");
         }
         let event = event.filter(|event| interest.wants(event))?;
-        Some(LocatedEvent {
-            event,
-            block,
-            transaction: log.transaction_hash,
-            log_index: log.log_index,
-        })
+        Some(LocatedEvent { event, block, transaction: log.transaction, log_index: log.index })
     });
     located.collect()
 }

@@ -2,13 +2,13 @@
 
 use super::Chain;
 use crate::abi::refusal::Refusal;
-use crate::rpc::{Answer, HeaderJson, RpcCall, RpcError};
+use crate::rpc::{Answer, RpcCall, RpcError, RpcHeader, block_of, request};
 use crate::transaction::Transaction;
+use alloy_primitives::U64;
+use alloy_rpc_types_eth::BlockNumberOrTag;
 use alloy_sol_types::SolCall;
 use poco_chain_core::BlockRef;
 use poco_core::{Address, Bytes};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -75,14 +75,14 @@ impl Chain {
     /// # Errors
     /// [`RpcError`] where no node answered.
     pub async fn latest(&self) -> Result<BlockRef, RpcError> {
-        self.latest_header().await.map(|header| header.block())
+        let [answer] = self.views([RpcCall::header(BlockNumberOrTag::Latest)]).await?;
+        answer.parse::<RpcHeader>().map(|header| block_of(&header))
     }
 
     /// The latest block of whichever node answers, which may lag: for those who check links.
     pub(crate) async fn unchecked_latest(&self) -> Result<BlockRef, RpcError> {
-        let value = self.rpc().call(header_call(json!("latest"))).await?;
-        let header: HeaderJson = parse("eth_getBlockByNumber", Ok(value))?;
-        let block = header.block();
+        let call = RpcCall::header(BlockNumberOrTag::Latest);
+        let block = block_of(&self.rpc().call::<RpcHeader>(call).await?);
         if self.inner.head.check(block.number).is_err() {
             self.rpc().prefer_next();
         }
@@ -94,11 +94,6 @@ impl Chain {
         self.inner.head.lower(head);
     }
 
-    pub(crate) async fn latest_header(&self) -> Result<HeaderJson, RpcError> {
-        let [answer] = self.views([header_call(json!("latest"))]).await?;
-        parse("eth_getBlockByNumber", answer)
-    }
-
     /// Runs a transaction on the latest state without sending it.
     ///
     /// # Errors
@@ -106,7 +101,7 @@ impl Chain {
     pub async fn dry_run(&self, from: Address, tx: &Transaction) -> Result<Bytes, DryRunError> {
         let call = self.call_of(Some(from), tx.to, &tx.data);
         let [answer] = self.views([call]).await?;
-        outcome(answer)?.map_err(DryRunError::Refused)
+        answer.parse_or_refusal()?.map_err(DryRunError::Refused)
     }
 
     /// One view of a contract. A contract that refuses a view is not the one it should be.
@@ -139,7 +134,7 @@ impl Chain {
         to: Option<Address>,
         data: &Bytes,
     ) -> RpcCall {
-        RpcCall::new("eth_call", json!([request(from, to, data), self.block_tag()]))
+        RpcCall::dry_run(&request(from, to, data), self.block_tag())
     }
 
     /// The `eth_call` of a view.
@@ -147,8 +142,8 @@ impl Chain {
         self.call_of(None, Some(to), &call.abi_encode().into())
     }
 
-    pub(crate) fn block_tag(&self) -> Value {
-        self.at.map_or_else(|| json!("latest"), number_tag)
+    pub(crate) fn block_tag(&self) -> BlockNumberOrTag {
+        self.at.map_or(BlockNumberOrTag::Latest, BlockNumberOrTag::Number)
     }
 
     /// As many answers as calls.
@@ -163,17 +158,12 @@ impl Chain {
 
     /// Calls, answered by one node that knows at least what was known before.
     pub(crate) async fn read(&self, calls: Vec<RpcCall>) -> Result<Vec<Answer>, RpcError> {
-        let mut batch = vec![RpcCall::new("eth_blockNumber", json!([]))];
+        let mut batch = vec![RpcCall::block_number()];
         batch.extend(calls);
         let started = Instant::now();
         loop {
             let mut answers = self.rpc().batch(&batch).await?;
-            let head: Value = match answers.remove(0) {
-                Ok(head) => head,
-                Err(said) => return Err(said.into_error("eth_blockNumber")),
-            };
-            let head = crate::rpc::quantity(&head)
-                .ok_or_else(|| RpcError::unexpected("eth_blockNumber", &head))?;
+            let head = answers.remove(0).parse::<U64>()?.to::<u64>();
             let seen = self.inner.head.check(head).err().or(self.at.filter(|at| *at > head));
             let Some(seen) = seen else { return Ok(answers) };
             if started.elapsed() >= BEHIND_WAIT {
@@ -185,56 +175,17 @@ impl Chain {
     }
 }
 
-pub(crate) fn request(from: Option<Address>, to: Option<Address>, data: &Bytes) -> Value {
-    let mut request = json!({"data": data});
-    if let Some(from) = from {
-        request["from"] = json!(from);
-    }
-    if let Some(to) = to {
-        request["to"] = json!(to);
-    }
-    request
-}
-
-pub(crate) fn number_tag(number: u64) -> Value {
-    json!(format!("0x{number:x}"))
-}
-
-pub(crate) fn header_call(block: Value) -> RpcCall {
-    RpcCall::new("eth_getBlockByNumber", json!([block, false]))
-}
-
-/// The bytes that a call gave, or the contract's refusal.
-pub(crate) fn outcome(answer: Answer) -> Result<Result<Bytes, Refusal>, RpcError> {
-    match answer {
-        Ok(value) => parse("eth_call", Ok(value)).map(Ok),
-        Err(said) => match said.refusal() {
-            Some(refusal) => Ok(Err(refusal)),
-            None => Err(said.into_error("eth_call")),
-        },
-    }
-}
-
 /// What a view gave, or the contract's refusal.
 pub(crate) fn decode<C: SolCall>(answer: Answer) -> Result<Result<C::Return, Refusal>, RpcError> {
-    let bytes = match outcome(answer)? {
+    let bytes = match answer.parse_or_refusal::<Bytes>()? {
         Ok(bytes) => bytes,
         Err(refusal) => return Ok(Err(refusal)),
     };
     C::abi_decode_returns(&bytes).map(Ok).map_err(|error| RpcError::unexpected(C::SIGNATURE, error))
 }
 
-/// A JSON answer as what it should be.
-pub(crate) fn parse<T: DeserializeOwned>(
-    method: &'static str,
-    answer: Answer,
-) -> Result<T, RpcError> {
-    let value = answer.map_err(|said| said.into_error(method))?;
-    serde_json::from_value(value).map_err(|error| RpcError::unexpected(method, error))
-}
-
 /// The answer of a contract that may be none, or another than thought: anything but "yes" is "no".
 pub(crate) fn yes_or_no(answer: Answer) -> Result<bool, RpcError> {
     let yes = poco_core::B256::with_last_byte(1);
-    Ok(outcome(answer)?.is_ok_and(|bytes| bytes.as_ref() == yes.as_slice()))
+    Ok(answer.parse_or_refusal::<Bytes>()?.is_ok_and(|bytes| bytes.as_ref() == yes.as_slice()))
 }

@@ -2,11 +2,10 @@
 
 use super::Chain;
 use crate::abi::{Group, Hub, Token, views};
-use crate::rpc::{RpcCall, RpcError, quantity_u256};
+use crate::rpc::{RpcCall, RpcError};
 use poco_core::category::Category;
 use poco_core::task::{ContributionView, TaskView};
 use poco_core::{Address, Amount, Bytes, CategoryId, Deal, DealId, OrderHash, TaskId, U256};
-use serde_json::json;
 
 /// Purpose of a group's members (ERC-734), as the hub asks for it.
 pub(super) const GROUP_MEMBER_PURPOSE: U256 = U256::from_limbs([4, 0, 0, 0]);
@@ -146,9 +145,7 @@ impl Chain {
     /// # Errors
     /// [`RpcError`] where no node answered.
     pub async fn gas_balance(&self, owner: Address) -> Result<U256, RpcError> {
-        let call = RpcCall::new("eth_getBalance", json!([owner, self.block_tag()]));
-        let [answer] = self.views([call]).await?;
-        let value = answer.map_err(|said| said.into_error("eth_getBalance"))?;
-        quantity_u256(&value).ok_or_else(|| RpcError::unexpected("eth_getBalance", &value))
+        let [answer] = self.views([RpcCall::balance(owner, self.block_tag())]).await?;
+        answer.parse()
     }
 }

@@ -1,6 +1,8 @@
 //! What can go wrong between a node and us.
 
 use crate::abi::refusal::Refusal;
+use alloy_json_rpc::ErrorPayload;
+use alloy_transport::{TransportError, TransportErrorKind};
 use poco_core::Bytes;
 use serde_json::Value;
 use std::error::Error;
@@ -46,17 +48,6 @@ impl RpcError {
     }
 }
 
-/// One call's answer.
-pub(crate) type Answer = Result<Value, NodeSaid>;
-
-/// An error object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NodeSaid {
-    pub(crate) code: i64,
-    pub(crate) message: String,
-    pub(crate) data: Option<Bytes>,
-}
-
 /// How nodes begin to say that the virtual machine stopped, where they give no code for it.
 const STOPPED_MACHINE: [&str; 7] = [
     "out of gas",
@@ -71,31 +62,16 @@ const STOPPED_MACHINE: [&str; 7] = [
 /// Error code of a revert (EIP-1474 has none; geth set it, and others follow).
 const CODE_REVERT: i64 = 3;
 
-impl NodeSaid {
-    /// An error object of JSON-RPC.
-    pub(crate) fn parse(error: &Value) -> Self {
-        let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
-        let message = match error.get("message").and_then(Value::as_str) {
-            Some(text) => text.to_owned(),
-            None => error.to_string(),
-        };
-        Self { code, message, data: error.get("data").and_then(find_hex) }
-    }
-
-    pub(crate) fn into_error(self, method: &'static str) -> RpcError {
-        RpcError::Node { method, message: self.message }
-    }
-
-    /// The refusal, where a contract refused and not the node.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let lower = self.message.to_lowercase();
-        let has_reverted = self.code == CODE_REVERT
-            || lower.contains("revert")
-            || STOPPED_MACHINE.iter().any(|words| lower.starts_with(words));
-        let has_data = self.data.as_ref().is_some_and(|data| data.len() >= 4);
-        (has_reverted || has_data)
-            .then(|| Refusal::decode(self.data.clone().unwrap_or_default(), &self.message))
-    }
+/// The refusal, where a contract refused and not the node. alloy knows a revert by its message
+/// alone, and some nodes say it in other words.
+pub(super) fn refusal(error: &ErrorPayload) -> Option<Refusal> {
+    let lower = error.message.to_lowercase();
+    let has_reverted = error.code == CODE_REVERT
+        || lower.contains("revert")
+        || STOPPED_MACHINE.iter().any(|words| lower.starts_with(words));
+    let data = error.try_data_as().and_then(Result::ok).as_ref().and_then(find_hex);
+    let has_data = data.as_ref().is_some_and(|data| data.len() >= 4);
+    (has_reverted || has_data).then(|| Refusal::decode(data.unwrap_or_default(), &error.message))
 }
 
 /// Nodes put revert data in `data`, in `data.data`, or in one object per transaction below it.
@@ -108,6 +84,22 @@ fn find_hex(value: &Value) -> Option<Bytes> {
         }
         Value::Object(members) => members.values().find_map(find_hex),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+    }
+}
+
+/// Why there is no answer, in one line without what the node sent.
+pub(super) fn described(error: &TransportError) -> String {
+    match error {
+        TransportError::Transport(TransportErrorKind::MissingBatchResponse(_)) => {
+            "some calls were not answered".into()
+        }
+        TransportError::Transport(kind) => one_line(kind),
+        TransportError::DeserError { err, .. } => one_line(err),
+        TransportError::ErrorResp(_)
+        | TransportError::NullResp
+        | TransportError::UnsupportedFeature(_)
+        | TransportError::LocalUsageError(_)
+        | TransportError::SerError(_) => one_line(error),
     }
 }
 
@@ -130,6 +122,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn refusal_of(error: &Value) -> Option<Refusal> {
+        refusal(&serde_json::from_value(error.clone()).unwrap())
+    }
+
     #[test]
     fn reverts_are_told_from_node_trouble_whichever_node_it_is() {
         let text = "0x08c379a0000000000000000000000000000000000000000000000000000000000000002000000000000000000000000000000000000000000000000000000000000000036e6f700000000000000000000000000000000000000000000000000000000000";
@@ -138,22 +134,20 @@ mod tests {
             json!({"code": -32000, "message": "execution reverted", "data": {"data": text}}),
             json!({"code": -32015, "message": "VM execution error.", "data": format!("Reverted {text}")}),
         ] {
-            let refusal = NodeSaid::parse(&error).refusal();
-            assert_eq!(refusal.map(|r| r.reason), Some("nop".into()), "{error}");
+            assert_eq!(refusal_of(&error).map(|r| r.reason), Some("nop".into()), "{error}");
         }
         for error in [
             json!({"code": -32000, "message": "header not found"}),
             json!({"code": -32005, "message": "limit exceeded", "data": {"see": "https://node"}}),
             json!({"code": -32603, "message": "internal error", "data": "0x"}),
         ] {
-            assert_eq!(NodeSaid::parse(&error).refusal(), None, "{error}");
+            assert_eq!(refusal_of(&error), None, "{error}");
         }
     }
 
     #[test]
     fn a_revert_without_data_shows_what_the_node_said() {
-        let said = NodeSaid::parse(&json!({"code": 3, "message": "execution reverted"}));
-        let refusal = said.refusal().unwrap();
+        let refusal = refusal_of(&json!({"code": 3, "message": "execution reverted"})).unwrap();
         assert_eq!((refusal.reason.as_str(), refusal.data.len()), ("execution reverted", 0));
     }
 }

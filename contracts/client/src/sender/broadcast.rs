@@ -6,11 +6,11 @@ use super::prepare::Prepared;
 use super::signing::Unsigned;
 use crate::abi::refusal::Refusal;
 use crate::failpoint;
-use crate::rpc::RpcCall;
+use crate::rpc::{RpcCall, RpcError};
 use poco_chain_core::Fees;
 use poco_chain_core::ledger::{Attempt, Entry, Sent, State, Verdict};
 use poco_core::{Bytes, U256};
-use serde_json::json;
+use serde::de::IgnoredAny;
 
 /// Gas of a transaction that does nothing.
 const GAS_OF_NOTHING: u64 = 21_000;
@@ -90,15 +90,18 @@ impl Actor {
         let Some(entry) = self.ledger.find(nonce) else { return Ok(()) };
         let Some(attempt) = entry.attempts.last() else { return Ok(()) };
         let signed = Unsigned::of(self.chain.chain_id(), entry).sign(&self.wallet, attempt.fees);
-        let call = RpcCall::new("eth_sendRawTransaction", json!([signed.bytes]));
+        let call = RpcCall::send(&signed.bytes);
         failpoint::hit("sender.broadcast.before");
-        let answers = self.chain.rpc().batch(&[call]).await;
+        let answered = self.chain.rpc().call::<IgnoredAny>(call).await;
         failpoint::hit("sender.broadcast.after");
-        let (sent, message) = match answers.map(|mut answers| answers.pop()) {
-            Ok(Some(Ok(_hash))) => (Sent::Accepted, String::new()),
-            Ok(Some(Err(said))) => (classify(&said.message), said.message),
-            Ok(None) => (Sent::Unknown, "no answer".into()),
-            Err(error) => (Sent::Unknown, error.to_string()),
+        let (sent, message) = match answered {
+            Ok(IgnoredAny) => (Sent::Accepted, String::new()),
+            Err(RpcError::Node { message, .. }) => (classify(&message), message),
+            Err(
+                error @ (RpcError::Unreachable { .. }
+                | RpcError::Behind { .. }
+                | RpcError::Unexpected { .. }),
+            ) => (Sent::Unknown, error.to_string()),
         };
         if sent != Sent::Accepted {
             tracing::debug!(nonce, message, "the node did not take the transaction");

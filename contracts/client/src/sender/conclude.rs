@@ -4,13 +4,13 @@ use super::actor::{Actor, Found};
 use super::broadcast::FILL;
 use super::{Receipt, SendError};
 use crate::abi::{events, refusal::Refusal};
-use crate::chain::{Chain, header_call, parse};
-use crate::rpc::{HeaderJson, ReceiptJson, RpcCall, RpcError};
+use crate::chain::Chain;
+use crate::rpc::{RpcCall, RpcError, RpcHeader, RpcReceipt, block_of};
 use crate::stream::Trouble;
+use alloy_rpc_types_eth::Log;
 use poco_chain_core::BlockRef;
 use poco_chain_core::ledger::{Entry, MinedAt};
 use poco_core::{Address, Bytes};
-use serde_json::json;
 use std::time::Duration;
 
 /// How often a transaction that failed when mined is sent again, with twice the gas each time, as
@@ -44,36 +44,30 @@ pub(super) async fn conclude(chain: &Chain, wallet: Address, entry: Entry, at: M
 }
 
 /// The receipt and its block, while both are the chain's.
-async fn ask(chain: &Chain, at: MinedAt) -> Result<Option<(ReceiptJson, BlockRef)>, RpcError> {
-    let [receipt, header] = chain
-        .views([
-            RpcCall::new("eth_getTransactionReceipt", json!([at.transaction])),
-            header_call(crate::chain::number_tag(at.block)),
-        ])
-        .await?;
-    let receipt: Option<ReceiptJson> = parse("eth_getTransactionReceipt", receipt)?;
-    let header: Option<HeaderJson> = parse("eth_getBlockByNumber", header)?;
-    let both = receipt.zip(header.map(|header| header.block()));
-    Ok(both.filter(|(receipt, block)| receipt.block_hash == block.hash))
+async fn ask(chain: &Chain, at: MinedAt) -> Result<Option<(RpcReceipt, BlockRef)>, RpcError> {
+    let calls = [RpcCall::receipt(at.transaction), RpcCall::header(at.block)];
+    let [receipt, header] = chain.views(calls).await?;
+    let receipt: Option<RpcReceipt> = receipt.parse()?;
+    let header: Option<RpcHeader> = header.parse()?;
+    let both = receipt.zip(header.as_ref().map(block_of));
+    Ok(both.filter(|(receipt, block)| receipt.block_hash == Some(block.hash)))
 }
 
 async fn judge(
     chain: &Chain,
     wallet: Address,
     entry: &Entry,
-    receipt: ReceiptJson,
+    receipt: RpcReceipt,
     block: BlockRef,
 ) -> Conclusion {
-    if receipt.status == 1 {
-        let event = |log: &crate::rpc::LogJson| {
-            events::decode(chain.contracts(), log.address, &log.topics, &log.data)
-        };
+    if receipt.inner.status() {
+        let event = |log: &Log| events::decode(chain.contracts(), &log.inner);
         return Conclusion::Done(Receipt {
             transaction: receipt.transaction_hash,
             block,
             gas_used: receipt.gas_used,
             contract: receipt.contract_address,
-            events: receipt.logs.iter().filter_map(event).collect(),
+            events: receipt.inner.logs().iter().filter_map(event).collect(),
         });
     }
     if receipt.gas_used >= entry.gas_limit {

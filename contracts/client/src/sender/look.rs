@@ -3,14 +3,15 @@
 use super::actor::{Actor, Ended};
 use super::broadcast::FILL;
 use super::conclude::conclude;
-use super::prepare::{market, number};
-use crate::chain::{Chain, header_call, number_tag, parse};
-use crate::rpc::{HeaderJson, ReceiptJson, RpcCall, RpcError};
+use super::prepare::market;
+use crate::chain::Chain;
+use crate::rpc::{Answer, RpcCall, RpcError, RpcHeader, RpcReceipt, mined_at};
+use alloy_primitives::U64;
+use alloy_rpc_types_eth::BlockNumberOrTag::Latest;
 use poco_chain_core::Fees;
 use poco_chain_core::fees::Market;
 use poco_chain_core::ledger::{Action, MinedAt, Observation, Questions};
 use poco_core::Address;
-use serde_json::json;
 use std::collections::BTreeMap;
 
 impl Actor {
@@ -83,44 +84,33 @@ async fn observe(
     questions: Questions,
 ) -> Result<Observation, RpcError> {
     let mut calls = vec![
-        header_call(json!("latest")),
-        RpcCall::new("eth_maxPriorityFeePerGas", json!([])),
-        RpcCall::new("eth_gasPrice", json!([])),
+        RpcCall::header(Latest),
+        RpcCall::tip(),
+        RpcCall::gas_price(),
         // The nonce before the receipts: what it counts must have a receipt then.
-        RpcCall::new("eth_getTransactionCount", json!([wallet, "latest"])),
+        RpcCall::nonce(wallet, Latest),
     ];
-    let receipt = |hash| RpcCall::new("eth_getTransactionReceipt", json!([hash]));
-    calls.extend(questions.receipts.iter().map(receipt));
-    calls.extend(questions.blocks.iter().map(|number| header_call(number_tag(*number))));
+    calls.extend(questions.receipts.iter().copied().map(RpcCall::receipt));
+    calls.extend(questions.blocks.iter().copied().map(RpcCall::header));
     let mut answers = chain.rpc().batch(&calls).await?.into_iter();
-    let mut next = || answers.next().unwrap_or(Ok(serde_json::Value::Null));
+    let mut next = || answers.next().unwrap_or_else(Answer::missing);
 
-    let header: HeaderJson = parse("eth_getBlockByNumber", next())?;
+    let header: RpcHeader = next().parse()?;
     let market = market(&header, next(), next())?;
-    let nonce = number("eth_getTransactionCount", next())?;
+    let nonce = next().parse::<U64>()?.to();
     let mut receipts = BTreeMap::new();
     for hash in &questions.receipts {
-        let receipt: Option<ReceiptJson> = parse("eth_getTransactionReceipt", next())?;
-        if let Some(receipt) = receipt {
-            receipts.insert(*hash, receipt.mined_at());
+        let receipt: Option<RpcReceipt> = next().parse()?;
+        if let Some(at) = receipt.as_ref().and_then(mined_at) {
+            receipts.insert(*hash, at);
         }
     }
     let mut blocks = BTreeMap::new();
     for number in &questions.blocks {
-        let header: Option<HeaderJson> = parse("eth_getBlockByNumber", next())?;
+        let header: Option<RpcHeader> = next().parse()?;
         if let Some(header) = header {
-            blocks.insert(*number, header.block().hash);
+            blocks.insert(*number, header.hash);
         }
     }
-    Ok(Observation { head: header.block().number, nonce, market, receipts, blocks })
-}
-
-impl ReceiptJson {
-    fn mined_at(&self) -> MinedAt {
-        MinedAt {
-            transaction: self.transaction_hash,
-            block: self.block_number,
-            block_hash: self.block_hash,
-        }
-    }
+    Ok(Observation { head: header.number, nonce, market, receipts, blocks })
 }

@@ -3,13 +3,14 @@
 use super::SendError;
 use super::actor::Wish;
 use crate::abi::refusal::Refusal;
-use crate::chain::{Chain, header_call, outcome, parse, request};
-use crate::rpc::{Answer, HeaderJson, RpcCall, RpcError, quantity, quantity_u256};
+use crate::chain::Chain;
+use crate::rpc::{Answer, RpcCall, RpcError, RpcHeader, request};
 use crate::stream::Trouble;
+use alloy_primitives::U64;
+use alloy_rpc_types_eth::BlockNumberOrTag::Latest;
 use poco_chain_core::Fees;
 use poco_chain_core::fees::Market;
-use poco_core::{Address, U256};
-use serde_json::{Value, json};
+use poco_core::{Address, Bytes, U256};
 use std::time::Duration;
 
 /// Gas on top of the estimate: another's transaction in between may make this one the costly one of
@@ -53,7 +54,7 @@ struct Facts {
     gas: u64,
     balance: U256,
     nonce_used: u64,
-    header: HeaderJson,
+    header: RpcHeader,
     market: Market,
 }
 
@@ -70,8 +71,7 @@ impl Facts {
         if self.balance < needed {
             return Err(SendError::NoGas { wallet: from, balance: self.balance, needed });
         }
-        let head = self.header.block().number;
-        Ok(Prepared { gas_limit, fees, nonce_used: self.nonce_used, head })
+        Ok(Prepared { gas_limit, fees, nonce_used: self.nonce_used, head: self.header.number })
     }
 }
 
@@ -84,57 +84,40 @@ async fn ask(
     let [dry_run, gas, balance, nonce, header, tip, price] = chain
         .views([
             chain.call_of(Some(from), wish.tx.to, &wish.tx.data),
-            RpcCall::new("eth_estimateGas", json!([tx, "latest"])),
-            RpcCall::new("eth_getBalance", json!([from, "latest"])),
-            RpcCall::new("eth_getTransactionCount", json!([from, "latest"])),
-            header_call(json!("latest")),
-            RpcCall::new("eth_maxPriorityFeePerGas", json!([])),
-            RpcCall::new("eth_gasPrice", json!([])),
+            RpcCall::gas(&tx),
+            RpcCall::balance(from, Latest),
+            RpcCall::nonce(from, Latest),
+            RpcCall::header(Latest),
+            RpcCall::tip(),
+            RpcCall::gas_price(),
         ])
         .await?;
-    if let Err(refusal) = outcome(dry_run)? {
+    if let Err(refusal) = dry_run.parse_or_refusal::<Bytes>()? {
         return Ok(Err(refusal));
     }
-    let gas = match gas {
-        Ok(gas) => number("eth_estimateGas", Ok(gas))?,
-        Err(said) => match said.refusal() {
-            Some(refusal) => return Ok(Err(refusal)),
-            None => return Err(said.into_error("eth_estimateGas")),
-        },
+    let gas = match gas.parse_or_refusal::<U64>()? {
+        Ok(gas) => gas.to(),
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    let header: HeaderJson = parse("eth_getBlockByNumber", header)?;
+    let header: RpcHeader = header.parse()?;
     Ok(Ok(Facts {
         gas,
-        balance: wide("eth_getBalance", balance)?,
-        nonce_used: number("eth_getTransactionCount", nonce)?,
+        balance: balance.parse()?,
+        nonce_used: nonce.parse::<U64>()?.to(),
         market: market(&header, tip, price)?,
         header,
     }))
 }
 
-/// What gas costs. A chain from before EIP-1559 has one price, all of which is tip.
-pub(super) fn market(header: &HeaderJson, tip: Answer, price: Answer) -> Result<Market, RpcError> {
+/// What gas costs. A chain from before EIP-1559 has one price, all of which is tip. Prices beyond 128
+/// bits are above every cap.
+pub(super) fn market(header: &RpcHeader, tip: Answer, price: Answer) -> Result<Market, RpcError> {
     let Some(base_fee) = header.base_fee_per_gas else {
-        let tip_wei = narrow(wide("eth_gasPrice", price)?);
+        let tip_wei = price.parse::<U256>()?.saturating_to();
         return Ok(Market { base_fee_wei: 0, tip_wei });
     };
-    let base_fee_wei = narrow(base_fee);
-    let suggested = tip.ok().as_ref().and_then(quantity_u256).map(narrow);
+    let base_fee_wei = u128::from(base_fee);
+    let suggested = tip.parse::<U256>().ok().map(|tip| tip.saturating_to());
     let tip_wei = suggested.unwrap_or(TIP_WEI_FALLBACK.min(base_fee_wei));
     Ok(Market { base_fee_wei, tip_wei })
-}
-
-pub(super) fn number(method: &'static str, answer: Answer) -> Result<u64, RpcError> {
-    let value: Value = parse(method, answer)?;
-    quantity(&value).ok_or_else(|| RpcError::unexpected(method, &value))
-}
-
-fn wide(method: &'static str, answer: Answer) -> Result<U256, RpcError> {
-    let value: Value = parse(method, answer)?;
-    quantity_u256(&value).ok_or_else(|| RpcError::unexpected(method, &value))
-}
-
-/// Prices beyond 128 bits are above every cap.
-fn narrow(value: U256) -> u128 {
-    u128::try_from(value).unwrap_or(u128::MAX)
 }

@@ -29,7 +29,7 @@ impl<'a> Unsigned<'a> {
 
     /// Signs with these fees. The same input gives the same bytes, before and after a restart.
     pub(super) fn sign(&self, wallet: &Wallet, fees: Fees) -> SignedTransaction {
-        let tx = TxEip1559 {
+        let mut tx = TxEip1559 {
             chain_id: self.chain_id,
             nonce: self.nonce,
             gas_limit: self.gas_limit,
@@ -40,7 +40,7 @@ impl<'a> Unsigned<'a> {
             access_list: Vec::new().into(),
             input: self.payload.data.clone(),
         };
-        let signature = wallet.signature(tx.signature_hash());
+        let signature = wallet.sign_transaction(&mut tx);
         let signed = tx.into_signed(signature);
         let mut bytes = Vec::new();
         signed.eip2718_encode(&mut bytes);

@@ -87,6 +87,17 @@ impl Anvil {
         self.ask("anvil_mine", json!([format!("0x{blocks:x}")])).await;
     }
 
+    /// From now on a block comes every so often, with whatever waits.
+    pub(crate) async fn block_every(&self, seconds: u64) {
+        self.ask("evm_setIntervalMining", json!([seconds])).await;
+    }
+
+    /// The next block of a chain whose blocks are twelve seconds apart.
+    pub(crate) async fn slow_block(&self) {
+        self.ask("evm_increaseTime", json!([12])).await;
+        self.ask("evm_mine", json!([])).await;
+    }
+
     pub(crate) async fn height(&self) -> u64 {
         let answer = self.ask("eth_blockNumber", json!([])).await;
         u64::from_str_radix(answer.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()

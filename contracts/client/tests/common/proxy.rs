@@ -16,6 +16,16 @@ pub(crate) enum Fault {
     Hangup,
     /// It answers with a web page.
     Garbage,
+    /// It never answers.
+    Silence,
+    /// Its answer does not end.
+    Endless,
+    /// A batch gets one error object.
+    NoBatches,
+    /// A batch gets one error object, which asks for fewer questions.
+    Overload,
+    /// A batch gets all answers but one.
+    LosesAnAnswer,
     /// Every call gets an error object.
     ErrorObjects,
     /// It answers with HTTP 429 and no body.
@@ -87,11 +97,28 @@ async fn serve(mut socket: TcpStream, shared: Arc<Shared>) -> Option<()> {
     let body = read_body(&mut socket).await?;
     let request: Value = serde_json::from_slice(&body).ok()?;
     let fault = *shared.fault.lock().unwrap();
+    let spoiled = || shared.faults.fetch_add(1, Ordering::Relaxed);
+    let refused = |code: i64, message: &str| {
+        spoiled();
+        let error = json!({"code": code, "message": message});
+        ("200 OK", json!({"jsonrpc": "2.0", "id": null, "error": error}).to_string())
+    };
     let (status, text) = match fault {
         Fault::Hangup => {
-            shared.faults.fetch_add(1, Ordering::Relaxed);
+            spoiled();
             return None;
         }
+        Fault::Silence => std::future::pending().await,
+        Fault::Endless => {
+            spoiled();
+            socket.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await.ok()?;
+            let chunk = vec![b' '; 1 << 20];
+            // Until the other side has had enough.
+            while socket.write_all(&chunk).await.is_ok() {}
+            return None;
+        }
+        Fault::NoBatches if request.is_array() => refused(-32600, "batches are not supported"),
+        Fault::Overload if request.is_array() => refused(-32005, "too many requests"),
         Fault::Garbage => ("200 OK", "<html>busy</html>".into()),
         Fault::TooManyRequests => ("429 Too Many Requests", String::new()),
         _ => {
@@ -103,6 +130,10 @@ async fn serve(mut socket: TcpStream, shared: Arc<Shared>) -> Option<()> {
                     }
                     // In reverse, as the order of a batch's answers is free.
                     answers.reverse();
+                    if fault == Fault::LosesAnAnswer {
+                        spoiled();
+                        answers.pop();
+                    }
                     Value::Array(answers)
                 }
                 call => answer(&shared, fault, call).await?,
@@ -191,13 +222,23 @@ async fn answer(shared: &Shared, fault: Fault, call: &Value) -> Option<Value> {
 }
 
 fn empty_block(number: u64) -> Value {
-    let hash = |number: u64| format!("0x{:064x}", number.wrapping_add(1));
+    let word = |number: u64| format!("0x{number:064x}");
+    let hash = |number: u64| word(number.wrapping_add(1));
     json!({
         "number": format!("0x{number:x}"),
         "hash": hash(number),
         "parentHash": hash(number.wrapping_sub(1)),
+        "sha3Uncles": word(0),
+        "miner": format!("0x{:040x}", 0),
+        "stateRoot": word(0),
+        "transactionsRoot": word(0),
+        "receiptsRoot": word(0),
+        "logsBloom": format!("0x{:0512x}", 0),
+        "difficulty": "0x0",
         "timestamp": format!("0x{number:x}"),
+        "extraData": "0x",
         "baseFeePerGas": "0x1",
         "gasLimit": "0x1c9c380",
+        "gasUsed": "0x0",
     })
 }
