@@ -306,3 +306,49 @@ async fn what_the_hub_refuses_is_not_sent() {
     assert!(error.to_string().contains("UnknownDeal"), "{error}");
     assert_eq!(world.anvil.nonce(sender.address(), "pending").await, before);
 }
+
+#[tokio::test]
+async fn a_block_that_comes_once_a_second_takes_all_that_waits() {
+    let world = World::start().await;
+    world.anvil.block_every(1).await;
+    let sender = world.sender(0).await;
+    let before = world.anvil.nonce(sender.address(), "latest").await;
+    let sends: Vec<_> =
+        (1..=30).map(|n| spawn(&sender, &format!("deposit {n}"), deposit(&world, n))).collect();
+    let mut blocks = std::collections::BTreeSet::new();
+    for send in sends {
+        blocks.insert(within(send).await.unwrap().unwrap().block.number);
+    }
+    assert_eq!(world.anvil.nonce(sender.address(), "latest").await, before + 30);
+    assert_eq!(free(&world).await, (1..=30).sum::<u64>());
+    // One transaction a block would be a sender that waits for each before it sends the next.
+    assert!(blocks.len() <= 10, "{} blocks", blocks.len());
+    // What depends on the one before waits for its block and no longer.
+    for nano in [100, 200, 300] {
+        within(sender.send("one by one", deposit(&world, nano))).await.unwrap();
+    }
+    assert_eq!(free(&world).await, (1..=30).sum::<u64>() + 600);
+}
+
+#[tokio::test]
+async fn between_slow_blocks_nothing_is_sent_twice_and_nothing_is_told_early() {
+    let world = World::start().await;
+    let settings = SenderSettings { confirmations: 2, ..quick_settings() };
+    let sender =
+        Sender::start(world.chain.clone(), wallet(0), Memory::default(), settings).await.unwrap();
+    world.anvil.automine(false).await;
+    let send = spawn(&sender, "a", deposit(&world, 5));
+    until(async || !pool(&world).await.is_empty()).await;
+    let [sent] = pool(&world).await[..] else { panic!("one transaction") };
+    let height = world.anvil.height().await;
+    for passed in 0..3 {
+        // Long enough for it to be sent again, and for higher fees if time alone asked for them.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert!(!send.is_finished(), "told after {passed} blocks");
+        assert_eq!(pool(&world).await, if passed == 0 { vec![sent] } else { vec![] });
+        world.anvil.slow_block().await;
+    }
+    let receipt = within(send).await.unwrap().unwrap();
+    assert_eq!((receipt.transaction, receipt.block.number), (sent, height + 1));
+    assert_eq!(free(&world).await, 5);
+}

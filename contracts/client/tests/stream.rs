@@ -316,3 +316,52 @@ async fn dropping_next_loses_nothing() {
     derived.read_to(&mut stream, height + 1).await;
     assert_eq!(derived.moved().last(), Some(&55));
 }
+
+#[tokio::test]
+async fn blocks_that_come_by_the_clock_are_told_in_order_empty_ones_too() {
+    let world = World::start().await;
+    let mut stream = stream_of(&world.chain, Cursor::start_at(1));
+    let mut derived = Derived::default();
+    derived.read_to(&mut stream, world.anvil.height().await).await;
+    world.anvil.block_every(1).await;
+    let known = derived.height;
+    let sender = world.sender(0).await;
+    let sending = async {
+        for nano in 1..=3 {
+            let tx = Transaction::approve_and_deposit(&world.chain, Amount::from_nano(nano));
+            sender.send(&format!("deposit {nano}"), tx).await.unwrap();
+        }
+        world.anvil.height().await
+    };
+    let ((), height) = tokio::join!(derived.read_to(&mut stream, known + 3), sending);
+    // The blocks after it are empty, and are told all the same.
+    derived.read_to(&mut stream, height + 2).await;
+    assert_eq!((derived.moved(), derived.rollbacks), (vec![1, 2, 3], 0));
+}
+
+#[tokio::test]
+async fn slow_blocks_carry_their_own_time() {
+    let world = World::start().await;
+    let mut stream = stream_of(&world.chain, Cursor::start_at(1));
+    let mut derived = Derived::default();
+    derived.read_to(&mut stream, world.anvil.height().await).await;
+    world.anvil.automine(false).await;
+    let sender = world.sender(0).await;
+    let tx = Transaction::approve_and_deposit(&world.chain, Amount::from_nano(4));
+    let sending = tokio::spawn(async move { sender.send("deposit", tx).await });
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        let early = tokio::time::timeout(Duration::from_millis(300), stream.next()).await;
+        assert!(early.is_err(), "no block, no item: {early:?}");
+        world.anvil.slow_block().await;
+        let item = tokio::time::timeout(Duration::from_secs(30), stream.next()).await.unwrap();
+        if let StreamItem::Blocks(Blocks { to, .. }) = &item {
+            times.push(to.timestamp.0);
+        }
+        derived.take(item);
+    }
+    assert_eq!(times.len(), 4);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 12), "{times:?}");
+    assert_eq!(derived.moved(), [4]);
+    sending.await.unwrap().unwrap();
+}
