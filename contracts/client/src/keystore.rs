@@ -2,6 +2,13 @@
 //!
 //! A file is somebody else's word: every length, cost and name in it is checked before it is used,
 //! so that a broken one is told from a wrong password and cannot exhaust the machine.
+//!
+//! What is put together here are the ciphers of RustCrypto. The one crate that has them put together,
+//! `eth-keystore` 0.5 (which alloy's signer uses too), is not fit: it writes scrypt with n = 2^13,
+//! 32 times easier to try passwords on than geth's files, with no way to ask for more, unsynced and
+//! readable by whom the umask lets; it panics on a `dklen` below 32 and on an `iv` below 16 bytes, takes
+//! any `n`, `r` and `p`, and reads the file by its path, so that what was checked need not be what is
+//! opened; and it needs older `scrypt`, `pbkdf2`, `uuid` and `thiserror`.
 
 mod cipher;
 mod format;
