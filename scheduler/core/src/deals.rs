@@ -35,13 +35,11 @@ impl DealState {
 impl Core {
     pub(crate) fn restore_deal(&mut self, record: DealRecord) {
         let DealRecord { id, block, facts, next } = record;
-        let is_unread = facts.is_none();
         let deal = DealState { block, facts, next };
         self.note_unmade(id, &deal);
         self.deals.insert(id, deal);
-        if is_unread {
-            self.read_deal(id, block);
-        }
+        // A rollback may have been stored and what it did to the deal not.
+        self.read_deal(id, block);
     }
 
     pub(crate) fn restore_task(&mut self, record: TaskRecord) {

@@ -60,6 +60,18 @@ fn a_deal_that_never_was_is_forgotten() {
 }
 
 #[test]
+fn a_deal_that_never_was_is_forgotten_after_a_restart_too() {
+    let mut world = World::new();
+    let before = world.hub.clone();
+    let deal = world.order(1, 2);
+    // The rollback was stored, and the process killed before it heard that the deal is gone.
+    world.hub = before;
+    world.restart();
+    assert!(world.wanted.contains(&Action::Note(Notice::DealGone { deal })));
+    assert_eq!((world.stored.len(), world.deals.len()), (0, 0));
+}
+
+#[test]
 fn an_answer_about_blocks_that_never_were_is_not_believed() {
     let mut world = World::new();
     world.connect(1, 1);
