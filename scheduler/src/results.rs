@@ -57,6 +57,8 @@ impl Results {
                     let shown = folder.display();
                     format!("cannot create the data folder {shown}: choose another --data-dir")
                 })?;
+                remove_unfinished(folder)
+                    .with_context(|| format!("cannot clear {}", folder.display()))?;
                 Arc::new(
                     LocalFileSystem::new_with_prefix(folder)
                         .with_context(|| format!("cannot use {}", folder.display()))?
@@ -137,6 +139,18 @@ impl Results {
     }
 }
 
+/// Removes what a killed process had begun to store: the local store writes to a name with `#`, which
+/// no CID has, and gives the right one in the end.
+fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().contains('#') {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn object(cid: &Cid) -> ObjectPath {
     ObjectPath::from(cid.to_string())
 }
@@ -162,6 +176,22 @@ mod tests {
         assert_eq!(found.bytes().await.unwrap().as_ref(), b"234");
         results.remove(&cid.location()).await;
         assert!(results.get(&cid, GetOptions::default()).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_begun_and_not_finished_is_gone_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::open(None, folder.path()).unwrap();
+        let mut begun = results.store.put_multipart(&ObjectPath::from("begun")).await.unwrap();
+        begun.put_part(PutPayload::from_static(b"half")).await.unwrap();
+        std::mem::forget(begun);
+        results.store.put(&ObjectPath::from("done"), PutPayload::from_static(b"")).await.unwrap();
+        let names = || -> Vec<_> {
+            std::fs::read_dir(folder.path()).unwrap().map(|one| one.unwrap().file_name()).collect()
+        };
+        assert_eq!(names().len(), 2);
+        Results::open(None, folder.path()).unwrap();
+        assert_eq!(names(), ["done"]);
     }
 
     #[test]
