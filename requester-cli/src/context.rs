@@ -51,9 +51,7 @@ impl Context {
         intent: &str,
         transaction: Transaction,
     ) -> Result<Receipt, Failure> {
-        let ledger = FileLedger::open(&self.ledger_file(chain, wallet.address())?)?;
-        let sender =
-            Sender::start(chain.clone(), wallet.clone(), ledger, SenderSettings::default()).await?;
+        let sender = self.sender(chain, wallet).await?;
         let sending = sender.send(intent, transaction);
         tokio::pin!(sending);
         tokio::select! {
@@ -63,6 +61,18 @@ impl Context {
             ),
         }
         Ok(sending.await?)
+    }
+
+    /// What sends for a wallet. While it is held it looks after all that the wallet has sent lately,
+    /// and sends again what a reorg took back; no other command of the wallet can send meanwhile.
+    pub(crate) async fn sender(
+        &self,
+        chain: &Chain,
+        wallet: &Arc<Wallet>,
+    ) -> Result<Sender, Failure> {
+        let ledger = FileLedger::open(&self.ledger_file(chain, wallet.address())?)?;
+        let settings = SenderSettings::default();
+        Ok(Sender::start(chain.clone(), wallet.clone(), ledger, settings).await?)
     }
 
     /// Asks before something is signed that binds money, unless `--yes`.

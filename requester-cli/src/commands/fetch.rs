@@ -45,29 +45,45 @@ impl Reader {
     }
 }
 
-/// Downloads a completed task's result, checks CID and digest, and unpacks it as `folder`.
-///
-/// The folder appears complete or not at all, also when Ctrl-C is pressed meanwhile.
+/// Downloads the result of a task that is completed now. See [`completed`].
 ///
 /// # Errors
-/// `Mismatch` where the zip is not the one that the chain names; nothing is left behind then.
+/// As [`completed`], and where the task has no result.
 pub(crate) async fn result(
     chain: &Chain,
     reader: &Reader,
     task: TaskId,
     folder: &Path,
 ) -> Result<Fetched, Failure> {
+    let view = chain.task(task).await?;
+    completed(chain, reader, task, view, folder).await
+}
+
+/// Downloads the result that a view of its task names, checks CID and digest, and unpacks it as
+/// `folder`.
+///
+/// The folder appears complete or not at all, also when Ctrl-C is pressed meanwhile.
+///
+/// # Errors
+/// `Mismatch` where the zip is not the one that the chain names; nothing is left behind then.
+pub(crate) async fn completed(
+    chain: &Chain,
+    reader: &Reader,
+    task: TaskId,
+    view: TaskView,
+    folder: &Path,
+) -> Result<Fetched, Failure> {
     let told = format!("nothing was unpacked; fetch it with `poco result download {task}`");
-    unless_stopped(fetch(chain, reader, task, folder), &told).await
+    unless_stopped(fetch(chain, reader, task, view, folder), &told).await
 }
 
 async fn fetch(
     chain: &Chain,
     reader: &Reader,
     task: TaskId,
+    view: TaskView,
     folder: &Path,
 ) -> Result<Fetched, Failure> {
-    let view = chain.task(task).await?;
     let location = ready(task, &view)?;
     let parent = place::refuse_taken(folder)?;
     // Declared before what lies in them, so that they are removed after it.

@@ -9,7 +9,7 @@ use crate::output::Progress;
 use crate::pool::Pool;
 use futures::StreamExt;
 use poco_chain::Chain;
-use poco_core::task::TaskStatus;
+use poco_core::task::{TaskStatus, TaskView};
 use poco_core::{DealId, TaskId};
 use poco_proto::v1::TaskReport;
 use std::time::Duration;
@@ -20,8 +20,9 @@ const POLL: Duration = Duration::from_millis(500);
 /// How a task ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Ended {
-    /// With a result.
-    Completed,
+    /// With a result, which this view names. It stays true of the result when the chain is
+    /// rewritten and the task is finalized once more.
+    Completed(Box<TaskView>),
     /// Without one: claimed, or given up by the pool, with what it says.
     Failed(String),
 }
@@ -29,7 +30,7 @@ pub(crate) enum Ended {
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Completed => f.write_str("completed"),
+            Self::Completed(_) => f.write_str("completed"),
             Self::Failed(why) => write!(f, "failed: {why}"),
         }
     }
@@ -38,7 +39,7 @@ impl std::fmt::Display for Ended {
 impl Ended {
     pub(crate) fn into_result(self, task: TaskId, deal: DealId) -> Result<(), Failure> {
         match self {
-            Self::Completed => Ok(()),
+            Self::Completed(_) => Ok(()),
             Self::Failed(why) => {
                 Err(Failure::TaskFailed(format!("task {task} of deal {deal} failed: {why}")))
             }
@@ -78,7 +79,7 @@ pub(crate) async fn until_ended(
         }
         let view = chain.task(task).await?;
         match view.status {
-            TaskStatus::Completed => return Ok(Ended::Completed),
+            TaskStatus::Completed => return Ok(Ended::Completed(Box::new(view))),
             TaskStatus::Failed => {
                 let why = if words.is_empty() { "claimed after its deadline" } else { &words };
                 return Ok(Ended::Failed(why.to_owned()));

@@ -6,6 +6,7 @@ pub(crate) mod claim;
 pub(crate) mod deal;
 pub(crate) mod fetch;
 pub(crate) mod follow;
+pub(crate) mod keeper;
 pub(crate) mod order;
 pub(crate) mod orderbook;
 mod place;

@@ -2,9 +2,10 @@
 
 mod wish;
 
-use super::deal::{find, tasks};
+use super::deal::tasks;
 use super::fetch::{self, Fetched, Reader};
 use super::follow::{Ended, until_ended};
+use super::keeper::Keeper;
 use super::order::sign::{parse_tag, sign_order};
 use super::{place, select};
 use crate::address;
@@ -154,7 +155,9 @@ impl Bought {
         market: &Market,
         args: &RunArgs,
     ) -> Result<(), Failure> {
-        let (deal, _) = find(chain, self.id).await?;
+        let keeper = Keeper { context, chain, wallet: &self.wallet, deal: self.id };
+        let told = "no longer following; the tasks go on";
+        let deal = unless_stopped(keeper.find(), told).await?;
         let mut answer = RunAnswer {
             deal: self.id,
             transaction: self.transaction,
@@ -168,10 +171,9 @@ impl Bought {
         context.output.note(&format!("deal {}: {} tasks", self.id, answer.tasks.len()));
         // A market that is away hides where the pool is; the chain tells how the tasks end.
         let pool = Pool::find(context, market, deal.workerpool.pointer).await;
-        let told = "no longer following; the tasks go on";
         let following =
             follow(context, chain, pool.as_ref().ok().cloned().flatten(), &answer.tasks);
-        let ended = unless_stopped(following, told).await?;
+        let ended = unless_stopped(keeper.keep_while(following), told).await?;
         if !deal.beneficiary.is_zero() && deal.beneficiary != deal.requester {
             context.output.note("only the beneficiary can fetch the results");
             context.output.answer(&answer)?;
@@ -206,9 +208,9 @@ async fn collect(
     let mut failure = None;
     for (task, ended) in ended {
         match ended {
-            Ended::Completed => {
+            Ended::Completed(view) => {
                 let folder = folder(output, task, &answer.tasks);
-                match fetch::result(chain, reader, task, &folder).await {
+                match fetch::completed(chain, reader, task, *view, &folder).await {
                     Ok(fetched) => answer.results.push(fetched),
                     Err(stop @ Failure::Cancelled(_)) => return failure.or(Some(stop)),
                     Err(why) => failure = failure.or(Some(why)),
