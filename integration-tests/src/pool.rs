@@ -5,6 +5,7 @@ use crate::images::Registry;
 use crate::process::{Process, free_port, wait_for};
 use crate::world::{Answer, Party, World};
 use anyhow::{Context, Result, bail};
+use poco_core::TaskId;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -140,6 +141,14 @@ impl Pool {
         world.poco(Party::Scheduler, &[&market[..], &pool, &terms].concat())?.json()?;
         Ok(())
     }
+}
+
+/// How many containers of a task have ended on a worker.
+#[must_use]
+pub fn runs_of(worker: &Process, task: TaskId) -> usize {
+    let task = task.to_string();
+    let is_end = |line: &&str| line.contains("the container ended") && line.contains(&task);
+    worker.output().lines().filter(is_end).count()
 }
 
 /// Starts a pool's scheduler and waits until it answers.
