@@ -1,7 +1,7 @@
 //! A chain of our own: anvil, with what tests do to chains.
 
 use crate::process::{Process, free_port, wait_for};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,13 +92,59 @@ impl Anvil {
         Ok(())
     }
 
-    /// Replaces the last `depth` blocks by others without their transactions.
+    /// Replaces the last `depth` blocks by others without their transactions, which are nowhere
+    /// then: nobody but their senders brings them back.
     ///
     /// # Errors
     /// Where anvil refuses.
     pub async fn reorg(&self, depth: u64) -> Result<()> {
         self.call("anvil_reorg", json!([depth, []])).await?;
         Ok(())
+    }
+
+    /// Replaces the last `depth` blocks by others, the last of which has all their transactions.
+    ///
+    /// # Errors
+    /// Where anvil refuses.
+    pub async fn reorg_moving(&self, depth: u64) -> Result<()> {
+        let head = self.height().await?;
+        let last = depth.checked_sub(1).context("a reorg has a depth")?;
+        let mut moved = Vec::new();
+        for number in (head + 1).saturating_sub(depth)..=head {
+            let number = format!("{number:#x}");
+            let block = self.call("eth_getBlockByNumber", json!([number, false])).await?;
+            for hash in block["transactions"].as_array().into_iter().flatten() {
+                moved.push((self.call("eth_getRawTransactionByHash", json!([hash])).await?, last));
+            }
+        }
+        ensure!(!moved.is_empty(), "nothing to move in the last {depth} blocks");
+        self.call("anvil_reorg", json!([depth, moved])).await?;
+        Ok(())
+    }
+
+    /// The number of the latest block.
+    ///
+    /// # Errors
+    /// Where anvil does not answer.
+    pub async fn height(&self) -> Result<u64> {
+        quantity(&self.call("eth_blockNumber", json!([])).await?)
+    }
+
+    /// Whether each transaction is mined at once, or waits for [`Anvil::mine`].
+    ///
+    /// # Errors
+    /// Where anvil does not answer.
+    pub async fn set_automine(&self, is_on: bool) -> Result<()> {
+        self.call("evm_setAutomine", json!([is_on])).await?;
+        Ok(())
+    }
+
+    /// How many transactions could be mined now.
+    ///
+    /// # Errors
+    /// Where anvil does not answer.
+    pub async fn waiting(&self) -> Result<u64> {
+        quantity(&self.call("txpool_status", json!([])).await?["pending"])
     }
 
     /// Sends a transaction as it is, from an account whose key the chain holds itself; its receipt.
@@ -127,6 +173,12 @@ impl Anvil {
         }
         answer.get("result").cloned().with_context(|| format!("{method}: no result in {answer}"))
     }
+}
+
+fn quantity(value: &Value) -> Result<u64> {
+    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
+    let digits = digits.with_context(|| format!("{value} is no quantity"))?;
+    Ok(u64::from_str_radix(digits, 16)?)
 }
 
 /// The program itself: npm's `.bin/anvil` is a script around it, and ending that would leave the
