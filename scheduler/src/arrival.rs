@@ -1,12 +1,13 @@
 //! What comes to the loop, through its one bounded queue.
 
 use crate::sessions::Session;
+use crate::watchers::Watched;
 use poco_chain::Cursor;
 use poco_core::{Address, B256, TaskId};
 use poco_scheduler_core::{
     Input, Login, ReportBody, Stats, StoredResult, TaskReport, UploadRefusal, UploadTerms,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// Arrivals that wait; who brings more waits too.
 pub(crate) const QUEUE_LEN: usize = 1024;
@@ -32,8 +33,8 @@ pub(crate) enum Arrival {
     Stored { task: TaskId, result: StoredResult, reply: oneshot::Sender<Result<(), UploadRefusal>> },
     /// Somebody wants to see a task.
     TaskAsked { task: TaskId, reply: oneshot::Sender<Option<TaskReport>> },
-    /// Somebody wants to see a task at each change.
-    WatchAsked { task: TaskId, reply: oneshot::Sender<Option<watch::Receiver<TaskReport>>> },
+    /// Somebody wants to see a task at each change; `None` where the core does not hold it.
+    WatchAsked { task: TaskId, reply: oneshot::Sender<Option<Watched>> },
     /// Somebody wants the numbers.
     StatsAsked { reply: oneshot::Sender<Stats> },
 }

@@ -138,7 +138,7 @@ impl EventLoop {
             }
             Arrival::WatchAsked { task, reply } => {
                 let report = self.core.task_report(task);
-                let watch = report.and_then(|report| self.effects.watchers.watch(task, report));
+                let watch = report.map(|report| self.effects.watchers.watch(task, report));
                 let _ = reply.send(watch);
             }
             Arrival::StatsAsked { reply } => {

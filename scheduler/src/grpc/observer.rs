@@ -3,6 +3,7 @@
 use super::Context;
 use crate::arrival::Arrival;
 use crate::translate;
+use crate::watchers::Watched;
 use futures::StreamExt as _;
 use poco_core::TaskId;
 use poco_proto::v1::observer_server::Observer;
@@ -58,11 +59,18 @@ impl Observer for Service {
         request: Request<GetTaskRequest>,
     ) -> Result<Response<Self::WatchTaskStream>, Status> {
         let task = task_of(request)?;
-        let watch = ask(&self.context, |reply| Arrival::WatchAsked { task, reply }).await?;
-        let Some(watch) = watch else {
+        // One question: between two, a task that was not known yet could become so, and whoever
+        // wanted to follow it would be shown one report and sent away.
+        let watched = ask(&self.context, |reply| Arrival::WatchAsked { task, reply }).await?;
+        let once = |report: &Shown| {
+            let report = translate::task_shown(report);
+            Ok(Response::new(futures::stream::iter([Ok(report)]).boxed()))
+        };
+        let watch = match watched {
+            Some(Watched::Changes(watch)) => watch,
+            Some(Watched::Once(report)) => return once(&report),
             // Ended and retired: there is one report, and nothing will change.
-            let report = translate::task_shown(&find(&self.context, task).await?);
-            return Ok(Response::new(futures::stream::iter([Ok(report)]).boxed()));
+            None => return once(&retired(&self.context, task).await?),
         };
         let (sender, reports) = mpsc::channel(WATCH_LEN);
         tokio::spawn(show(watch, sender, self.context.stop.clone()));
@@ -107,9 +115,14 @@ fn task_of(request: Request<GetTaskRequest>) -> Result<TaskId, Status> {
 /// `not_found`, or `unavailable` while the process stops.
 pub(crate) async fn find(context: &Context, task: TaskId) -> Result<Shown, Status> {
     let live = ask(context, |reply| Arrival::TaskAsked { task, reply }).await?;
-    if let Some(report) = live {
-        return Ok(report);
+    match live {
+        Some(report) => Ok(report),
+        None => retired(context, task).await,
     }
+}
+
+/// The last report of a task that was forgotten in the core.
+async fn retired(context: &Context, task: TaskId) -> Result<Shown, Status> {
     let store = context.store.clone();
     let retired = tokio::task::spawn_blocking(move || store.retired(task)).await;
     match retired {

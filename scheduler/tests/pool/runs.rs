@@ -196,3 +196,16 @@ async fn a_login_is_answered_before_anything_else_is_said() {
         assert!(matches!(answer, Some(Heard::Welcome(_))), "{answer:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asked_before_a_task_was_known_sees_its_end() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
+    Worker::spawn(&chain, process.url(), Arc::new(Output::make("a result"))).await;
+    let id = task(chain.order(1, 1, Address::ZERO).await);
+    // Many at once, so that some of them ask just when the task becomes known.
+    let watchers = (0..32).map(|_| process.watched(id));
+    for last in futures::future::join_all(watchers).await {
+        assert_eq!(last.status(), poco_proto::v1::TaskStatus::Completed, "{last:?}");
+    }
+}

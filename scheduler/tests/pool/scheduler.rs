@@ -127,6 +127,23 @@ impl Process {
         client.get_pool(GetPoolRequest {}).await.unwrap().into_inner()
     }
 
+    /// The last report of a task that is watched from before the scheduler knows it to its end.
+    pub(crate) async fn watched(&self, task: TaskId) -> TaskReport {
+        let mut client = ObserverClient::connect(self.url()).await.unwrap();
+        let mut reports = loop {
+            let request = GetTaskRequest { task: task.0.to_vec() };
+            match client.watch_task(request).await {
+                Ok(reports) => break reports.into_inner(),
+                Err(status) => assert_eq!(status.code(), tonic::Code::NotFound, "{status}"),
+            }
+        };
+        let mut last = None;
+        while let Some(report) = reports.message().await.unwrap() {
+            last = Some(report);
+        }
+        last.expect("a stream begins with a report")
+    }
+
     pub(crate) async fn task(&self, task: TaskId) -> Option<TaskReport> {
         let mut client = ObserverClient::connect(self.url()).await.ok()?;
         let request = GetTaskRequest { task: task.0.to_vec() };
