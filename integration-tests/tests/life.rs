@@ -1,18 +1,18 @@
 //! The life of a task on real parts: chain, market, scheduler, workers, containers.
 
 use anyhow::{Context, Result};
-use poco_chain::{Chain, FileLedger, Sender, SenderSettings, Transaction};
+use poco_chain::{FileLedger, Sender, SenderSettings, Transaction};
 use poco_core::call::Contribution;
-use poco_core::payout::{Ballot, Payout, Share, finalize};
-use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
+use poco_core::payout::Share;
+use poco_core::task::TaskStatus;
 use poco_core::{
     Address, Amount, B256, Bytes, Call, ResultDigest, ResultHash, ResultSeal, TaskId, U256,
 };
+use poco_integration_tests::payments::{Balances, Settled, settled};
 use poco_integration_tests::pool::{Plan, Pool};
 use poco_integration_tests::process::wait_for;
 use poco_integration_tests::villain::Villain;
 use poco_integration_tests::world::{Party, World, wallet};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ async fn three_workers_at_trust_5_agree_and_are_paid_to_the_nano_rlc() -> Result
     let task = answer["tasks"][0].as_str().context("a task")?.parse()?;
     assert!(output.join("result.txt").exists());
 
-    let (view, payout) = settled(&chain, task).await?;
+    let Settled { view, payout } = settled(&chain, task, Amount::ZERO).await?;
     assert_eq!(view.contributors.len(), 3, "three fresh workers reach trust 5");
     for (worker, share) in &payout.workers {
         assert!(matches!(share, Share::Proved { .. }), "{worker} was right");
         assert_eq!(chain.score(*worker).await?, U256::ONE);
     }
-    before.assert_paid(&chain, &payout).await
+    before.assert_paid(&chain, &[payout]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,63 +79,12 @@ async fn a_worker_that_lies_is_outvoted_and_its_stake_is_shared_out() -> Result<
     .await
     .with_context(|| pool.scheduler.tail(60))?;
 
-    let (view, payout) = settled(&chain, task).await?;
+    let Settled { view, payout } = settled(&chain, task, Amount::ZERO).await?;
     assert_eq!(view.contributors.len(), 5, "four must agree where one lies");
     for (worker, share) in &payout.workers {
         let is_liar = *worker == liar.address();
         assert_eq!(matches!(share, Share::Faulty { .. }), is_liar, "{worker}: {share:?}");
     }
     assert_eq!(chain.score(liar.address()).await?, U256::ZERO);
-    before.assert_paid(&chain, &payout).await
-}
-
-/// Free stakes before a task.
-struct Balances {
-    free: BTreeMap<Address, Amount>,
-    scheduler: Address,
-}
-
-impl Balances {
-    async fn read(chain: &Chain, workers: usize) -> Result<Self> {
-        let scheduler = wallet(Party::Scheduler)?.address();
-        let mut free = BTreeMap::from([(scheduler, chain.account(scheduler).await?.free)]);
-        for number in 0..workers {
-            let worker = wallet(Party::Worker(number))?.address();
-            free.insert(worker, chain.account(worker).await?.free);
-        }
-        Ok(Self { free, scheduler })
-    }
-
-    /// Everybody has what the rules give, to the nRLC, and nothing is locked any more.
-    async fn assert_paid(&self, chain: &Chain, payout: &Payout) -> Result<()> {
-        for (worker, share) in &payout.workers {
-            let before = self.free[worker];
-            let expected = match share {
-                Share::Proved { reward, .. } => before.checked_add(*reward),
-                Share::Faulty { stake } => before.checked_sub(*stake),
-            };
-            let after = chain.account(*worker).await?;
-            assert_eq!(Some(after.free), expected, "{worker}: {share:?}");
-            assert_eq!(after.locked, Amount::ZERO, "{worker}");
-        }
-        let after = chain.account(self.scheduler).await?;
-        let expected = self.free[&self.scheduler].checked_add(payout.scheduler);
-        assert_eq!(Some(after.free), expected, "the pool's owner");
-        Ok(())
-    }
-}
-
-/// A completed task, and what the rules pay for its contributions.
-async fn settled(chain: &Chain, task: TaskId) -> Result<(TaskView, Payout)> {
-    let view = chain.task(task).await?;
-    let deal = chain.deal(view.deal).await?.context("the deal")?;
-    let mut ballots = Vec::new();
-    for worker in &view.contributors {
-        let contribution = chain.contribution(task, *worker).await?;
-        let is_proved = contribution.status == ContributionStatus::Proved;
-        let log_weight = contribution.weight.to::<u64>();
-        ballots.push(Ballot { worker: *worker, is_proved, log_weight });
-    }
-    let payout = finalize(&deal, Amount::ZERO, &ballots)?;
-    Ok((view, payout))
+    before.assert_paid(&chain, &[payout]).await
 }
