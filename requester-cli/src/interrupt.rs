@@ -10,10 +10,12 @@ pub(crate) async fn unless_stopped<T>(
     work: impl Future<Output = Result<T, Failure>>,
     told: &str,
 ) -> Result<T, Failure> {
+    // Listened for before the work begins: what comes in between would end the process at once.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::from)?;
     tokio::select! {
         done = work => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Cancelled(told.to_owned())),
+        _ = interrupt.recv() => Err(Failure::Cancelled(told.to_owned())),
         _ = terminate.recv() => Err(Failure::Cancelled(told.to_owned())),
     }
 }

@@ -11,6 +11,7 @@ use poco_proto::v1::observer_client::ObserverClient;
 use poco_proto::v1::{GetTaskRequest, TaskReport};
 use std::path::Path;
 use std::time::Duration;
+use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use tonic::transport::{Channel, Endpoint};
 use url::Url;
@@ -89,7 +90,7 @@ impl Pool {
         &self,
         location: &str,
         authorization: Option<&str>,
-        file: &Path,
+        file: &NamedTempFile,
     ) -> Result<(), Failure> {
         let base = self.url.as_str().trim_end_matches('/');
         let url = format!("{base}{location}");
@@ -116,7 +117,10 @@ impl Pool {
             }
             status => return Err(self.unreachable(&format!("it answers {status}"))),
         }
-        let mut out = tokio::fs::File::create(file).await.with_context(|| cannot_write(file))?;
+        let file_path = file.path();
+        // By its handle: a write that is under way when the file is removed must not make it anew.
+        let open = file.reopen().with_context(|| cannot_write(file_path))?;
+        let mut out = tokio::fs::File::from_std(open);
         let mut left = DOWNLOAD_BYTES_MAX;
         let mut body = response.bytes_stream();
         while let Some(part) = body.next().await {
@@ -127,9 +131,9 @@ impl Pool {
                 )));
             };
             left = rest;
-            out.write_all(&part).await.with_context(|| cannot_write(file))?;
+            out.write_all(&part).await.with_context(|| cannot_write(file_path))?;
         }
-        out.sync_all().await.with_context(|| cannot_write(file))?;
+        out.sync_all().await.with_context(|| cannot_write(file_path))?;
         Ok(())
     }
 

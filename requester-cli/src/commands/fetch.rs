@@ -85,6 +85,12 @@ async fn fetch(
     folder: &Path,
 ) -> Result<Fetched, Failure> {
     let location = ready(task, &view)?;
+    // Whoever wrote it into the contract must not choose where the request goes.
+    let named = Cid::from_location(&location).map_err(|error| {
+        Failure::Mismatch(format!(
+            "the chain names {location:?} as the place of the result, where none can be: {error}; only the pool's owner knows where it is"
+        ))
+    })?;
     let parent = place::refuse_taken(folder)?;
     // Declared before what lies in them, so that they are removed after it.
     let _parents = place::Parents::make(&parent)?;
@@ -94,11 +100,11 @@ async fn fetch(
         Some(wallet) => Some(authorize(chain, &reader.pool, wallet, task).await?),
         None => None,
     };
-    reader.pool.download(&location, authorization.as_deref(), zip.path()).await?;
+    let place = format!("/ipfs/{named}");
+    reader.pool.download(&place, authorization.as_deref(), &zip).await?;
     let path = zip.path().to_owned();
     let target = folder.to_owned();
-    let named = location.clone();
-    let unpacked = tokio::task::spawn_blocking(move || open(&path, &named, &view, &target))
+    let unpacked = tokio::task::spawn_blocking(move || open(&path, named, &view, &target))
         .await
         .map_err(anyhow::Error::from)??;
     Ok(Fetched {
@@ -132,7 +138,7 @@ fn ready(task: TaskId, view: &TaskView) -> Result<String, Failure> {
 /// Checks the zip against the chain, then unpacks it.
 fn open(
     zip: &Path,
-    location: &str,
+    named: Cid,
     view: &TaskView,
     folder: &Path,
 ) -> Result<(ResultDigest, unpack::Unpacked), Failure> {
@@ -141,7 +147,6 @@ fn open(
             "{what}; nothing was unpacked. The pool serves something else than it was paid for: try again, or another server with --pool-url"
         ))
     };
-    let named = Cid::from_location(location).map_err(|error| mismatch(error.to_string()))?;
     let cid = cid_of_file(zip).context("cannot read the download")?;
     if cid != named {
         return Err(mismatch(format!("the download is {cid}, the chain names {named}")));
