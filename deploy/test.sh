@@ -35,17 +35,38 @@ contracts() {
     && npm run --silent check-interface && npm run --silent check-reference
 }
 
-pure=(-p poco-core -p poco-scheduler-core -p poco-worker-core -p poco-chain-core)
+# targets WHICH: `--test NAME` for the test programs of the integration tests, or of all others. Parts
+# are chosen by program and never by package: with other packages cargo chooses other features, and
+# compiles most dependencies again.
+targets() {
+  cargo metadata --no-deps --format-version 1 | node -e '
+    const { packages } = JSON.parse(require("fs").readFileSync(0));
+    const names = (chosen) => new Set(
+      chosen.flatMap(({ targets }) => targets.filter(({ kind }) => kind[0] === "test"))
+        .map(({ name }) => name));
+    const isIntegration = ({ name }) => name === "poco-integration-tests";
+    const integration = names(packages.filter(isIntegration));
+    const others = names(packages.filter((one) => !isIntegration(one)));
+    const twice = [...integration].filter((name) => others.has(name));
+    if (twice.length > 0) throw new Error(`test programs of the same name: ${twice}`);
+    const chosen = process.argv[1] === "integration" ? integration : others;
+    console.log([...chosen].map((name) => `--test ${name}`).join(" "));' "$1"
+}
+
+tests() { cargo test --workspace --all-features "$@"; }
 
 part format cargo fmt --all --check
 part lints cargo clippy --workspace --all-targets --all-features -- -D warnings
 part licences deploy/deny.sh
-part pure cargo test --all-features "${pure[@]}"
 part contracts contracts
+part build tests --no-run
 part binaries cargo build --workspace --bins
-part crates cargo test -p poco-proto -p poco-result -p poco-sandbox -p poco-chain -p poco-apps \
-  -p poco-scheduler -p poco-worker -p poco-market -p poco
-part integration cargo test -p poco-integration-tests -- --test-threads 2
+part unit tests --lib --bins
+part documents tests --doc
+# shellcheck disable=SC2046 # one word each
+part crates tests $(targets others)
+# shellcheck disable=SC2046 # one word each
+part integration tests $(targets integration) -- --test-threads 2
 
 if [ ${#failed_parts[@]} -gt 0 ]; then
   printf 'failed: %s\n' "${failed_parts[*]}"
