@@ -4,6 +4,8 @@ SHELL := /bin/bash
 
 ifeq ($(CI),true)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/poco-target
+# Nothing is built twice in a fresh clone, and what incremental builds need fills the disk.
+export CARGO_INCREMENTAL ?= 0
 endif
 
 .PHONY: help setup build devnet up down demo test bench lint clean
