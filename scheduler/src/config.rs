@@ -2,6 +2,7 @@
 
 use crate::cli::Flags;
 use poco_chain::config::{ConfigProblems, layered};
+use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, ChainSettings, SenderSettings};
 use poco_core::Address;
 use poco_scheduler_core::Settings;
@@ -68,18 +69,6 @@ pub(crate) enum LogFormat {
     Text,
     /// For programs: one JSON object a line.
     Json,
-}
-
-/// Where the wallet is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct KeystoreConfig {
-    /// An Ethereum V3 file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<PathBuf>,
-    /// A file whose first line is its password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// What is left after checking: nothing in it can be wrong by itself.

@@ -11,7 +11,6 @@ mod event_loop;
 mod follow;
 mod grpc;
 mod http;
-mod keys;
 mod logs;
 mod meters;
 mod points;
@@ -60,6 +59,6 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     let checked = config.check()?;
     logs::start(&checked.config)?;
     failpoint::arm(points::POINTS)?;
-    let wallet = keys::open(&checked.config.keystore, flags.password_fd)?;
+    let wallet = checked.config.keystore.open(flags.password_fd)?;
     scheduler::run(checked, wallet, signals::stop()?).await
 }

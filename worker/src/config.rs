@@ -1,6 +1,7 @@
 //! What the operator chooses: one TOML file, under flags and variables, checked all at once.
 
 use poco_chain::config::ConfigProblems;
+use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, SenderSettings};
 use poco_core::tag::NAMED_BITS;
 use poco_core::{Address, Amount, Tag};
@@ -61,18 +62,6 @@ pub(crate) enum LogFormat {
     Text,
     /// For programs: one JSON object a line.
     Json,
-}
-
-/// Where the wallet is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct KeystoreConfig {
-    /// An Ethereum V3 file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<PathBuf>,
-    /// A file whose first line is its password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// What happens with the wallet's tokens.

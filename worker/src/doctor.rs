@@ -8,7 +8,7 @@ mod pool;
 
 use crate::cli::Cli;
 use crate::config::Checked;
-use crate::{keys, output};
+use crate::output;
 use poco_chain::Wallet;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -96,7 +96,7 @@ async fn checks(cli: &Cli) -> Vec<Check> {
         checks.push(Check::ok("config", "complete"));
     }
     checks.extend(machine::checks(&config).await);
-    let wallet = match keys::open(&config.keystore, cli.options.password_fd) {
+    let wallet = match config.keystore.open(cli.options.password_fd) {
         Ok(wallet) => {
             checks.push(Check::ok("keystore", format!("wallet {}", wallet.address())));
             Some(wallet)

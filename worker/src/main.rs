@@ -13,7 +13,6 @@ mod event_loop;
 mod follow;
 mod http;
 mod journal;
-mod keys;
 mod link;
 mod logs;
 mod output;
@@ -48,7 +47,7 @@ async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     failpoint::arm(points::POINTS)?;
     // Before the keystore is opened, which takes a second: a stop in between ends as well.
     let stop = signals::stop()?;
-    let wallet = keys::open(&checked.config.keystore, cli.options.password_fd)?;
+    let wallet = checked.config.keystore.open(cli.options.password_fd)?;
     worker::run(checked, wallet, stop).await?;
     Ok(ExitCode::SUCCESS)
 }

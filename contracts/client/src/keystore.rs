@@ -11,9 +11,11 @@
 //! opened; and it needs older `scrypt`, `pbkdf2`, `uuid` and `thiserror`.
 
 mod cipher;
+mod config;
 mod format;
 
 pub use cipher::KdfCost;
+pub use config::KeystoreConfig;
 
 use crate::file;
 use crate::wallet::Wallet;
