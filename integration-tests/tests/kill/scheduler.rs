@@ -39,7 +39,7 @@ const SWEEP: [&str; 6] = [
     "scheduler.sweep.after",
 ];
 /// Deaths in one task.
-const CHAIN: usize = 5;
+const CHAIN: usize = 7;
 /// The worker that lies and is silent.
 const VILLAIN: usize = WORKERS + 1;
 /// From a consensus until a reveal comes too late, with a second to spare: 2 T of category XS.

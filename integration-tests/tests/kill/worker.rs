@@ -23,7 +23,7 @@ const LOGIN: [&str; 1] = ["worker.login"];
 /// Here a start finds something left behind.
 const LEAVES_A_RUN: &str = "worker.discard.before";
 /// Deaths of one worker in one task.
-const CHAIN: usize = 3;
+const CHAIN: usize = 4;
 /// From a deal until its tasks may be claimed, with a second to spare: 10 T of category XS.
 const CLAIM_SECONDS: u64 = 3_001;
 
