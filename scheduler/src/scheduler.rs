@@ -11,13 +11,15 @@ use crate::results::Results;
 use crate::store::{Identity, Store};
 use crate::{grpc, http};
 use anyhow::{Context as _, ensure};
+use axum::serve::{Listener, ListenerExt as _};
 use poco_chain::{Chain, Cursor, EventStream, Interest, Sender, Wallet};
 use poco_core::U256;
 use poco_scheduler_core::{Core, Head, Input, Moment};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -180,8 +182,33 @@ fn empty(folder: &Path) -> anyhow::Result<()> {
 async fn serve(listener: TcpListener, context: grpc::Context) {
     let stop = context.stop.clone();
     let routes = grpc::routes(&context).merge(http::routes(&context));
-    let server = axum::serve(listener, routes);
+    let server = axum::serve(prompt(listener), routes);
     if let Err(error) = server.with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "the server failed");
+    }
+}
+
+/// Sends what is written at once. A command to a worker often follows an acknowledgement; the system
+/// would hold it back until the worker's side has confirmed that, up to 40 ms later.
+fn prompt(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection sends late");
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_send_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut listener = prompt(listener);
+        let (_ours, (theirs, _)) =
+            tokio::join!(async { TcpStream::connect(address).await.unwrap() }, listener.accept());
+        assert!(theirs.nodelay().unwrap());
     }
 }
