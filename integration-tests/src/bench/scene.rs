@@ -23,6 +23,8 @@ const FILES_MAX: Duration = Duration::from_secs(20);
 /// How often containers are looked for to be removed: one may have been under way while its worker
 /// was ended.
 const REMOVALS_MAX: usize = 5;
+/// The trust on offer: more than three workers reach who have done all tasks of a bench.
+const TRUST_MAX: &str = "10000";
 /// Length of the requests' parameters: that of the request in which the reference's gas was measured.
 const PARAMS_BYTES: usize = 124;
 
@@ -127,7 +129,7 @@ impl Scene {
         let single = ["--volume", "1", "--publish"];
         let app = ["app", &self.pool.app, "--price", "0.1RLC"];
         let dataset = ["dataset", &self.dataset, "--price", "0.01RLC"];
-        let pool = ["workerpool", &self.pool.workerpool, "--price", "1RLC", "--trust", "100"];
+        let pool = ["workerpool", &self.pool.workerpool, "--price", "1RLC", "--trust", TRUST_MAX];
         for _ in 0..count {
             for (party, words) in [
                 (Party::Provider, &app[..]),
