@@ -275,11 +275,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path(), &owner()).unwrap();
         let second = Journal::open(folder.path(), &owner()).err().unwrap();
-        assert!(second.to_string().contains("another poco-worker"), "{second}");
+        assert!(second.to_string().contains("in use by another process"), "{second}");
         drop(journal);
         let other = Owner { worker: Address::ZERO, ..owner() };
         let refused = Journal::open(folder.path(), &other).err().unwrap();
-        assert!(refused.to_string().contains("another data_dir"), "{refused}");
+        assert!(refused.to_string().contains("another --data-dir"), "{refused}");
     }
 
     #[test]
