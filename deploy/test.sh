@@ -53,7 +53,7 @@ targets() {
     console.log([...chosen].map((name) => `--test ${name}`).join(" "));' "$1"
 }
 
-tests() { cargo test --workspace --all-features "$@"; }
+tests() { cargo test --workspace --all-features --no-fail-fast "$@"; }
 
 part format cargo fmt --all --check
 part lints cargo clippy --workspace --all-targets --all-features -- -D warnings

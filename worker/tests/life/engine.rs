@@ -1,9 +1,11 @@
 //! An app image made of busybox, served by a registry of this machine, and a look at containers.
 
 use poco_core::{B256, TaskId};
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// The label by which leftovers of these tests are found.
@@ -43,6 +45,7 @@ pub(crate) async fn app(name: &str) -> Option<App> {
 }
 
 fn make(name: &str) -> App {
+    starts();
     let folder = tempfile::tempdir().unwrap();
     let (registry, address) = registry(&folder);
     let multiaddr = format!("{address}/{name}:latest");
@@ -96,13 +99,29 @@ fn registry(folder: &TempDir) -> (Child, String) {
 
 /// How often containers of a task were started.
 pub(crate) fn starts_of(task: TaskId) -> usize {
-    let filter = format!("label=poco.task={task}");
-    // Given without its fraction, the present second would be cut off.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-    let until = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
-    let args = ["events", "--since", "1h", "--until", &until, "--filter", "event=start"];
-    let args = [&args[..], &["--filter", &filter]].concat();
-    docker(&args).expect("the engine tells its events").lines().count()
+    let file = starts();
+    let length = file.metadata().expect("an open file").len();
+    let mut bytes = vec![0; usize::try_from(length).expect("it is small")];
+    file.read_exact_at(&mut bytes, 0).expect("it only grows");
+    let task = task.to_string();
+    String::from_utf8_lossy(&bytes).lines().filter(|line| *line == task).count()
+}
+
+/// The task of every container started since this program began, a line each. The engine itself keeps
+/// few events, so they are written down as they come.
+fn starts() -> &'static File {
+    static STARTS: OnceLock<(File, Child)> = OnceLock::new();
+    let listen = || {
+        let file = tempfile::tempfile().expect("there is room for a small file");
+        // The listener ends when its standard input does, at the end of this program.
+        let listener = "docker events --filter event=start --filter label=poco.task \
+            --format '{{index .Actor.Attributes \"poco.task\"}}' & cat; kill $!";
+        let mut listening = Command::new("sh");
+        listening.args(["-c", listener]).stdin(Stdio::piped());
+        let stdout = file.try_clone().expect("an open file");
+        (file, listening.stdout(stdout).spawn().expect("there is a shell"))
+    };
+    &STARTS.get_or_init(listen).0
 }
 
 /// Whether a container of a task runs.
