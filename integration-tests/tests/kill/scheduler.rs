@@ -232,6 +232,10 @@ async fn taken_back(fleet: &mut Fleet) -> Result<()> {
     let both = [first, second];
     let contributors = fleet.until_all_paid(&both).await?;
     let starts: usize = both.iter().map(|one| fleet.containers.starts_of(one.task)).sum();
-    assert_eq!(starts, contributors.len(), "no run was repeated");
+    // Either task raises the scores of those who may be at work on the other, which then needs fewer.
+    assert!(starts >= contributors.len(), "{starts} runs, {contributors:?}");
+    for one in &both {
+        assert!(!fleet.containers.is_repeated(one.task), "no worker ran it twice");
+    }
     Ok(())
 }
