@@ -94,7 +94,10 @@ struct Live {
     is_fresh: bool,
     rejections: u32,
     wants_bump: bool,
-    last_sent: Option<LastSent>,
+    /// When the newest attempt was sent first: since then blocks leave it out.
+    first_sent: Option<Sending>,
+    /// When it was sent last, by which it is sent again.
+    last_sent: Option<Sending>,
     /// Since when the nonce is used without a receipt, and how often that was seen.
     missing: Option<(u64, u32)>,
     /// The block it was mined in is not the chain's any more: ask for receipts again.
@@ -103,7 +106,7 @@ struct Live {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct LastSent {
+struct Sending {
     at_millis: u64,
     head: u64,
 }
@@ -167,6 +170,7 @@ impl Ledger {
     pub fn add_attempt(&mut self, nonce: u64, attempt: Attempt) {
         if let Some(live) = self.entries.get_mut(&nonce) {
             live.wants_bump = false;
+            live.first_sent = None;
             live.entry.attempts.push(attempt);
         }
     }
@@ -175,7 +179,9 @@ impl Ledger {
     pub fn on_sent(&mut self, nonce: u64, now_millis: u64, head: u64, sent: &Sent) -> Verdict {
         let is_highest = self.entries.keys().next_back() == Some(&nonce);
         let Some(live) = self.entries.get_mut(&nonce) else { return Verdict::Kept };
-        live.last_sent = Some(LastSent { at_millis: now_millis, head });
+        let sending = Sending { at_millis: now_millis, head };
+        live.first_sent.get_or_insert(sending);
+        live.last_sent = Some(sending);
         let gives_up = match sent {
             Sent::Accepted | Sent::Unknown => {
                 live.is_fresh = false;
@@ -230,6 +236,7 @@ impl Live {
             is_fresh: true,
             rejections: 0,
             wants_bump: false,
+            first_sent: None,
             last_sent: None,
             missing: None,
             is_doubted: false,

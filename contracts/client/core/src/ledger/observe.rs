@@ -1,6 +1,6 @@
 //! What follows from a look at the chain.
 
-use super::{ATTEMPTS_MAX, Entry, Ledger, Live, Policy, State};
+use super::{ATTEMPTS_MAX, Entry, Ledger, Live, Policy, Sending, State};
 use crate::fees::{Fees, Market};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -211,6 +211,12 @@ struct Look<'a> {
     is_lowest: bool,
 }
 
+impl Look<'_> {
+    const fn waited_millis(&self, sending: Sending) -> u64 {
+        self.now_millis.saturating_sub(sending.at_millis)
+    }
+}
+
 impl Live {
     fn look_for(&mut self, look: Look<'_>, actions: &mut Vec<Action>) {
         let nonce = self.entry.nonce;
@@ -232,18 +238,19 @@ impl Live {
             actions.push(Action::Resend { nonce });
             return;
         };
-        let waited_millis = look.now_millis.saturating_sub(last.at_millis);
-        let blocks = look.seen.head.saturating_sub(last.head);
-        if let Some(fees) = self.higher_fees(look, waited_millis, blocks) {
+        if let Some(fees) = self.higher_fees(look) {
             actions.push(Action::Replace { nonce, fees });
-        } else if waited_millis >= look.policy.resend_millis {
+        } else if look.waited_millis(last) >= look.policy.resend_millis {
             actions.push(Action::Resend { nonce });
         }
     }
 
     /// Higher fees, where low ones are what keeps the transaction out.
-    fn higher_fees(&self, look: Look<'_>, waited_millis: u64, blocks: u64) -> Option<Fees> {
+    fn higher_fees(&self, look: Look<'_>) -> Option<Fees> {
         let fees = self.entry.attempts.last()?.fees;
+        let first = self.first_sent?;
+        let waited_millis = look.waited_millis(first);
+        let blocks = look.seen.head.saturating_sub(first.head);
         let is_left_out = blocks >= BLOCKS_BEFORE_BUMP
             && (waited_millis >= look.policy.bump_millis
                 || !fees.covers(look.seen.market.base_fee_wei));
@@ -270,6 +277,7 @@ impl Live {
                 None if self.is_doubted => {
                     self.is_doubted = false;
                     self.is_reported = false;
+                    self.first_sent = None;
                     self.last_sent = None;
                     self.entry.state = State::Pending;
                     actions.extend([Action::Save { nonce }, Action::Resend { nonce }]);

@@ -115,6 +115,28 @@ fn a_fee_is_raised_only_when_blocks_pass_it_by() {
 }
 
 #[test]
+fn sending_again_does_not_put_off_the_higher_fee() {
+    let mut ledger = ledger_with_one();
+    ledger.on_sent(4, 0, 10, &Sent::Accepted);
+    let mut resends = 0;
+    for second in 1..=3 {
+        let (now, head) = (second * POLICY.resend_millis, 10 + second);
+        match ledger.observe(now, &seen(head, 4))[..] {
+            [Action::Resend { nonce: 4 }] => {
+                resends += 1;
+                ledger.on_sent(4, now, head, &Sent::Accepted);
+            }
+            [Action::Replace { nonce: 4, .. }] => {
+                assert_eq!((now, resends), (POLICY.bump_millis, 2));
+                return;
+            }
+            ref other => panic!("{other:?}"),
+        }
+    }
+    panic!("three blocks went by and the fee stayed");
+}
+
+#[test]
 fn only_the_first_in_line_is_raised_and_never_above_the_cap() {
     let mut ledger = ledger_with_one();
     ledger.open(entry(5, "b"));
