@@ -175,6 +175,14 @@ impl Ledger {
         }
     }
 
+    /// Takes in that what was reported could not be looked at: the node had another block there for
+    /// a moment. It is reported again as soon as it is known to be in the chain.
+    pub fn report_again(&mut self, nonce: u64) {
+        if let Some(live) = self.entries.get_mut(&nonce) {
+            live.is_reported = false;
+        }
+    }
+
     /// Takes in what a node said when it was sent the newest attempt, with the head at `head`.
     pub fn on_sent(&mut self, nonce: u64, now_millis: u64, head: u64, sent: &Sent) -> Verdict {
         let is_highest = self.entries.keys().next_back() == Some(&nonce);

@@ -21,7 +21,7 @@ const REPEATS_MAX: u8 = 2;
 pub(super) enum Conclusion {
     Done(Receipt),
     Failed(Refusal),
-    /// The block is not the chain's any more; the ledger will notice.
+    /// The block is not the chain's, for the moment or for good.
     Gone,
 }
 
@@ -113,7 +113,7 @@ impl Actor {
                     self.prepare_again(entry, repeats);
                 }
             }
-            Conclusion::Gone => {}
+            Conclusion::Gone => self.ledger.report_again(entry.nonce),
         }
     }
 }

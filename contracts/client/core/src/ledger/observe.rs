@@ -271,6 +271,7 @@ impl Live {
             Some(_) => match seen.receipts.get(&at.transaction) {
                 Some(elsewhere) => {
                     self.is_doubted = false;
+                    self.is_reported = false;
                     self.entry.state = State::Mined(*elsewhere);
                     actions.push(Action::Save { nonce });
                 }

@@ -213,8 +213,24 @@ fn a_transaction_that_moved_to_another_block_is_watched_there() {
     other.blocks.insert(11, moved.block_hash);
     ledger.observe(1, &other);
     other.receipts.insert(at.transaction, moved);
-    assert_eq!(ledger.observe(2, &other), [Action::Save { nonce: 4 }]);
+    // Another block is another outcome: it may have failed there.
+    let expected = [Action::Save { nonce: 4 }, Action::Report { nonce: 4, at: moved }];
+    assert_eq!(ledger.observe(2, &other), expected);
     assert_eq!(ledger.find(4).unwrap().state, State::Mined(moved));
+}
+
+#[test]
+fn a_report_that_found_nothing_is_made_again() {
+    let mut ledger = ledger_with_one();
+    let at = mined(&ledger, 4, 11);
+    let mut look = seen(11, 5);
+    look.receipts.insert(at.transaction, at);
+    ledger.observe(0, &look);
+    let mut later = seen(12, 5);
+    later.blocks.insert(11, at.block_hash);
+    assert_eq!(ledger.observe(1, &later), []);
+    ledger.report_again(4);
+    assert_eq!(ledger.observe(2, &later), [Action::Report { nonce: 4, at }]);
 }
 
 #[test]
