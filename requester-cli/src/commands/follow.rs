@@ -17,6 +17,10 @@ use std::time::Duration;
 /// How often the chain is asked while the pool says nothing new.
 const POLL: Duration = Duration::from_millis(500);
 
+/// Looks in a row that the chain does not answer: half a minute, in which a node is restarted or
+/// has sorted out a reorg. The task goes on meanwhile.
+const UNREAD_MAX: u32 = 60;
+
 /// How a task ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Ended {
@@ -71,13 +75,24 @@ pub(crate) async fn until_ended(
 ) -> Result<Ended, Failure> {
     let mut reports = None;
     let mut words = String::new();
+    let mut unread = 0;
     loop {
         if let (None, Some(pool)) = (&reports, &pool) {
             // A pool that has not seen the deal yet is asked again; one that does not answer hides
             // details, not the outcome.
             reports = pool.watch(task).await.ok();
         }
-        let view = chain.task(task).await?;
+        let view = match chain.task(task).await {
+            Ok(view) => view,
+            Err(_) if unread < UNREAD_MAX => {
+                unread += 1;
+                progress.set(&format!("{prefix}waiting for the chain"));
+                tokio::time::sleep(POLL).await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        unread = 0;
         match view.status {
             TaskStatus::Completed => return Ok(Ended::Completed(Box::new(view))),
             TaskStatus::Failed => {

@@ -15,6 +15,8 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Pause between two looks at a deal that is on its way back.
 const RETURN_EVERY: Duration = Duration::from_millis(200);
+/// Looks in a row that the chain does not answer: half a minute, as for its tasks.
+const UNREAD_MAX: u32 = 150;
 /// Looks at a deal on its way back, a minute in all, before the ledger is let go for a moment: other
 /// commands of the wallet wait for it.
 const RETURN_LOOKS_MAX: usize = 300;
@@ -32,9 +34,13 @@ impl Keeper<'_> {
     /// The deal, which the chain has shown before.
     pub(crate) async fn find(&self) -> Result<Deal, Failure> {
         self.keep_while(async {
+            let mut unread = 0;
             loop {
-                if let Some(deal) = self.chain.deal(self.deal).await? {
-                    return Ok(deal);
+                match self.chain.deal(self.deal).await {
+                    Ok(Some(deal)) => return Ok(deal),
+                    Ok(None) => unread = 0,
+                    Err(_) if unread < UNREAD_MAX => unread += 1,
+                    Err(error) => return Err(error.into()),
                 }
                 tokio::time::sleep(RETURN_EVERY).await;
             }
