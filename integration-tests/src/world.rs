@@ -10,7 +10,7 @@ use poco_chain::{Addresses, Chain, ChainSettings, Wallet};
 use poco_core::B256;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -210,6 +210,19 @@ impl World {
         })
         .await?;
         Ok((process, url))
+    }
+}
+
+impl Drop for World {
+    /// Workers that were killed leave the disks of their containers mounted, and folders with
+    /// mounts cannot be removed.
+    fn drop(&mut self) {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for place in places.filter(|place| Path::new(place).starts_with(self.folder.path())) {
+            // What is not unmounted stays until the machine restarts, and does no harm.
+            let _ = Command::new("umount").arg(place).stderr(Stdio::null()).status();
+        }
     }
 }
 
