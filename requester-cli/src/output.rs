@@ -154,6 +154,11 @@ impl Progress {
     }
 }
 
+/// "1 task", "2 tasks".
+pub(crate) fn number_of_tasks(count: u64) -> String {
+    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
+}
+
 /// A table with a head line.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     let mut table = plain_table();

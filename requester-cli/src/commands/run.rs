@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::unless_stopped;
 use crate::market::Market;
-use crate::output::{Show, pairs, table};
+use crate::output::{Show, number_of_tasks, pairs, table};
 use crate::pool::Pool;
 use crate::price;
 use clap::Args;
@@ -91,7 +91,14 @@ impl Show for RunAnswer {
     fn show(&self) -> String {
         let head = pairs(&[
             ("deal", self.deal.to_string()),
-            ("price", format!("{} a task, {} tasks", self.price_per_task, self.tasks.len())),
+            (
+                "price",
+                format!(
+                    "{} a task, {}",
+                    self.price_per_task,
+                    number_of_tasks(self.tasks.len() as u64)
+                ),
+            ),
         ]);
         if self.results.is_empty() {
             let tasks = self.tasks.iter().map(|task| [task.to_string()]);
@@ -168,7 +175,8 @@ impl Bought {
         if args.detach {
             return context.output.answer(&answer);
         }
-        context.output.note(&format!("deal {}: {} tasks", self.id, answer.tasks.len()));
+        let count = number_of_tasks(answer.tasks.len() as u64);
+        context.output.note(&format!("deal {}: {count}", self.id));
         // A market that is away hides where the pool is; the chain tells how the tasks end.
         let pool = Pool::find(context, market, deal.workerpool.pointer).await;
         let following =
@@ -235,7 +243,8 @@ async fn follow(
 ) -> Result<Vec<(TaskId, Ended)>, Failure> {
     let mut overall = context.output.progress();
     let count = tasks.len();
-    overall.set(&format!("0 of {count} tasks ended"));
+    let tasks_in_all = number_of_tasks(count as u64);
+    overall.set(&format!("0 of {tasks_in_all} ended"));
     let mut running = futures::stream::iter(tasks.iter().copied().enumerate())
         .map(|(index, task)| {
             let pool = pool.clone();
@@ -255,7 +264,7 @@ async fn follow(
             overall.line(&format!("task {index}: {how}"));
         }
         ended.push((index, task, how));
-        overall.set(&format!("{} of {count} tasks ended", ended.len()));
+        overall.set(&format!("{} of {tasks_in_all} ended", ended.len()));
     }
     overall.done();
     ended.sort_by_key(|(index, _, _)| *index);
@@ -329,7 +338,7 @@ fn show_choice(context: &Context, terms: &SignedTerms, price_per_task: Amount, v
         ("app", format!("{}, {}", request.app, request.app_price_max)),
         ("pool", format!("{}, {}", request.workerpool, request.workerpool_price_max)),
         ("trust", request.trust.to_string()),
-        ("price", format!("{price_per_task} a task, {volume} tasks")),
+        ("price", format!("{price_per_task} a task, {}", number_of_tasks(volume))),
     ];
     if !request.dataset.is_zero() {
         rows.insert(1, ("dataset", format!("{}, {}", request.dataset, request.dataset_price_max)));
