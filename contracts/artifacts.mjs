@@ -10,6 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const CONTRACTS = {
   Hub: "Hub.sol",
   HubExtension: "HubExtension.sol",
+  HubBoost: "HubBoost.sol",
   AppRegistry: "AppRegistry.sol",
   DatasetRegistry: "DatasetRegistry.sol",
   WorkerpoolRegistry: "WorkerpoolRegistry.sol",
@@ -38,7 +39,7 @@ function contractArtifact(name, source) {
 /** The hub at its one address: the interface, and the errors and events of either half. */
 function hubInterface() {
   const seen = new Map();
-  for (const [source, name] of [["IHub.sol", "IHub"], ["Hub.sol", "Hub"], ["HubExtension.sol", "HubExtension"]]) {
+  for (const [source, name] of [["IHub.sol", "IHub"], ["Hub.sol", "Hub"], ["HubExtension.sol", "HubExtension"], ["HubBoost.sol", "HubBoost"]]) {
     for (const item of readBuild(source, name).abi) {
       if (item.type === "constructor") continue;
       const key = `${item.type} ${item.name ?? ""}(${(item.inputs ?? []).map(typeOf).join(",")})`;

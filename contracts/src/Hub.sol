@@ -4,17 +4,21 @@ pragma solidity ^0.8.30;
 import {Matching} from "./hub/Matching.sol";
 import {Settlement} from "./hub/Settlement.sol";
 import {Escrow} from "./hub/Escrow.sol";
+import {IBoost} from "./interfaces/IBoost.sol";
 import {IConfiguration} from "./interfaces/IConfiguration.sol";
 import {CodeRecord} from "./records/CodeRecord.sol";
 
-/// The marketplace at one address: escrow, matching and tasks here, all else in the extension behind the
+/// The marketplace at one address: escrow, matching and tasks here, all else in the parts behind the
 /// fallback. Callers use `IHub` and need not know which is where.
 contract Hub is Escrow, Matching, Settlement {
-    /// @dev Runs views, order management and configuration on this contract's storage.
+    /// @dev Both run on this contract's storage: one views, order management and configuration, the other the
+    /// boost lane.
     address private immutable EXTENSION;
+    address private immutable BOOST;
 
-    constructor(address extension) {
+    constructor(address extension, address boost) {
         EXTENSION = extension;
+        BOOST = boost;
         _owner = msg.sender;
         emit IConfiguration.OwnershipTransferred(address(0), msg.sender);
     }
@@ -28,14 +32,20 @@ contract Hub is Escrow, Matching, Settlement {
     /// @dev Assembly: Solidity cannot return bytes of a length known only at run time from a fallback
     /// without encoding them.
     fallback() external payable {
-        address extension = EXTENSION;
+        address part = _isBoost(msg.sig) ? BOOST : EXTENSION;
         assembly ("memory-safe") {
             let start := mload(0x40)
             calldatacopy(start, 0, calldatasize())
-            let success := delegatecall(gas(), extension, start, calldatasize(), 0, 0)
+            let success := delegatecall(gas(), part, start, calldatasize(), 0, 0)
             returndatacopy(start, 0, returndatasize())
             if success { return(start, returndatasize()) }
             revert(start, returndatasize())
         }
+    }
+
+    function _isBoost(bytes4 selector) private pure returns (bool) {
+        return selector == IBoost.matchOrdersBoost.selector || selector == IBoost.pushResultBoost.selector
+            || selector == IBoost.sponsorMatchOrdersBoost.selector || selector == IBoost.claimBoost.selector
+            || selector == IBoost.viewDealBoost.selector;
     }
 }

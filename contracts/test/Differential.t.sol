@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Vm} from "forge-std/Vm.sol";
-
-import {IHub} from "../src/interfaces/IHub.sol";
 import {TaskStatus} from "../src/interfaces/Types.sol";
-import {IPool, Market, Orders} from "./support/Market.sol";
-import {Reference} from "./support/Reference.sol";
+import {Orders} from "./support/Market.sol";
+import {Twins} from "./support/Twins.sol";
 
-/// The same transactions on the reference's bytecode and on our hub, at the same address with the same
-/// registries and token: every log must be equal in order, topics and data, and every view byte for byte.
-contract DifferentialTest is Market, Reference {
+/// The same transactions on the reference's bytecode and on our hub: every log must be equal in order, topics and
+/// data, and every view byte for byte.
+contract DifferentialTest is Twins {
     bytes32 internal constant GOOD = keccak256("good");
     bytes32 internal constant BAD = keccak256("bad");
-    address internal constant AT = address(0xA11CE0FFEE);
 
     uint256 internal constant REOPENED = 1;
     uint256 internal constant FINALIZED = 2;
@@ -24,53 +20,6 @@ contract DifferentialTest is Market, Reference {
     uint256 internal constant SPONSORED = 64;
     uint256 internal constant NO_DATASET = 128;
     uint256 internal constant ALL = 255;
-
-    /// @dev What the play came through, of the constants above.
-    uint256 internal reached;
-
-    /// @dev What one play leaves: hashes of logs and of the answers of views, in order.
-    bytes32[] internal trace;
-
-    function placeHub(bool isReference) private {
-        if (isReference) placeReference(AT, address(this));
-        else deployCodeTo("Hub.sol:Hub", abi.encode(vm.deployCode("HubExtension.sol:HubExtension")), AT);
-        hub = IHub(payable(AT));
-        hub.configure(
-            address(token),
-            "Staked RLC",
-            "SRLC",
-            9,
-            address(apps),
-            address(datasets),
-            address(pools),
-            address(0)
-        );
-        // Only the reference starts at the lower figure: it is really there.
-        assertEq(hub.callbackgas(), isReference ? 100_000 : 200_000);
-        hub.setCallbackGas(200_000);
-        hub.createCategory("XS", "{}", T);
-        fund(poolOwner);
-        fund(requester);
-        for (uint256 i = 0; i < workers.length; ++i) {
-            fund(workers[i]);
-        }
-    }
-
-    function note(bytes32 item) private {
-        trace.push(item);
-    }
-
-    function noteLogs() private {
-        Vm.Log[] memory logs = vm.getRecordedLogs();
-        for (uint256 i = 0; i < logs.length; ++i) {
-            note(keccak256(abi.encode(logs[i].emitter, logs[i].topics, logs[i].data)));
-        }
-    }
-
-    function noteView(bytes memory call) private {
-        (bool success, bytes memory answer) = AT.staticcall(call);
-        note(keccak256(abi.encode(success, success ? answer : bytes(""))));
-    }
 
     function noteState(bytes32 dealid, bytes32 taskid) private {
         noteView(abi.encodeCall(hub.viewDeal, (dealid)));
@@ -95,7 +44,7 @@ contract DifferentialTest is Market, Reference {
 
     /// @dev A random deal of two tasks; the first goes through votes, reveals, perhaps a reopening, and ends
     /// in finalize or claim; the second is claimed without having been opened, or done in one call.
-    function play(uint256 seed) private {
+    function play(uint256 seed) internal override {
         vm.recordLogs();
         Orders memory o = orders();
         o.request.volume = 2;
@@ -181,29 +130,6 @@ contract DifferentialTest is Market, Reference {
             reached |= NEVER_OPENED;
         }
         noteState(dealid, second);
-    }
-
-    function tracePlay(bool isReference, uint256 seed) private returns (bytes32[] memory, uint256) {
-        uint256 clean = vm.snapshotState();
-        delete trace;
-        reached = 0;
-        placeHub(isReference);
-        play(seed);
-        (bytes32[] memory kept, uint256 states) = (trace, reached);
-        vm.revertToState(clean);
-        return (kept, states);
-    }
-
-    function compare(uint256 seed) private returns (uint256) {
-        (bytes32[] memory theirs, uint256 theirStates) = tracePlay(true, seed);
-        (bytes32[] memory ours, uint256 ourStates) = tracePlay(false, seed);
-        assertEq(theirStates, ourStates);
-        assertEq(theirs.length, ours.length, "one of them said more");
-        assertGt(theirs.length, 100);
-        for (uint256 i = 0; i < theirs.length; ++i) {
-            assertEq(theirs[i], ours[i], string.concat("differs at item ", vm.toString(i)));
-        }
-        return ourStates;
     }
 
     /// forge-config: default.fuzz.runs = 32

@@ -212,4 +212,16 @@ contract MatchingTest is Market {
         assertEq(deal.sponsor, parts & 8 != 0 ? workers[0] : requester);
         assertEq(deal.requester, requester);
     }
+
+    function test_a_deal_has_the_clock_of_its_category_however_many_there_are() public {
+        for (uint256 id = 2; id < 10; ++id) {
+            assertEq(hub.createCategory("", "", 1000 + id), id);
+        }
+        uint256[10] memory clocks = [T, 1200, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009];
+        for (uint256 id = 0; id < clocks.length; ++id) {
+            Orders memory o = orders();
+            (o.pool.category, o.request.category) = (id, id);
+            assertEq(hub.viewTask(hub.initialize(makeDeal(o), 0)).timeref, clocks[id]);
+        }
+    }
 }

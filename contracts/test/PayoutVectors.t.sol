@@ -4,46 +4,10 @@ pragma solidity ^0.8.30;
 import {Test} from "forge-std/Test.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 
-import {Stake, Supply} from "../src/hub/HubStorage.sol";
-import {Settlement} from "../src/hub/Settlement.sol";
-import {ContributionStatus, TaskStatus} from "../src/interfaces/Types.sol";
-import {CodeRecord} from "../src/records/CodeRecord.sol";
-import {DealRecord, DealTerms} from "../src/records/DealRecord.sol";
-import {TaskSlots, TaskState, Vote} from "../src/records/TaskSlots.sol";
-
-/// @dev The settlement of the hub on a state that is written directly: the vectors have stakes that no
-/// policy in whole percents gives.
-contract SettlementBench is Settlement {
-    receive() external payable {
-        CodeRecord.serve();
-    }
-
-    function place(bytes32 taskid, DealTerms memory terms, Vote[] memory votes) external {
-        TaskState memory task;
-        task.deal = CodeRecord.write(keccak256(abi.encode(taskid)), this.pack(terms, ""));
-        task.status = TaskStatus.REVEALING;
-        task.contributors = votes.length;
-        for (uint256 i = 0; i < votes.length; ++i) {
-            _contributions[taskid][i].vote = TaskSlots.packVote(votes[i]);
-            if (votes[i].status == ContributionStatus.PROVED) ++task.revealed;
-        }
-        task.winners = task.revealed;
-        _storeTask(taskid, task);
-    }
-
-    function pack(DealTerms memory terms, string calldata params) external pure returns (bytes memory) {
-        return DealRecord.pack(terms, params);
-    }
-
-    function setFrozen(address account, uint256 amount) external {
-        _stakes[account] = Stake(0, uint96(amount), 30);
-        _supply.frozen += uint96(amount);
-    }
-
-    function accountOf(address account) external view returns (Stake memory, Supply memory) {
-        return (_stakes[account], _supply);
-    }
-}
+import {Supply} from "../src/hub/HubStorage.sol";
+import {DealTerms} from "../src/records/DealRecord.sol";
+import {StakeWord} from "../src/records/StakeWord.sol";
+import {ISettlementBench, Vote} from "./support/ISettlementBench.sol";
 
 /// The payout vectors of `poco-core`: every credit to the nRLC, and nothing left over.
 contract PayoutVectorsTest is Test {
@@ -72,7 +36,7 @@ contract PayoutVectorsTest is Test {
     }
 
     function check(string memory path) private {
-        SettlementBench bench = new SettlementBench();
+        ISettlementBench bench = ISettlementBench(vm.deployCode("SettlementBench.sol:SettlementBench"));
         DealTerms memory terms = readTerms(path);
         (Vote[] memory votes, uint256[] memory rewards) = readVotes(path, bench, terms.workerStake);
         bench.setFrozen(PAYER, terms.appPrice + terms.datasetPrice + terms.poolPrice);
@@ -84,25 +48,25 @@ contract PayoutVectorsTest is Test {
         bench.finalize(taskid, "", "");
 
         for (uint256 i = 0; i < votes.length; ++i) {
-            bool isProved = votes[i].status == ContributionStatus.PROVED;
-            (Stake memory stake,) = bench.accountOf(votes[i].worker);
-            assertEq(stake.free, rewards[i] + (isProved ? terms.workerStake : 0), path);
-            assertEq(stake.frozen, 0, path);
-            assertEq(stake.score, isProved ? (votes.length > 1 ? 31 : 30) : 20, path);
+            bool isProved = votes[i].isProved;
+            (StakeWord stake,) = bench.accountOf(votes[i].worker);
+            assertEq(stake.free(), rewards[i] + (isProved ? terms.workerStake : 0), path);
+            assertEq(stake.frozen(), 0, path);
+            assertEq(stake.score(), isProved ? (votes.length > 1 ? 31 : 30) : 20, path);
         }
-        (Stake memory owner, Supply memory supply) = bench.accountOf(POOL_OWNER);
+        (StakeWord owner, Supply memory supply) = bench.accountOf(POOL_OWNER);
         uint256 kittyShare = number(path, "kittyShare");
-        assertEq(owner.free, number(path, "poolStake") + kittyShare + number(path, "scheduler"), path);
-        assertEq(owner.frozen, 0, path);
-        (Stake memory kitty,) = bench.accountOf(KITTY);
-        assertEq(kitty.frozen, number(path, "kitty") - kittyShare, path);
-        assertEq(supply.frozen, kitty.frozen, "debits and credits differ");
-        (Stake memory payer,) = bench.accountOf(PAYER);
-        assertEq(payer.frozen, 0, path);
-        (Stake memory app,) = bench.accountOf(APP_OWNER);
-        assertEq(app.free, terms.appPrice, path);
-        (Stake memory dataset,) = bench.accountOf(DATASET_OWNER);
-        assertEq(dataset.free, terms.datasetPrice, path);
+        assertEq(owner.free(), number(path, "poolStake") + kittyShare + number(path, "scheduler"), path);
+        assertEq(owner.frozen(), 0, path);
+        (StakeWord kitty,) = bench.accountOf(KITTY);
+        assertEq(kitty.frozen(), number(path, "kitty") - kittyShare, path);
+        assertEq(supply.frozen, kitty.frozen(), "debits and credits differ");
+        (StakeWord payer,) = bench.accountOf(PAYER);
+        assertEq(payer.frozen(), 0, path);
+        (StakeWord app,) = bench.accountOf(APP_OWNER);
+        assertEq(app.free(), terms.appPrice, path);
+        (StakeWord dataset,) = bench.accountOf(DATASET_OWNER);
+        assertEq(dataset.free(), terms.datasetPrice, path);
     }
 
     function readTerms(string memory path) private view returns (DealTerms memory terms) {
@@ -121,7 +85,7 @@ contract PayoutVectorsTest is Test {
         terms.trust = 1;
     }
 
-    function readVotes(string memory path, SettlementBench bench, uint256 stake)
+    function readVotes(string memory path, ISettlementBench bench, uint256 stake)
         private
         returns (Vote[] memory votes, uint256[] memory rewards)
     {
@@ -132,7 +96,7 @@ contract PayoutVectorsTest is Test {
         for (uint256 i = 0; i < votes.length; ++i) {
             votes[i].worker = address(uint160(0x2000 + i));
             votes[i].weight = 1 << logWeights[i];
-            votes[i].status = isProved[i] ? ContributionStatus.PROVED : ContributionStatus.CONTRIBUTED;
+            votes[i].isProved = isProved[i];
             bench.setFrozen(votes[i].worker, stake);
         }
     }

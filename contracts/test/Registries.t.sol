@@ -3,12 +3,10 @@ pragma solidity ^0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
-import {AppRegistry} from "../src/AppRegistry.sol";
-import {DatasetRegistry} from "../src/DatasetRegistry.sol";
-import {WorkerpoolRegistry} from "../src/WorkerpoolRegistry.sol";
 import {IApp, IDataset, IWorkerpool} from "../src/interfaces/IEntries.sol";
 import {CodeRecord} from "../src/records/CodeRecord.sol";
 import {EntryToken} from "../src/registries/EntryToken.sol";
+import {IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry} from "./support/IRegistries.sol";
 import {ContractWallet} from "./support/Parties.sol";
 
 contract TokenReceiver {
@@ -22,16 +20,16 @@ contract TokenReceiver {
 
 /// Registries and entries.
 contract RegistriesTest is Test {
-    AppRegistry internal apps;
-    DatasetRegistry internal datasets;
-    WorkerpoolRegistry internal pools;
+    IAppRegistry internal apps;
+    IDatasetRegistry internal datasets;
+    IWorkerpoolRegistry internal pools;
     address internal alice = makeAddr("alice");
     address internal bob = makeAddr("bob");
 
     function setUp() public {
-        apps = new AppRegistry();
-        datasets = new DatasetRegistry();
-        pools = new WorkerpoolRegistry();
+        apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry"));
+        datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry"));
+        pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry"));
     }
 
     function createApp(address owner, string memory name) private returns (address) {
@@ -106,7 +104,7 @@ contract RegistriesTest is Test {
     function test_an_entry_too_long_for_code_is_refused() public {
         vm.expectRevert();
         apps.createApp(alice, "", "", new bytes(24_600), 0, "");
-        vm.expectRevert(abi.encodeWithSelector(AppRegistry.FieldTooLong.selector, 65_536));
+        vm.expectRevert(abi.encodeWithSelector(IAppRegistry.FieldTooLong.selector, 65_536));
         apps.createApp(alice, "", "", new bytes(65_536), 0, "");
         vm.expectRevert(EntryToken.ZeroAddress.selector);
         pools.createWorkerpool(address(0), "x");
@@ -126,9 +124,9 @@ contract RegistriesTest is Test {
         pool.changePolicy(35, 100);
         assertEq(pool.m_workerStakeRatioPolicy(), 35);
         assertEq(pool.m_schedulerRewardRatioPolicy(), 100);
-        vm.expectRevert(abi.encodeWithSelector(WorkerpoolRegistry.PolicyTooLarge.selector, 2 ** 24, 5));
+        vm.expectRevert(abi.encodeWithSelector(IWorkerpoolRegistry.PolicyTooLarge.selector, 2 ** 24, 5));
         pool.changePolicy(2 ** 24, 5);
-        vm.expectRevert(abi.encodeWithSelector(WorkerpoolRegistry.NotAnEntry.selector, alice));
+        vm.expectRevert(abi.encodeWithSelector(IWorkerpoolRegistry.NotAnEntry.selector, alice));
         pools.setPolicy(1, 1);
         pools.transferFrom(alice, bob, uint160(address(pool)));
         assertEq(pool.m_workerStakeRatioPolicy(), 35, "policies survive a change of owner");
@@ -199,7 +197,7 @@ contract RegistriesTest is Test {
 
     function test_a_previous_registry_is_asked_too() public {
         address old = createApp(alice, "old");
-        AppRegistry next = new AppRegistry();
+        IAppRegistry next = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry"));
         assertFalse(next.isRegistered(old));
         vm.prank(alice);
         vm.expectRevert("Ownable: caller is not the owner");

@@ -40,7 +40,7 @@ contract VectorsTest is Market {
         json = vm.readFile(string.concat(FOLDER, "orders.json"));
         vm.chainId(json.readUint(".chainId"));
         address at = json.readAddress(".hub");
-        deployCodeTo("Hub.sol:Hub", abi.encode(vm.deployCode("HubExtension.sol:HubExtension")), at);
+        deployCodeTo("Hub.sol:Hub", hubArguments(), at);
         hub = IHub(payable(at));
         hub.configure(address(token), "", "", 9, address(apps), address(datasets), address(pools), address(0));
         assertEq(hub.eip712domain_separator(), json.readBytes32(".domainSeparator"));

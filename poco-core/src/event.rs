@@ -89,6 +89,29 @@ pub enum Event {
         /// Who pays.
         sponsor: Address,
     },
+    /// A pool has work in the boost lane: tasks that end in one call. The orders are matched as ever.
+    SchedulerNoticeBoost {
+        /// The pool.
+        workerpool: Address,
+        /// The deal, which the views of classic deals do not show.
+        deal: DealId,
+    },
+    /// Somebody else than the requester pays for a deal of the boost lane.
+    DealSponsoredBoost {
+        /// The deal.
+        deal: DealId,
+        /// Who pays.
+        sponsor: Address,
+    },
+    /// A task of the boost lane has ended with a result.
+    ResultPushedBoost {
+        /// The deal.
+        deal: DealId,
+        /// Which of its tasks, from 0.
+        index: U256,
+        /// Where the result lies.
+        results: Bytes,
+    },
     /// An order was signed on chain.
     OrderSigned {
         /// Whose order.

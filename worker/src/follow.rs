@@ -53,6 +53,9 @@ fn task_of(event: &Event) -> Option<TaskId> {
         | Event::SchedulerNotice { .. }
         | Event::OrdersMatched { .. }
         | Event::DealSponsored { .. }
+        | Event::SchedulerNoticeBoost { .. }
+        | Event::DealSponsoredBoost { .. }
+        | Event::ResultPushedBoost { .. }
         | Event::OrderSigned { .. }
         | Event::OrderClosed { .. }
         | Event::OrderBroadcast(_)

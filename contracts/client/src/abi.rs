@@ -118,6 +118,12 @@ mod interface {
             event FaultyContribution(address indexed worker, bytes32 indexed taskid);
             event CreateCategory(uint256 catid, string name, string description, uint256 workClockTimeRef);
             event OwnershipTransferred(address indexed previousOwner, address indexed newOwner);
+            event SchedulerNoticeBoost(
+                address indexed workerpool, bytes32 dealId, address app, address dataset,
+                uint256 category, bytes32 tag, string params, address beneficiary
+            );
+            event DealSponsoredBoost(bytes32 dealId, address sponsor);
+            event ResultPushedBoost(bytes32 dealId, uint256 index, bytes results);
 
             function deposit(uint256 amount) external returns (bool);
             function depositFor(uint256 amount, address target) external returns (bool);

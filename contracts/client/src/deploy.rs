@@ -30,6 +30,7 @@ const APP_REGISTRY: &str = include_str!("../../artifacts/AppRegistry.json");
 const DATASET_REGISTRY: &str = include_str!("../../artifacts/DatasetRegistry.json");
 const WORKERPOOL_REGISTRY: &str = include_str!("../../artifacts/WorkerpoolRegistry.json");
 const HUB_EXTENSION: &str = include_str!("../../artifacts/HubExtension.json");
+const HUB_BOOST: &str = include_str!("../../artifacts/HubBoost.json");
 const HUB: &str = include_str!("../../artifacts/Hub.json");
 
 /// What to deploy.
@@ -111,8 +112,9 @@ pub async fn deploy(
 
 async fn hub(sender: &Sender) -> anyhow::Result<Address> {
     let extension = create(sender, "extension of the hub", code(HUB_EXTENSION)?).await?;
+    let boost = create(sender, "boost lane of the hub", code(HUB_BOOST)?).await?;
     let mut bytes = code(HUB)?.to_vec();
-    bytes.extend(extension.abi_encode());
+    bytes.extend((extension, boost).abi_encode());
     create(sender, "hub", bytes.into()).await
 }
 

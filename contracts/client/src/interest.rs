@@ -102,6 +102,9 @@ impl Interest {
             | Event::Reward { .. }
             | Event::OrdersMatched { .. }
             | Event::DealSponsored { .. }
+            | Event::SchedulerNoticeBoost { .. }
+            | Event::DealSponsoredBoost { .. }
+            | Event::ResultPushedBoost { .. }
             | Event::OrderSigned { .. }
             | Event::OrderClosed { .. }
             | Event::OrderBroadcast(_)

@@ -91,7 +91,11 @@ fn the_reference_has_the_same_calls_and_shows_the_same_structs() {
     for call in interface::hub_calls() {
         assert!(functions.contains(*call), "the reference has no {call}");
     }
-    let events = signatures(&reference, "event");
+    let boost = abi(&contracts(
+        "node_modules/@iexec/poco/artifacts/contracts/interfaces/IexecPocoBoost.sol/IexecPocoBoost.json",
+    ));
+    let mut events = signatures(&reference, "event");
+    events.extend(signatures(&boost, "event"));
     for event in interface::hub_events() {
         assert!(events.contains(*event), "the reference has no event {event}");
     }

@@ -78,6 +78,9 @@ abstract contract Configuration is IConfiguration, Ownable {
         }
         catid = _categories.length;
         _categories.push(Category(name_, description, workClockTimeRef));
+        uint256 clocks = _clocks + 1;
+        if (catid < PACKED_CLOCKS) clocks |= workClockTimeRef << 32 * (catid + 1);
+        _clocks = clocks;
         emit CreateCategory(catid, name_, description, workClockTimeRef);
     }
 
@@ -95,7 +98,7 @@ abstract contract Configuration is IConfiguration, Ownable {
         _scoreImported[worker] = true;
         uint256 score = IScores(_v3Hub).viewScore(worker);
         if (score > type(uint64).max) revert ScoreTooLarge(score);
-        if (score > _stakes[worker].score) _stakes[worker].score = uint64(score);
+        if (score > _stakes[worker].score()) _stakes[worker] = _stakes[worker].withScore(score);
     }
 
     function _setOwner(address newOwner) private {

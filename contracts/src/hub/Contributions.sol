@@ -2,9 +2,10 @@
 pragma solidity ^0.8.30;
 
 import {ITasks} from "../interfaces/ITasks.sol";
-import {ContributionStatus, TaskStatus} from "../interfaces/Types.sol";
-import {DealTerms} from "../records/DealRecord.sol";
-import {TaskSlots, TaskState, Vote} from "../records/TaskSlots.sol";
+import {TaskStatus} from "../interfaces/Types.sol";
+import {DealHead, DealHeads} from "../records/DealHead.sol";
+import {TaskWord, TaskWords} from "../records/TaskWord.sol";
+import {VoteWord, VoteWords} from "../records/VoteWord.sol";
 import {Consensus} from "./Consensus.sol";
 import {ContributionSlots} from "./HubStorage.sol";
 import {Money} from "./Money.sol";
@@ -38,117 +39,107 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
         bytes calldata enclaveSign,
         bytes calldata authorizationSign
     ) external {
-        TaskState memory task = _loadTask(taskId);
-        DealTerms memory deal = _loadOpenTask(taskId, task);
-        if (task.contributors == TaskSlots.MAX_CONTRIBUTORS) revert TooManyContributors(taskId);
+        TaskWord task = _tasks[taskId];
+        DealHead deal = _loadOpenTask(taskId, task);
+        uint256 count = task.contributors();
+        if (count == TaskWords.MAX_CONTRIBUTORS) revert TooManyContributors(taskId);
+        // Inverted it would lie as an empty slot. No hash is like that.
+        if (~resultSeal == 0) revert DigestMismatch(resultSeal);
         _checkAuthorization(taskId, deal, enclaveChallenge, authorizationSign);
         _checkEnclave(resultHash, resultSeal, enclaveChallenge, enclaveSign);
 
-        uint256 weight = Consensus.weightOf(_stakes[msg.sender].score);
-        Tally memory tally = _tally(taskId, task.contributors, resultHash, weight);
-        _storeContribution(
-            taskId, task.contributors, Vote(msg.sender, weight, ContributionStatus.CONTRIBUTED, tally.group)
-        );
-        _storeSeal(taskId, task.contributors, resultSeal, enclaveChallenge);
-        task.contributors += 1;
-        bool isConsensus = Consensus.isReached(tally.product, tally.total, deal.trust);
+        uint256 weight = Consensus.weightOf(_stakes[msg.sender].score());
+        Tally memory tally = _tally(taskId, count, resultHash, weight);
+        _store(taskId, count, VoteWords.pack(msg.sender, weight, tally.group), resultSeal, enclaveChallenge);
+        bool isConsensus = Consensus.isReached(tally.product, tally.total, deal.trust());
+        task = task.withContribution();
         if (isConsensus) {
-            task.status = TaskStatus.REVEALING;
-            task.revealDeadline = block.timestamp + deal.timeRef * REVEAL_DEADLINE_RATIO;
-            task.winners = tally.members;
-            task.winningGroup = tally.group;
+            uint256 deadline = block.timestamp + deal.timeRef() * REVEAL_DEADLINE_RATIO;
+            task = task.withConsensus(deadline, tally.members, tally.group);
         }
-        _storeTask(taskId, task);
+        _tasks[taskId] = task;
 
-        _lock(msg.sender, deal.workerStake);
+        _lock(msg.sender, deal.workerStake());
         emit TaskContribute(taskId, msg.sender, resultHash);
         if (isConsensus) emit TaskConsensus(taskId, resultHash);
     }
 
     function reveal(bytes32 taskId, bytes32 resultDigest) external {
-        TaskState memory task = _loadTask(taskId);
+        TaskWord task = _tasks[taskId];
         _checkStatus(taskId, task, TaskStatus.REVEALING);
-        if (task.revealDeadline <= block.timestamp) revert TooLate(task.revealDeadline, block.timestamp);
-
-        uint256 index = _find(taskId, task.contributors, msg.sender);
-        Vote memory vote = _loadVote(taskId, index);
-        if (vote.status != ContributionStatus.CONTRIBUTED) {
-            revert WrongContributionStatus(msg.sender, vote.status);
+        if (task.revealDeadline() <= block.timestamp) {
+            revert TooLate(task.revealDeadline(), block.timestamp);
         }
-        if (vote.group != task.winningGroup) revert NotAWinner(msg.sender);
-        _checkDigest(taskId, task, index, resultDigest);
+        ContributionSlots storage slots = _find(taskId, task.contributors(), msg.sender);
+        bytes32 sealInverted = slots.sealInverted;
+        VoteWord vote = slots.vote;
+        if (sealInverted == 0 || vote.isRejected()) {
+            revert WrongContributionStatus(msg.sender, _statusOf(slots));
+        }
+        uint256 group = task.winningGroup();
+        if (vote.group() != group) revert NotAWinner(msg.sender);
 
+        bool isFirst = task.revealed() == 0;
+        bytes32 given = isFirst ? _resultHash(taskId, resultDigest) : resultDigest;
+        bytes32 seal = _resultSeal(msg.sender, taskId, resultDigest);
+        if (_groups[taskId][group] != given || ~sealInverted != seal) revert DigestMismatch(resultDigest);
         // The first reveal puts the digest in the place of the hash, which follows from it.
-        if (task.revealed == 0) _groups[taskId][task.winningGroup] = resultDigest;
-        delete _contributions[taskId][index].seal;
-        vote.status = ContributionStatus.PROVED;
-        _storeContribution(taskId, index, vote);
-        task.revealed += 1;
-        _storeTask(taskId, task);
+        if (isFirst) _groups[taskId][group] = resultDigest;
+        slots.sealInverted = 0;
+        _tasks[taskId] = task.withReveal();
 
         emit TaskReveal(taskId, msg.sender, resultDigest);
     }
 
     function reopen(bytes32 taskId) external {
-        TaskState memory task = _loadTask(taskId);
+        TaskWord task = _tasks[taskId];
         _loadRevealingTask(taskId, task);
-        if (task.revealDeadline > block.timestamp) revert TooEarly(task.revealDeadline, block.timestamp);
-        if (task.revealed != 0) revert RevealsExist(task.revealed);
-
-        for (uint256 i = 0; i < task.contributors; ++i) {
-            Vote memory vote = _loadVote(taskId, i);
-            if (vote.group != task.winningGroup) continue;
-            vote.status = ContributionStatus.REJECTED;
-            _storeContribution(taskId, i, vote);
+        if (task.revealDeadline() > block.timestamp) {
+            revert TooEarly(task.revealDeadline(), block.timestamp);
         }
-        task.status = TaskStatus.ACTIVE;
-        task.revealDeadline = 0;
-        task.winners = 0;
-        task.winningGroup = 0;
-        _storeTask(taskId, task);
+        if (task.revealed() != 0) revert RevealsExist(task.revealed());
+
+        for (uint256 i = 0; i < task.contributors(); ++i) {
+            ContributionSlots storage slots = _contributions[taskId][i];
+            VoteWord vote = slots.vote;
+            if (vote.group() == task.winningGroup()) slots.vote = vote.rejected();
+        }
+        _tasks[taskId] = task.reopened();
 
         emit TaskReopen(taskId);
     }
 
     /// @dev Checks that contributions are open and returns the task's deal.
-    function _loadOpenTask(bytes32 taskid, TaskState memory task)
-        internal
-        view
-        returns (DealTerms memory deal)
-    {
+    function _loadOpenTask(bytes32 taskid, TaskWord task) internal view returns (DealHead deal) {
         _checkStatus(taskid, task, TaskStatus.ACTIVE);
-        deal = _loadDeal(task.deal);
-        uint256 deadline = deal.startTime + deal.timeRef * CONTRIBUTION_DEADLINE_RATIO;
+        deal = DealHeads.load(task.deal());
+        uint256 deadline = deal.startTime() + deal.timeRef() * CONTRIBUTION_DEADLINE_RATIO;
         if (deadline <= block.timestamp) revert TooLate(deadline, block.timestamp);
     }
 
     /// @dev What reopen and finalize share: the pool owner acts on a task in consensus, before its end.
-    function _loadRevealingTask(bytes32 taskid, TaskState memory task)
-        internal
-        view
-        returns (DealTerms memory deal)
-    {
+    function _loadRevealingTask(bytes32 taskid, TaskWord task) internal view returns (DealHead deal) {
         _checkStatus(taskid, task, TaskStatus.REVEALING);
-        deal = _loadDeal(task.deal);
-        if (msg.sender != deal.poolOwner) revert NotThePoolOwner(msg.sender, deal.poolOwner);
-        uint256 deadline = deal.startTime + deal.timeRef * FINAL_DEADLINE_RATIO;
+        deal = DealHeads.load(task.deal());
+        if (msg.sender != deal.poolOwner()) revert NotThePoolOwner(msg.sender, deal.poolOwner());
+        uint256 deadline = deal.startTime() + deal.timeRef() * FINAL_DEADLINE_RATIO;
         if (deadline <= block.timestamp) revert TooLate(deadline, block.timestamp);
     }
 
-    function _checkStatus(bytes32 taskid, TaskState memory task, TaskStatus wanted) internal pure {
-        if (task.status != wanted) revert WrongTaskStatus(taskid, task.status);
+    function _checkStatus(bytes32 taskid, TaskWord task, TaskStatus wanted) internal pure {
+        if (task.status() != wanted) revert WrongTaskStatus(taskid, task.status());
     }
 
     /// @dev The pool owner authorizes worker, task and enclave; with an enclave and a broker, the broker does.
     function _checkAuthorization(
         bytes32 taskid,
-        DealTerms memory deal,
+        DealHead deal,
         address challenge,
         bytes calldata authorizationSign
     ) internal view {
-        address authority = deal.poolOwner;
+        address authority = deal.poolOwner();
         if (challenge == address(0)) {
-            if (deal.tag & TEE_BIT_OF_TAG != 0) revert EnclaveChallengeMissing(taskid);
+            if (deal.tag() & TEE_BIT_OF_TAG != 0) revert EnclaveChallengeMissing(taskid);
         } else if (_teeBroker != address(0)) {
             authority = _teeBroker;
         }
@@ -174,16 +165,44 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
         private
         returns (Tally memory tally)
     {
+        ContributionSlots[64] storage earlier = _contributions[taskid];
+        bytes32[64] storage groups = _groups[taskid];
+        if (count == 0) {
+            groups[0] = resultHash;
+            return Tally(0, weight, 1, weight + 1);
+        }
+        uint256 product = 1;
+        bool isPlain = true;
+        for (uint256 i = 0; i < count; ++i) {
+            VoteWord vote = earlier[i].vote;
+            if (vote.worker() == msg.sender) revert AlreadyContributed(taskid, msg.sender);
+            isPlain = isPlain && vote.isPlain();
+            if (isPlain) product *= vote.weight();
+        }
+        // The usual case, without memory: all earlier votes are for one hash, and this one is too.
+        if (isPlain && groups[0] == resultHash) {
+            tally.product = product * weight;
+            tally.members = count + 1;
+            tally.total = tally.product + 1;
+            return tally;
+        }
+        return _tallyGroups(taskid, count, resultHash, weight);
+    }
+
+    function _tallyGroups(bytes32 taskid, uint256 count, bytes32 resultHash, uint256 weight)
+        private
+        returns (Tally memory tally)
+    {
         uint256[] memory products = new uint256[](count + 1);
         uint256[] memory members = new uint256[](count + 1);
         uint256 groups = 0;
         for (uint256 i = 0; i < count; ++i) {
-            Vote memory vote = _loadVote(taskid, i);
-            if (vote.worker == msg.sender) revert AlreadyContributed(taskid, msg.sender);
-            if (vote.group >= groups) groups = vote.group + 1;
-            if (vote.status == ContributionStatus.REJECTED) continue;
-            products[vote.group] = Consensus.join(products[vote.group], vote.weight);
-            members[vote.group] += 1;
+            VoteWord vote = _contributions[taskid][i].vote;
+            uint256 group = vote.group();
+            if (group >= groups) groups = group + 1;
+            if (vote.isRejected()) continue;
+            products[group] = Consensus.join(products[group], vote.weight());
+            members[group] += 1;
         }
         while (tally.group < groups && _groups[taskid][tally.group] != resultHash) ++tally.group;
         if (tally.group == groups) _groups[taskid][tally.group] = resultHash;
@@ -197,25 +216,22 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
         }
     }
 
-    function _checkDigest(bytes32 taskid, TaskState memory task, uint256 index, bytes32 digest) private view {
-        bytes32 known = _groups[taskid][task.winningGroup];
-        bytes32 given = task.revealed == 0 ? _resultHash(taskid, digest) : digest;
-        bytes32 seal = _contributions[taskid][index].seal;
-        if (known != given || seal != _resultSeal(msg.sender, taskid, digest)) revert DigestMismatch(digest);
+    function _find(bytes32 taskid, uint256 count, address worker)
+        internal
+        view
+        returns (ContributionSlots storage slots)
+    {
+        ContributionSlots[64] storage all = _contributions[taskid];
+        for (uint256 i = 0; i < count; ++i) {
+            if (all[i].vote.worker() == worker) return all[i];
+        }
+        revert NoContribution(taskid, worker);
     }
 
-    function _find(bytes32 taskid, uint256 count, address worker) internal view returns (uint256 index) {
-        while (index < count && _loadVote(taskid, index).worker != worker) ++index;
-        if (index == count) revert NoContribution(taskid, worker);
-    }
-
-    function _storeContribution(bytes32 taskid, uint256 index, Vote memory vote) private {
-        _contributions[taskid][index].vote = TaskSlots.packVote(vote);
-    }
-
-    function _storeSeal(bytes32 taskid, uint256 index, bytes32 seal, address challenge) private {
+    function _store(bytes32 taskid, uint256 index, VoteWord vote, bytes32 seal, address challenge) private {
         ContributionSlots storage slots = _contributions[taskid][index];
-        slots.seal = seal;
+        slots.vote = vote;
+        slots.sealInverted = ~seal;
         if (challenge != address(0)) slots.enclaveChallenge = challenge;
     }
 }

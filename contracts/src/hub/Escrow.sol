@@ -109,9 +109,7 @@ abstract contract Escrow is IEscrow, Ownable {
         uint256 supply = _supply.total + amount;
         if (supply > type(uint96).max) revert SupplyTooLarge(supply);
         _supply.total = uint96(supply);
-        unchecked {
-            _stakes[account].free += uint96(amount);
-        }
+        _stakes[account] = _stakes[account].credit(amount);
         emit Transfer(address(0), account, amount);
     }
 
@@ -119,17 +117,15 @@ abstract contract Escrow is IEscrow, Ownable {
         require(sender != address(0), "ERC20: transfer from the zero address");
         require(recipient != address(0), "ERC20: transfer to the zero address");
         _debit(sender, amount);
-        unchecked {
-            _stakes[recipient].free += uint96(amount);
-        }
+        _stakes[recipient] = _stakes[recipient].credit(amount);
         emit Transfer(sender, recipient, amount);
     }
 
     function _debit(address account, uint256 amount) private {
-        uint256 free = _stakes[account].free;
+        uint256 free = _stakes[account].free();
         if (amount > free) revert FreeStakeTooLow(account, free, amount);
         unchecked {
-            _stakes[account].free = uint96(free - amount);
+            _stakes[account] = _stakes[account].withFree(free - amount);
         }
     }
 

@@ -2,13 +2,9 @@
 pragma solidity ^0.8.30;
 
 import {Category} from "../interfaces/Types.sol";
-
-/// @dev slot: free 96 | frozen 96 | score 64. What a lock, an unlock or a payout changes together.
-struct Stake {
-    uint96 free;
-    uint96 frozen;
-    uint64 score;
-}
+import {StakeWord} from "../records/StakeWord.sol";
+import {TaskWord} from "../records/TaskWord.sol";
+import {VoteWord} from "../records/VoteWord.sol";
 
 /// @dev slot: total 96 | frozen 96. `frozen` is the sum over all accounts, the hub's own ERC-20 balance.
 struct Supply {
@@ -16,11 +12,11 @@ struct Supply {
     uint96 frozen;
 }
 
-/// @dev slot 0: a packed Vote. slot 1: the seal, cleared when it was revealed (it then follows from the
-/// digest). slot 2: the enclave challenge, written only if there is one.
+/// @dev A contribution. The seal lies inverted, and is cleared when it was revealed, since it then follows from
+/// the digest: an empty slot is the proof of the vote. The enclave challenge is written only if there is one.
 struct ContributionSlots {
-    uint256 vote;
-    bytes32 seal;
+    VoteWord vote;
+    bytes32 sealInverted;
     address enclaveChallenge;
 }
 
@@ -37,6 +33,7 @@ abstract contract HubStorage {
     uint256 internal constant KITTY_MIN = 1e9;
     address internal constant KITTY_ADDRESS = 0x99c2268479b93fDe36232351229815DF80837e23;
     uint256 internal constant GROUPMEMBER_PURPOSE = 4;
+    uint256 internal constant PACKED_CLOCKS = 7;
 
     /// @dev Set by the constructor of `Hub`.
     address internal _owner;
@@ -53,22 +50,24 @@ abstract contract HubStorage {
     string internal _name;
     string internal _symbol;
     Category[] internal _categories;
+    /// @dev What a match needs of the categories, in one slot: how many there are, 32 bits, and the
+    /// `workClockTimeRef` of each of the first `PACKED_CLOCKS`, 32 bits each.
+    uint256 internal _clocks;
     mapping(address worker => bool) internal _scoreImported;
 
     Supply internal _supply;
-    mapping(address account => Stake) internal _stakes;
+    mapping(address account => StakeWord) internal _stakes;
     mapping(address account => mapping(address spender => uint256)) internal _allowances;
 
     mapping(bytes32 orderHash => uint256) internal _consumed;
     mapping(bytes32 orderHash => address) internal _presigned;
 
-    /// @dev Packed `TaskState`.
-    mapping(bytes32 taskid => uint256) internal _tasks;
+    mapping(bytes32 taskid => TaskWord) internal _tasks;
     /// @dev Index within the deal, for tasks whose index does not fit their slot.
     mapping(bytes32 taskid => uint256) internal _farIndexes;
     /// @dev In order of contribution. As many as the task's slot says.
-    mapping(bytes32 taskid => ContributionSlots[256]) internal _contributions;
+    mapping(bytes32 taskid => ContributionSlots[64]) internal _contributions;
     /// @dev The distinct result hashes voted for, in order of appearance. The first reveal replaces that of
     /// the winning group by the digest, from which the hash and the seals of the group follow.
-    mapping(bytes32 taskid => bytes32[256]) internal _groups;
+    mapping(bytes32 taskid => bytes32[64]) internal _groups;
 }

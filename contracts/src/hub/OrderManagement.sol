@@ -122,7 +122,8 @@ abstract contract OrderManagement is IOrders, Signatures, TaskAccess {
             volume = _least(volume, _left(datasetOrder.structHash(), datasetOrder.volume));
         }
         volume = _least(volume, _left(workerpoolOrder.structHash(), workerpoolOrder.volume));
-        volume = _least(volume, _left(requestOrder.structHash(), requestOrder.volume));
+        uint256 left = requestOrder.volume - _consumedOf(_typedDataHash(requestOrder.structHash()));
+        volume = _least(volume, left);
     }
 
     function assertDatasetDealCompatibility(DatasetOrder calldata order, bytes32 dealId) external view {

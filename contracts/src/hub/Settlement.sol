@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-
-import {IResultReceiver} from "../interfaces/IParties.sol";
-import {ContributionStatus, TaskStatus} from "../interfaces/Types.sol";
+import {IEscrow} from "../interfaces/IEscrow.sol";
+import {TaskStatus} from "../interfaces/Types.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
-import {DealRecord, DealTerms} from "../records/DealRecord.sol";
+import {DealHead, DealHeads} from "../records/DealHead.sol";
 import {ResultRecord} from "../records/ResultRecord.sol";
-import {TaskSlots, TaskState, Vote} from "../records/TaskSlots.sol";
+import {StakeWord} from "../records/StakeWord.sol";
+import {TaskWord, TaskWords} from "../records/TaskWord.sol";
+import {VoteWord} from "../records/VoteWord.sol";
+import {Callback} from "./Callback.sol";
 import {Consensus} from "./Consensus.sol";
 import {Contributions} from "./Contributions.sol";
+import {ContributionSlots} from "./HubStorage.sol";
 
 /// The two ends of a task, initialize and finalize or claim, and the money that moves at the end.
 ///
 /// In `finalize` the sum of all debits equals the sum of all credits, kitty included: what is seized from
 /// the payer, the kitty and the contributors that did not prove their vote is what is paid out.
-abstract contract Settlement is Contributions {
+abstract contract Settlement is Contributions, Callback {
     function initialize(bytes32 dealId, uint256 index) external returns (bytes32) {
         return _initialize(dealId, index);
     }
@@ -52,24 +54,27 @@ abstract contract Settlement is Contributions {
     }
 
     function finalize(bytes32 taskId, bytes calldata results, bytes calldata resultsCallback) external {
-        TaskState memory task = _loadTask(taskId);
-        DealTerms memory deal = _loadRevealingTask(taskId, task);
-        bool isRevealOver = task.revealed > 0 && task.revealDeadline <= block.timestamp;
-        if (task.revealed != task.winners && !isRevealOver) {
-            revert RevealsPending(task.revealed, task.winners);
+        TaskWord task = _tasks[taskId];
+        DealHead deal = _loadRevealingTask(taskId, task);
+        if (task.revealed() != task.winners()) {
+            bool isRevealOver = task.revealed() > 0 && task.revealDeadline() <= block.timestamp;
+            if (!isRevealOver) revert RevealsPending(task.revealed(), task.winners());
         }
-        _checkCallback(deal, _groups[taskId][task.winningGroup], resultsCallback);
+        address callback = deal.callback();
+        if (callback != address(0) || resultsCallback.length > 0) {
+            _checkCallback(_groups[taskId][task.winningGroup()], resultsCallback);
+        }
 
-        task.status = TaskStatus.COMPLETED;
-        _storeTask(taskId, task);
+        _tasks[taskId] = task.withStatus(TaskStatus.COMPLETED);
         if (results.length + resultsCallback.length > 0) {
             CodeRecord.write(taskId, ResultRecord.pack(results, resultsCallback));
         }
-        _settlePrices(taskId, deal);
-        _settleContributions(taskId, task.contributors, deal);
+        uint256 released = _settlePrices(taskId, deal);
+        released += _settleContributions(taskId, task, deal);
+        _release(released);
 
         emit TaskFinalize(taskId, results);
-        _callBack(deal.callback, taskId, resultsCallback);
+        _notify(callback, taskId, resultsCallback);
     }
 
     function contributeAndFinalize(
@@ -81,30 +86,34 @@ abstract contract Settlement is Contributions {
         bytes calldata enclaveSign,
         bytes calldata authorizationSign
     ) external {
-        DealTerms memory deal = _admitFast(taskId);
-        _checkCallback(deal, resultDigest, resultsCallback);
+        TaskWord task = _tasks[taskId];
+        DealHead deal = _admitFast(taskId, task);
+        address callback = deal.callback();
+        if (callback != address(0) || resultsCallback.length > 0) {
+            _checkCallback(resultDigest, resultsCallback);
+        }
         _checkAuthorization(taskId, deal, enclaveChallenge, authorizationSign);
         _checkFastEnclave(taskId, resultDigest, enclaveChallenge, enclaveSign);
 
-        _completeFast(taskId, deal);
+        _tasks[taskId] = task.completedFast(block.timestamp + deal.timeRef() * REVEAL_DEADLINE_RATIO);
         CodeRecord.write(
             taskId,
             ResultRecord.packFast(resultDigest, msg.sender, enclaveChallenge, results, resultsCallback)
         );
-        _settlePrices(taskId, deal);
-        _settleOnlyWorker(taskId, deal);
+        uint256 released = _settlePrices(taskId, deal);
+        released += _settleOnlyWorker(taskId, deal);
+        _release(released);
 
         _announceFast(taskId, resultDigest);
         emit TaskFinalize(taskId, results);
-        _callBack(deal.callback, taskId, resultsCallback);
+        _notify(callback, taskId, resultsCallback);
     }
 
     /// @dev Whether a task may be done in one call: trust 1, and nobody has contributed.
-    function _admitFast(bytes32 taskid) private view returns (DealTerms memory deal) {
-        TaskState memory task = _loadTask(taskid);
+    function _admitFast(bytes32 taskid, TaskWord task) private view returns (DealHead deal) {
         deal = _loadOpenTask(taskid, task);
-        if (task.contributors != 0) revert TaskHasContributions(taskid);
-        if (deal.trust != 1) revert TrustAboveOne(deal.trust);
+        if (task.contributors() != 0) revert TaskHasContributions(taskid);
+        if (deal.trust() != 1) revert TrustAboveOne(deal.trust());
     }
 
     function _checkFastEnclave(bytes32 taskid, bytes32 digest, address challenge, bytes calldata enclaveSign)
@@ -116,16 +125,6 @@ abstract contract Settlement is Contributions {
         );
     }
 
-    /// @dev As after a consensus of one, revealed; that no contribution is stored marks the task as fast.
-    function _completeFast(bytes32 taskid, DealTerms memory deal) private {
-        TaskState memory task = _loadTask(taskid);
-        task.status = TaskStatus.COMPLETED;
-        task.revealDeadline = block.timestamp + deal.timeRef * REVEAL_DEADLINE_RATIO;
-        task.winners = 1;
-        task.revealed = 1;
-        _storeTask(taskid, task);
-    }
-
     function _announceFast(bytes32 taskid, bytes32 digest) private {
         bytes32 resultHash = _resultHash(taskid, digest);
         emit TaskContribute(taskid, msg.sender, resultHash);
@@ -134,129 +133,157 @@ abstract contract Settlement is Contributions {
     }
 
     function _initialize(bytes32 dealid, uint256 index) private returns (bytes32 taskid) {
-        TaskState memory task;
-        task.deal = _recordOf(dealid);
-        bytes memory record = task.deal.code;
-        if (!DealRecord.isDeal(record)) revert UnknownDeal(dealid);
-        DealTerms memory deal = DealRecord.unpack(record);
-        if (index < deal.botFirst || index - deal.botFirst >= deal.botSize) {
-            revert IndexOutsideDeal(index, deal.botFirst, deal.botSize);
-        }
+        address record = _recordOf(dealid);
+        DealHead deal = DealHeads.load(record);
+        if (!deal.isDeal()) revert UnknownDeal(dealid);
+        (uint256 first, uint256 size) = (deal.botFirst(), deal.botSize());
+        if (index < first || index - first >= size) revert IndexOutsideDeal(index, first, size);
         taskid = _taskId(dealid, index);
-        _checkStatus(taskid, _loadTask(taskid), TaskStatus.UNSET);
+        _checkStatus(taskid, _tasks[taskid], TaskStatus.UNSET);
 
-        task.status = TaskStatus.ACTIVE;
-        task.offset = index - deal.botFirst;
-        if (task.offset >= TaskSlots.FAR_INDEX) {
-            task.offset = TaskSlots.FAR_INDEX;
+        uint256 offset = index - first;
+        if (offset >= TaskWords.FAR_INDEX) {
+            offset = TaskWords.FAR_INDEX;
             _farIndexes[taskid] = index;
         }
-        _storeTask(taskid, task);
-        emit TaskInitialize(taskid, deal.pool);
+        _tasks[taskid] = TaskWords.opened(record, offset);
+        emit TaskInitialize(taskid, deal.pool());
     }
 
     function _claim(bytes32 taskid) private {
-        TaskState memory task = _loadTask(taskid);
-        if (task.status != TaskStatus.REVEALING) _checkStatus(taskid, task, TaskStatus.ACTIVE);
-        DealTerms memory deal = _loadDeal(task.deal);
-        uint256 deadline = deal.startTime + deal.timeRef * FINAL_DEADLINE_RATIO;
+        TaskWord task = _tasks[taskid];
+        if (task.status() != TaskStatus.REVEALING) _checkStatus(taskid, task, TaskStatus.ACTIVE);
+        DealHead deal = DealHeads.load(task.deal());
+        uint256 deadline = deal.startTime() + deal.timeRef() * FINAL_DEADLINE_RATIO;
         if (deadline > block.timestamp) revert TooEarly(deadline, block.timestamp);
 
-        task.status = TaskStatus.FAILED;
-        _storeTask(taskid, task);
-        _unlock(deal.sponsor, deal.appPrice + deal.datasetPrice + deal.poolPrice);
+        _tasks[taskid] = task.withStatus(TaskStatus.FAILED);
+        uint256 released = _priceOf(deal);
+        _unlock(deal.sponsor(), released);
         // To the kitty, never to the requester: else tasks that nobody can prove would drain pools.
-        uint256 poolStake = deal.poolPrice * WORKERPOOL_STAKE_RATIO / 100;
-        _seize(deal.poolOwner, poolStake, taskid);
+        uint256 poolStake = _poolStakeOf(deal);
+        _seize(deal.poolOwner(), poolStake, taskid);
         _addToKitty(poolStake, taskid);
-        for (uint256 i = 0; i < task.contributors; ++i) {
-            _unlock(_loadVote(taskid, i).worker, deal.workerStake);
+        uint256 workerStake = deal.workerStake();
+        for (uint256 i = 0; i < task.contributors(); ++i) {
+            _unlock(_contributions[taskid][i].vote.worker(), workerStake);
+            released += workerStake;
         }
+        _release(released);
         emit TaskClaimed(taskid);
     }
 
-    /// @dev What every success pays, whoever did the work: app, dataset, the pool's stake, a part of the kitty.
-    function _settlePrices(bytes32 taskid, DealTerms memory deal) private {
-        _seize(deal.sponsor, deal.appPrice + deal.datasetPrice + deal.poolPrice, taskid);
-        if (deal.appPrice > 0) _reward(deal.appOwner, deal.appPrice, taskid);
-        if (deal.datasetPrice > 0) _reward(deal.datasetOwner, deal.datasetPrice, taskid);
-        _unlock(deal.poolOwner, deal.poolPrice * WORKERPOOL_STAKE_RATIO / 100);
+    /// @dev What the payer locked for one task.
+    function _priceOf(DealHead deal) private pure returns (uint256) {
+        (, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
+        return deal.appPrice() + datasetPrice + deal.poolPrice();
+    }
 
-        uint256 kitty = _stakes[KITTY_ADDRESS].frozen;
-        if (kitty == 0) return;
-        uint256 part =
-            FixedPointMathLib.min(FixedPointMathLib.max(kitty * KITTY_RATIO / 100, KITTY_MIN), kitty);
-        _seize(KITTY_ADDRESS, part, taskid);
-        _reward(deal.poolOwner, part, taskid);
+    /// @dev What the pool owner locked for one task.
+    function _poolStakeOf(DealHead deal) private pure returns (uint256) {
+        return deal.poolPrice() * WORKERPOOL_STAKE_RATIO / 100;
+    }
+
+    /// @dev What every success pays, whoever did the work: app, dataset, the pool's stake, a part of the kitty.
+    /// Returns the sum of what was transferred.
+    function _settlePrices(bytes32 taskid, DealHead deal) private returns (uint256 released) {
+        _seize(deal.sponsor(), _priceOf(deal), taskid);
+        uint256 appPrice = deal.appPrice();
+        if (appPrice > 0) _reward(deal.appOwner(), appPrice, taskid);
+        (address datasetOwner, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
+        if (datasetPrice > 0) _reward(datasetOwner, datasetPrice, taskid);
+        address poolOwner = deal.poolOwner();
+        uint256 poolStake = _poolStakeOf(deal);
+        _unlock(poolOwner, poolStake);
+        released = appPrice + datasetPrice + poolStake;
+
+        uint256 part = _seizeFromKitty(taskid);
+        if (part == 0) return released;
+        _reward(poolOwner, part, taskid);
+        return released + part;
     }
 
     /// @dev Shares the pool's price and the seized stakes out among those who proved their vote, by the
-    /// logarithm of their weight; the pool owner gets its ratio and what rounding leaves.
-    function _settleContributions(bytes32 taskid, uint256 count, DealTerms memory deal) private {
-        Vote[] memory votes = new Vote[](count);
-        uint256 sharesTotal = 0;
-        uint256 left = deal.poolPrice;
+    /// logarithm of their weight; the pool owner gets its ratio and what rounding leaves. Returns the sum of
+    /// what was transferred.
+    function _settleContributions(bytes32 taskid, TaskWord task, DealHead deal)
+        private
+        returns (uint256 released)
+    {
+        uint256 workerStake = deal.workerStake();
+        (address[] memory workers, uint256[] memory shares, uint256 sharesTotal) = _sharesOf(taskid, task);
+        uint256 left = deal.poolPrice() + workerStake * (workers.length - task.revealed());
+        uint256 workersReward = left * (100 - deal.schedulerRatio()) / 100;
+        released = left + workerStake * task.revealed();
+        for (uint256 i = 0; i < workers.length; ++i) {
+            if (shares[i] == 0) {
+                _punish(workers[i], workerStake, taskid);
+                continue;
+            }
+            uint256 reward = workersReward * shares[i] / sharesTotal;
+            left -= reward;
+            _pay(workers[i], workerStake, reward, taskid, workers.length > 1);
+        }
+        _reward(deal.poolOwner(), left, taskid);
+    }
+
+    /// @dev The contributors and their shares: the logarithm of the weight, 0 for a vote that was not proved.
+    function _sharesOf(bytes32 taskid, TaskWord task)
+        private
+        view
+        returns (address[] memory workers, uint256[] memory shares, uint256 sharesTotal)
+    {
+        uint256 count = task.contributors();
+        bool isUnanimous = task.revealed() == count;
+        workers = new address[](count);
+        shares = new uint256[](count);
+        ContributionSlots[64] storage contributions = _contributions[taskid];
         for (uint256 i = 0; i < count; ++i) {
-            votes[i] = _loadVote(taskid, i);
-            if (votes[i].status == ContributionStatus.PROVED) {
-                sharesTotal += Consensus.logWeight(votes[i].weight);
-            } else {
-                left += deal.workerStake;
+            VoteWord vote = contributions[i].vote;
+            workers[i] = vote.worker();
+            if (isUnanimous || (contributions[i].sealInverted == 0 && !vote.isRejected())) {
+                shares[i] = Consensus.logWeight(vote.weight());
+                sharesTotal += shares[i];
             }
         }
-        uint256 workersReward = left * (100 - deal.schedulerRatio) / 100;
-        for (uint256 i = 0; i < count; ++i) {
-            address worker = votes[i].worker;
-            if (votes[i].status == ContributionStatus.PROVED) {
-                uint256 reward = workersReward * Consensus.logWeight(votes[i].weight) / sharesTotal;
-                left -= reward;
-                _unlock(worker, deal.workerStake);
-                _reward(worker, reward, taskid);
-                if (count > 1) _raiseScore(worker, taskid);
-            } else {
-                _seize(worker, deal.workerStake, taskid);
-                _lowerScore(worker, taskid);
-            }
-        }
-        _reward(deal.poolOwner, left, taskid);
     }
 
-    /// @dev The worker of `contributeAndFinalize`: no stake, no score.
-    function _settleOnlyWorker(bytes32 taskid, DealTerms memory deal) private {
-        uint256 workerReward = deal.poolPrice * (100 - deal.schedulerRatio) / 100;
-        _reward(msg.sender, workerReward, taskid);
-        _reward(deal.poolOwner, deal.poolPrice - workerReward, taskid);
+    /// @dev A proved vote: the stake comes back with the reward, and the score rises if others voted too.
+    function _pay(address worker, uint256 stake, uint256 reward, bytes32 taskid, bool isScored) private {
+        StakeWord account = _stakes[worker].unlock(stake).credit(reward);
+        if (isScored) account = account.withScore(account.score() + 1);
+        _stakes[worker] = account;
+        _emitUnlock(worker, stake);
+        _emitReward(worker, reward, taskid);
+        if (isScored) emit AccurateContribution(worker, taskid);
     }
 
-    function _raiseScore(address worker, bytes32 taskid) private {
-        _stakes[worker].score += 1;
-        emit AccurateContribution(worker, taskid);
-    }
-
-    function _lowerScore(address worker, bytes32 taskid) private {
-        _stakes[worker].score = uint64(uint256(_stakes[worker].score) * 2 / 3);
+    /// @dev A vote that was not proved: the stake is lost, and a third of the score.
+    function _punish(address worker, uint256 stake, bytes32 taskid) private {
+        StakeWord account = _stakes[worker].seize(stake);
+        _stakes[worker] = account.withScore(account.score() * 2 / 3);
+        emit IEscrow.Seize(worker, stake, taskid);
         emit FaultyContribution(worker, taskid);
     }
 
+    /// @dev The worker of `contributeAndFinalize`: no stake, no score. Returns what was transferred.
+    function _settleOnlyWorker(bytes32 taskid, DealHead deal) private returns (uint256 released) {
+        released = deal.poolPrice();
+        uint256 workerReward = released * (100 - deal.schedulerRatio()) / 100;
+        _reward(msg.sender, workerReward, taskid);
+        _reward(deal.poolOwner(), released - workerReward, taskid);
+    }
+
     /// @dev The callback bytes are the result if a callback is set; without one they may be left out.
-    function _checkCallback(DealTerms memory deal, bytes32 digest, bytes calldata resultsCallback)
-        private
-        pure
-    {
-        if (deal.callback == address(0) && resultsCallback.length == 0) return;
+    function _checkCallback(bytes32 digest, bytes calldata resultsCallback) private pure {
         if (keccak256(resultsCallback) != digest) revert CallbackMismatch();
     }
 
-    /// @dev A receiver that fails is ignored, but it must have had its gas: 1/63 of it left afterwards shows
-    /// that the call was not starved. Assembly, so that what the receiver returns is never copied.
-    function _callBack(address target, bytes32 taskid, bytes calldata resultsCallback) private {
+    function _notify(address target, bytes32 taskid, bytes calldata resultsCallback) private {
         if (target == address(0)) return;
-        bytes memory data = abi.encodeCall(IResultReceiver.receiveResult, (taskid, resultsCallback));
-        uint256 gasLimit = _callbackGas;
-        assembly ("memory-safe") {
-            pop(call(gasLimit, target, 0, add(data, 32), mload(data), 0, 0))
+        if (!_callBack(target, taskid, resultsCallback)) {
+            revert CallbackGasTooLow(gasleft(), _callbackGas / 63);
         }
-        if (gasleft() <= gasLimit / 63) revert CallbackGasTooLow(gasleft(), gasLimit / 63);
     }
 
     function _checkLengths(bytes32[] calldata dealIds, uint256[] calldata indexes) private pure {

@@ -1,32 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {ContributionStatus} from "../interfaces/Types.sol";
+import {BoostRecord} from "../records/BoostRecord.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
-import {DealRecord, DealTerms} from "../records/DealRecord.sol";
-import {TaskSlots, TaskState, Vote} from "../records/TaskSlots.sol";
-import {HubStorage} from "./HubStorage.sol";
+import {DealHead, DealHeads} from "../records/DealHead.sol";
+import {ContributionSlots, HubStorage} from "./HubStorage.sol";
 
-/// Loading and storing of deals, tasks and contributions, for calls and views alike.
+/// How the ids and messages of deals and tasks are made, and what follows from their slots, for calls and
+/// views alike.
 abstract contract TaskAccess is HubStorage {
-    function _loadTask(bytes32 taskid) internal view returns (TaskState memory) {
-        return TaskSlots.unpackTask(_tasks[taskid]);
-    }
-
-    function _storeTask(bytes32 taskid, TaskState memory task) internal {
-        _tasks[taskid] = TaskSlots.packTask(task);
-    }
-
-    function _loadVote(bytes32 taskid, uint256 index) internal view returns (Vote memory) {
-        return TaskSlots.unpackVote(_contributions[taskid][index].vote);
-    }
-
-    /// @dev The terms in the record at `record`, which must have been written.
-    function _loadDeal(address record) internal view returns (DealTerms memory) {
-        return DealRecord.unpack(record.code);
-    }
-
     function _recordOf(bytes32 id) internal view returns (address) {
         return CodeRecord.addressOf(address(this), id);
+    }
+
+    function _dealId(bytes32 requestHash, uint256 botFirst) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(requestHash, botFirst));
+    }
+
+    /// @dev How much of an order is spent. A request that one deal used up has no slot: its deal is the proof.
+    function _consumedOf(bytes32 orderHash) internal view returns (uint256 consumed) {
+        consumed = _consumed[orderHash];
+        if (consumed > 0) return consumed;
+        address record = _recordOf(_dealId(orderHash, 0));
+        DealHead deal = DealHeads.load(record);
+        if (deal.isDeal()) return deal.botSize();
+        return BoostRecord.load(record).botSize;
+    }
+
+    function _statusOf(ContributionSlots storage slots) internal view returns (ContributionStatus) {
+        if (slots.vote.isRejected()) return ContributionStatus.REJECTED;
+        return slots.sealInverted == 0 ? ContributionStatus.PROVED : ContributionStatus.CONTRIBUTED;
     }
 
     function _taskId(bytes32 dealid, uint256 index) internal pure returns (bytes32) {

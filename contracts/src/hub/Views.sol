@@ -15,10 +15,12 @@ import {
 import {Bytes} from "../records/Bytes.sol";
 import {DealRecord, DealTerms} from "../records/DealRecord.sol";
 import {ResultRecord} from "../records/ResultRecord.sol";
-import {TaskSlots, TaskState, Vote} from "../records/TaskSlots.sol";
+import {TaskWord, TaskWords} from "../records/TaskWord.sol";
+import {VoteWord} from "../records/VoteWord.sol";
 import {Consensus} from "./Consensus.sol";
 import {EntryViews} from "./EntryViews.sol";
-import {Stake} from "./HubStorage.sol";
+import {StakeWord} from "../records/StakeWord.sol";
+import {ContributionSlots} from "./HubStorage.sol";
 import {TaskAccess} from "./TaskAccess.sol";
 
 /// Deals, tasks, contributions and accounts as clients know them, put together from the packed storage.
@@ -38,13 +40,13 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
     }
 
     function resultFor(bytes32 id) external view returns (bytes memory resultsCallback) {
-        TaskState memory task = _loadTask(id);
-        require(task.status == TaskStatus.COMPLETED, "task-pending");
-        (, resultsCallback) = ResultRecord.unpack(_recordOf(id).code, task.contributors == 0);
+        TaskWord task = _tasks[id];
+        require(task.status() == TaskStatus.COMPLETED, "task-pending");
+        (, resultsCallback) = ResultRecord.unpack(_recordOf(id).code, task.isFast());
     }
 
     function viewConsumed(bytes32 id) external view returns (uint256) {
-        return _consumed[id];
+        return _consumedOf(id);
     }
 
     function viewPresigned(bytes32 id) external view returns (address) {
@@ -52,7 +54,7 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
     }
 
     function viewScore(address worker) external view returns (uint256) {
-        return _stakes[worker].score;
+        return _stakes[worker].score();
     }
 
     function viewAccount(address account) external view returns (Account memory) {
@@ -64,7 +66,7 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
     }
 
     function frozenOf(address account) external view returns (uint256) {
-        return _stakes[account].frozen;
+        return _stakes[account].frozen();
     }
 
     function allowance(address account, address spender) external view returns (uint256) {
@@ -97,10 +99,10 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
 
     /// @dev What is frozen is the hub's own ERC-20 balance, besides what was transferred to its address.
     function _viewAccount(address account) internal view returns (Account memory) {
-        Stake memory stake = _stakes[account];
-        uint256 free = stake.free;
+        StakeWord stake = _stakes[account];
+        uint256 free = stake.free();
         if (account == address(this)) free += _supply.frozen;
-        return Account(free, stake.frozen);
+        return Account(free, stake.frozen());
     }
 
     function _viewDeal(bytes32 id) internal view returns (Deal memory deal) {
@@ -126,29 +128,30 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
     }
 
     function _viewTask(bytes32 id) internal view returns (Task memory view_) {
-        TaskState memory task = _loadTask(id);
-        if (task.status == TaskStatus.UNSET) return view_;
-        DealTerms memory deal = _loadDeal(task.deal);
-        view_.status = task.status;
+        TaskWord task = _tasks[id];
+        view_.status = task.status();
+        // Of a task of the boost lane there is nothing else, of an unknown one nothing.
+        if (task.deal() == address(0)) return view_;
+        DealTerms memory deal = DealRecord.unpack(task.deal().code);
         view_.dealid = keccak256(abi.encodePacked(deal.requestHash, deal.botFirst));
-        view_.idx = task.offset == TaskSlots.FAR_INDEX ? _farIndexes[id] : deal.botFirst + task.offset;
+        view_.idx = task.offset() == TaskWords.FAR_INDEX ? _farIndexes[id] : deal.botFirst + task.offset();
         view_.timeref = deal.timeRef;
         view_.contributionDeadline = deal.startTime + deal.timeRef * CONTRIBUTION_DEADLINE_RATIO;
-        view_.revealDeadline = task.revealDeadline;
+        view_.revealDeadline = task.revealDeadline();
         view_.finalDeadline = deal.startTime + deal.timeRef * FINAL_DEADLINE_RATIO;
-        view_.revealCounter = task.revealed;
-        view_.winnerCounter = task.winners;
-        if (_isFast(task)) {
+        view_.revealCounter = task.revealed();
+        view_.winnerCounter = task.winners();
+        if (task.isFast()) {
             _fillFast(id, view_);
             return view_;
         }
-        view_.contributors = new address[](task.contributors);
-        for (uint256 i = 0; i < task.contributors; ++i) {
-            view_.contributors[i] = _loadVote(id, i).worker;
+        view_.contributors = new address[](task.contributors());
+        for (uint256 i = 0; i < view_.contributors.length; ++i) {
+            view_.contributors[i] = _contributions[id][i].vote.worker();
         }
-        if (task.winners > 0) view_.consensusValue = _hashOfGroup(id, task, task.winningGroup);
-        if (task.revealed > 0) view_.resultDigest = _groups[id][task.winningGroup];
-        if (task.status == TaskStatus.COMPLETED) {
+        if (task.winners() > 0) view_.consensusValue = _hashOfGroup(id, task, task.winningGroup());
+        if (task.revealed() > 0) view_.resultDigest = _groups[id][task.winningGroup()];
+        if (view_.status == TaskStatus.COMPLETED) {
             (view_.results, view_.resultsCallback) = ResultRecord.unpack(_recordOf(id).code, false);
         }
     }
@@ -158,35 +161,28 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
         view
         returns (Contribution memory found)
     {
-        TaskState memory task = _loadTask(taskid);
-        if (_isFast(task)) return _viewOnlyContribution(taskid, worker);
-        for (uint256 i = 0; i < task.contributors; ++i) {
-            Vote memory vote = _loadVote(taskid, i);
-            if (vote.worker != worker) continue;
-            found.status = vote.status;
-            found.resultHash = _hashOfGroup(taskid, task, vote.group);
-            found.resultSeal = vote.status == ContributionStatus.PROVED
-                ? _resultSeal(worker, taskid, _groups[taskid][vote.group])
-                : _contributions[taskid][i].seal;
-            found.enclaveChallenge = _contributions[taskid][i].enclaveChallenge;
-            found.weight = Consensus.logWeight(vote.weight);
+        TaskWord task = _tasks[taskid];
+        if (task.isFast()) return _viewOnlyContribution(taskid, worker);
+        for (uint256 i = 0; i < task.contributors(); ++i) {
+            ContributionSlots storage slots = _contributions[taskid][i];
+            VoteWord vote = slots.vote;
+            if (vote.worker() != worker) continue;
+            found.status = _statusOf(slots);
+            found.resultHash = _hashOfGroup(taskid, task, vote.group());
+            found.resultSeal = found.status == ContributionStatus.PROVED
+                ? _resultSeal(worker, taskid, _groups[taskid][vote.group()])
+                : ~slots.sealInverted;
+            found.enclaveChallenge = slots.enclaveChallenge;
+            found.weight = Consensus.logWeight(vote.weight());
             return found;
         }
     }
 
     /// @dev Once somebody revealed, the winning group holds the digest in the place of its hash.
-    function _hashOfGroup(bytes32 taskid, TaskState memory task, uint256 group)
-        private
-        view
-        returns (bytes32)
-    {
+    function _hashOfGroup(bytes32 taskid, TaskWord task, uint256 group) private view returns (bytes32) {
         bytes32 held = _groups[taskid][group];
-        bool isDigest = task.revealed > 0 && group == task.winningGroup;
+        bool isDigest = task.revealed() > 0 && group == task.winningGroup();
         return isDigest ? _resultHash(taskid, held) : held;
-    }
-
-    function _isFast(TaskState memory task) private pure returns (bool) {
-        return task.status == TaskStatus.COMPLETED && task.contributors == 0;
     }
 
     function _fillFast(bytes32 id, Task memory view_) private view {

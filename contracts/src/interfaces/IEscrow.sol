@@ -17,7 +17,6 @@ interface IEscrow {
     event Seize(address owner, uint256 amount, bytes32 ref);
 
     error FreeStakeTooLow(address account, uint256 free, uint256 needed);
-    error FrozenStakeTooLow(address account, uint256 frozen, uint256 needed);
     error AllowanceTooLow(address spender, uint256 allowance, uint256 needed);
     /// @dev The supply would leave the 96 bits in which accounts are kept.
     error SupplyTooLarge(uint256 supply);

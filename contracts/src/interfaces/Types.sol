@@ -141,6 +141,25 @@ struct Deal {
     address sponsor;
 }
 
+/// @dev A deal of the boost lane.
+struct DealBoost {
+    address appOwner;
+    uint96 appPrice;
+    address datasetOwner;
+    uint96 datasetPrice;
+    address workerpoolOwner;
+    uint96 workerpoolPrice;
+    address requester;
+    uint96 workerReward;
+    address callback;
+    uint40 deadline;
+    uint16 botFirst;
+    uint16 botSize;
+    /// The last three bytes of the tag.
+    bytes3 shortTag;
+    address sponsor;
+}
+
 enum TaskStatus {
     UNSET,
     ACTIVE,

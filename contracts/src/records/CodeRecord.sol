@@ -40,6 +40,16 @@ library CodeRecord {
         if (record == address(0)) revert RecordExists(salt);
     }
 
+    /// @dev The first `size` bytes of a record, zeros where it is shorter or was never written, and where in memory
+    /// they lie.
+    function load(address record, uint256 size) internal view returns (uint256 place) {
+        assembly ("memory-safe") {
+            place := mload(0x40)
+            mstore(0x40, add(place, size))
+            extcodecopy(record, place, 0, size)
+        }
+    }
+
     /// @dev Where `creator` writes, or has written, the record of `salt`.
     function addressOf(address creator, bytes32 salt) internal pure returns (address) {
         return address(uint160(uint256(keccak256(abi.encodePacked(hex"ff", creator, salt, INIT_CODE_HASH)))));

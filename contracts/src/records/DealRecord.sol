@@ -43,23 +43,59 @@ struct DealTerms {
 /// set; a sponsor is written only if it is not the requester. Every byte costs 200 gas.
 library DealRecord {
     using Bytes for bytes;
+    using Bytes for uint256;
 
-    uint256 private constant HAS_DATASET = 1;
-    uint256 private constant HAS_BENEFICIARY = 2;
-    uint256 private constant HAS_CALLBACK = 4;
-    uint256 private constant HAS_SPONSOR = 8;
-    uint256 private constant WIDE = 16;
+    uint256 internal constant HAS_DATASET = 1;
+    uint256 internal constant HAS_BENEFICIARY = 2;
+    uint256 internal constant HAS_CALLBACK = 4;
+    uint256 internal constant HAS_SPONSOR = 8;
+    uint256 internal constant WIDE = 16;
     /// Set in deals alone: results are records of the same creator, their bytes are chosen by pools, and the
     /// id of a deal is chosen by the caller. Without it a result could be passed off as a deal.
-    uint256 private constant IS_DEAL = 128;
+    uint256 internal constant IS_DEAL = 128;
 
-    /// @dev Where the four numbers begin: the sum of the sizes before them.
-    uint256 private constant NUMBERS_AT = 204;
+    /// @dev Where the fields lie.
+    uint256 internal constant POOL_AT = 2;
+    uint256 internal constant POOL_OWNER_AT = 22;
+    uint256 internal constant TAG_AT = 42;
+    uint256 internal constant START_TIME_AT = 74;
+    uint256 internal constant TIME_REF_AT = 79;
+    uint256 internal constant SCHEDULER_RATIO_AT = 83;
+    uint256 internal constant POOL_PRICE_AT = 84;
+    uint256 internal constant APP_PRICE_AT = 96;
+    uint256 internal constant CATEGORY_AT = 108;
+    uint256 internal constant REQUEST_HASH_AT = 112;
+    uint256 internal constant APP_AT = 144;
+    uint256 internal constant APP_OWNER_AT = 164;
+    uint256 internal constant REQUESTER_AT = 184;
+    uint256 internal constant NUMBERS_AT = 204;
+
+    /// @dev The longest record without params: four wide numbers, all that is optional, and a word to read past.
+    uint256 internal constant HEAD_MAX = NUMBERS_AT + 4 * 32 + 52 + 3 * 20 + 32;
 
     /// @dev Callers guarantee that prices fit 96 bits (they were locked), category and timeRef 32 and
     /// schedulerRatio 8.
-    function pack(DealTerms memory terms, string calldata params) internal pure returns (bytes memory) {
-        return bytes.concat(_packFixed(terms), _packNumbers(terms), _packOptional(terms), bytes(params));
+    function pack(DealTerms memory terms, string calldata params) internal pure returns (bytes memory data) {
+        data = new bytes(HEAD_MAX + bytes(params).length);
+        uint256 flags = _flags(terms);
+        uint256 at = _putFixed(data.start(), terms, flags);
+        uint256 size = flags & WIDE == 0 ? 8 : 32;
+        at = at.put(terms.trust, size);
+        at = at.put(terms.botFirst, size);
+        at = at.put(terms.botSize, size);
+        at = at.put(terms.workerStake, size);
+        if (flags & HAS_DATASET != 0) {
+            at = at.put(uint160(terms.dataset), 20);
+            at = at.put(uint160(terms.datasetOwner), 20);
+            at = at.put(terms.datasetPrice, 12);
+        }
+        if (flags & HAS_BENEFICIARY != 0) at = at.put(uint160(terms.beneficiary), 20);
+        if (flags & HAS_CALLBACK != 0) at = at.put(uint160(terms.callback), 20);
+        if (flags & HAS_SPONSOR != 0) at = at.put(uint160(terms.sponsor), 20);
+        assembly ("memory-safe") {
+            calldatacopy(at, params.offset, params.length)
+        }
+        data.truncate(at + bytes(params).length);
     }
 
     /// @dev Whether the code found under an id is a deal's. False for no code.
@@ -69,19 +105,19 @@ library DealRecord {
 
     function unpack(bytes memory data) internal pure returns (DealTerms memory terms) {
         uint256 flags = data.take(1, 1);
-        terms.pool = data.takeAddress(2);
-        terms.poolOwner = data.takeAddress(22);
-        terms.tag = bytes32(data.take(42, 32));
-        terms.startTime = data.take(74, 5);
-        terms.timeRef = data.take(79, 4);
-        terms.schedulerRatio = data.take(83, 1);
-        terms.poolPrice = data.take(84, 12);
-        terms.appPrice = data.take(96, 12);
-        terms.category = data.take(108, 4);
-        terms.requestHash = bytes32(data.take(112, 32));
-        terms.app = data.takeAddress(144);
-        terms.appOwner = data.takeAddress(164);
-        terms.requester = data.takeAddress(184);
+        terms.pool = data.takeAddress(POOL_AT);
+        terms.poolOwner = data.takeAddress(POOL_OWNER_AT);
+        terms.tag = bytes32(data.take(TAG_AT, 32));
+        terms.startTime = data.take(START_TIME_AT, 5);
+        terms.timeRef = data.take(TIME_REF_AT, 4);
+        terms.schedulerRatio = data.take(SCHEDULER_RATIO_AT, 1);
+        terms.poolPrice = data.take(POOL_PRICE_AT, 12);
+        terms.appPrice = data.take(APP_PRICE_AT, 12);
+        terms.category = data.take(CATEGORY_AT, 4);
+        terms.requestHash = bytes32(data.take(REQUEST_HASH_AT, 32));
+        terms.app = data.takeAddress(APP_AT);
+        terms.appOwner = data.takeAddress(APP_OWNER_AT);
+        terms.requester = data.takeAddress(REQUESTER_AT);
 
         uint256 width = flags & WIDE == 0 ? 8 : 32;
         terms.trust = data.take(NUMBERS_AT, width);
@@ -117,45 +153,22 @@ library DealRecord {
         terms.paramsAt = at;
     }
 
-    function _packFixed(DealTerms memory terms) private pure returns (bytes memory) {
-        bytes memory head = abi.encodePacked(
-            bytes1(0),
-            uint8(_flags(terms)),
-            terms.pool,
-            terms.poolOwner,
-            terms.tag,
-            uint40(terms.startTime),
-            uint32(terms.timeRef),
-            uint8(terms.schedulerRatio)
-        );
-        return abi.encodePacked(
-            head,
-            uint96(terms.poolPrice),
-            uint96(terms.appPrice),
-            uint32(terms.category),
-            terms.requestHash,
-            terms.app,
-            terms.appOwner,
-            terms.requester
-        );
-    }
-
-    function _packNumbers(DealTerms memory terms) private pure returns (bytes memory) {
-        if (_isWide(terms)) {
-            return abi.encodePacked(terms.trust, terms.botFirst, terms.botSize, terms.workerStake);
-        }
-        return abi.encodePacked(
-            uint64(terms.trust), uint64(terms.botFirst), uint64(terms.botSize), uint64(terms.workerStake)
-        );
-    }
-
-    function _packOptional(DealTerms memory terms) private pure returns (bytes memory part) {
-        if (terms.dataset != address(0)) {
-            part = abi.encodePacked(terms.dataset, terms.datasetOwner, uint96(terms.datasetPrice));
-        }
-        if (terms.beneficiary != address(0)) part = abi.encodePacked(part, terms.beneficiary);
-        if (terms.callback != address(0)) part = abi.encodePacked(part, terms.callback);
-        if (terms.sponsor != terms.requester) part = abi.encodePacked(part, terms.sponsor);
+    /// @dev The first byte is STOP: whoever calls a record does nothing.
+    function _putFixed(uint256 at, DealTerms memory terms, uint256 flags) private pure returns (uint256) {
+        at = at.put(flags, 2);
+        at = at.put(uint160(terms.pool), 20);
+        at = at.put(uint160(terms.poolOwner), 20);
+        at = at.put(uint256(terms.tag), 32);
+        at = at.put(terms.startTime, 5);
+        at = at.put(terms.timeRef, 4);
+        at = at.put(terms.schedulerRatio, 1);
+        at = at.put(terms.poolPrice, 12);
+        at = at.put(terms.appPrice, 12);
+        at = at.put(terms.category, 4);
+        at = at.put(uint256(terms.requestHash), 32);
+        at = at.put(uint160(terms.app), 20);
+        at = at.put(uint160(terms.appOwner), 20);
+        return at.put(uint160(terms.requester), 20);
     }
 
     function _flags(DealTerms memory terms) private pure returns (uint256 flags) {

@@ -5,25 +5,26 @@ import {Bytes} from "./Bytes.sol";
 
 /// The bytes of a completed task's result, a code record under the task's id.
 ///
-///   classic: 0 STOP | kind 1 | length of results 3 | results | callback bytes
-///   fast:    0 STOP | kind 1 | digest 32 | worker 20 | challenge 20 | length of results 3 | results | callback bytes
+///   classic: 0 STOP | kind 1 | [length of results 3] | results | callback bytes
+///   fast:    0 STOP | kind 1 | digest 32 | worker 20 | [challenge 20] | [length of results 3] | results | callback bytes
 ///
 /// The fast form is that of `contributeAndFinalize`, whose only contribution lies nowhere else; the task's
-/// slot says which form it is. The kind is there to tell a result from a deal, see `DealRecord`.
+/// slot says which form it is. The kind tells a result from a deal, see `DealRecord`, and which of the parts in
+/// brackets are there: the challenge if it is not zero, the length if there are callback bytes. Every byte
+/// costs 200 gas.
 library ResultRecord {
     using Bytes for bytes;
 
-    /// @dev Where the length of the results lies in each form.
-    uint256 private constant CLASSIC_AT = 2;
-    uint256 private constant FAST_AT = 74;
-    uint8 private constant KIND = 1;
+    uint256 private constant KIND = 1;
+    uint256 private constant HAS_CHALLENGE = 2;
+    uint256 private constant HAS_CALLBACK = 4;
 
     function pack(bytes calldata results, bytes calldata resultsCallback)
         internal
         pure
         returns (bytes memory)
     {
-        return abi.encodePacked(bytes1(0), KIND, uint24(results.length), results, resultsCallback);
+        return bytes.concat(bytes2(uint16(_kind(resultsCallback))), _packBytes(results, resultsCallback));
     }
 
     function packFast(
@@ -33,9 +34,10 @@ library ResultRecord {
         bytes calldata results,
         bytes calldata resultsCallback
     ) internal pure returns (bytes memory) {
-        return abi.encodePacked(
-            bytes1(0), KIND, digest, worker, challenge, uint24(results.length), results, resultsCallback
-        );
+        uint256 kind = _kind(resultsCallback);
+        bytes memory tail = _packBytes(results, resultsCallback);
+        if (challenge == address(0)) return abi.encodePacked(uint16(kind), digest, worker, tail);
+        return abi.encodePacked(uint16(kind | HAS_CHALLENGE), digest, worker, challenge, tail);
     }
 
     /// @dev Both parts are empty if there is no record: a classic task with nothing to keep writes none.
@@ -45,7 +47,10 @@ library ResultRecord {
         returns (bytes memory results, bytes memory resultsCallback)
     {
         if (data.length == 0) return (results, resultsCallback);
-        uint256 at = isFast ? FAST_AT : CLASSIC_AT;
+        uint256 kind = data.take(1, 1);
+        uint256 at = 2;
+        if (isFast) at = kind & HAS_CHALLENGE == 0 ? 54 : 74;
+        if (kind & HAS_CALLBACK == 0) return (data.rest(at), resultsCallback);
         uint256 length = data.take(at, 3);
         results = data.slice(at + 3, length);
         resultsCallback = data.rest(at + 3 + length);
@@ -58,6 +63,19 @@ library ResultRecord {
     {
         digest = bytes32(data.take(2, 32));
         worker = data.takeAddress(34);
-        challenge = data.takeAddress(54);
+        if (data.take(1, 1) & HAS_CHALLENGE != 0) challenge = data.takeAddress(54);
+    }
+
+    function _kind(bytes calldata resultsCallback) private pure returns (uint256) {
+        return resultsCallback.length == 0 ? KIND : KIND | HAS_CALLBACK;
+    }
+
+    function _packBytes(bytes calldata results, bytes calldata resultsCallback)
+        private
+        pure
+        returns (bytes memory)
+    {
+        if (resultsCallback.length == 0) return results;
+        return abi.encodePacked(uint24(results.length), results, resultsCallback);
     }
 }

@@ -14,9 +14,7 @@ contract App is Entry, IApp {
     uint256 private constant LENGTHS_AT = 32;
     uint256 private constant PARTS_AT = 38;
 
-    function initialize(string calldata, string calldata, bytes calldata, bytes32, bytes calldata)
-        external
-    {
+    function initialize(string calldata, string calldata, bytes calldata, bytes32, bytes calldata) external {
         revert("already initialized");
     }
 

@@ -99,8 +99,7 @@ abstract contract Market is Signing {
         apps.initialize(address(0));
         datasets.initialize(address(0));
         pools.initialize(address(0));
-        address extension = vm.deployCode("HubExtension.sol:HubExtension");
-        hub = IHub(payable(vm.deployCode("Hub.sol:Hub", abi.encode(extension))));
+        hub = IHub(payable(vm.deployCode("Hub.sol:Hub", hubArguments())));
         hub.configure(
             address(token),
             "Staked RLC",
@@ -113,6 +112,12 @@ abstract contract Market is Signing {
         );
         hub.createCategory("XS", "{}", T);
         hub.createCategory("S", "{}", 1200);
+    }
+
+    /// @dev Deploys the parts behind the hub's address.
+    function hubArguments() internal returns (bytes memory) {
+        return
+            abi.encode(vm.deployCode("HubExtension.sol:HubExtension"), vm.deployCode("HubBoost.sol:HubBoost"));
     }
 
     function fund(address account) internal {
@@ -213,7 +218,7 @@ abstract contract Market is Signing {
     }
 
     /// @dev Where `_stakes` lies in the storage of the hub.
-    uint256 internal constant STAKES_SLOT = 15;
+    uint256 internal constant STAKES_SLOT = 16;
 
     function free(address account) internal view returns (uint256) {
         return hub.viewAccount(account).stake;

@@ -23,6 +23,8 @@ pub(crate) struct Match {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Digest {
     pub(crate) matches: Vec<Match>,
+    /// Deals of the boost lane: the hub shows them in another view, and the market has none for them.
+    pub(crate) boosted: BTreeSet<DealId>,
     /// Orders that were matched.
     pub(crate) used: BTreeSet<OrderHash>,
     /// Orders that were closed.
@@ -53,6 +55,9 @@ impl Digest {
         match event {
             Event::OrdersMatched { deal, app, dataset, workerpool, request, volume } => {
                 self.used.extend([*app, *dataset, *workerpool, *request]);
+                if self.boosted.contains(deal) {
+                    return;
+                }
                 self.matches.push(Match {
                     deal: *deal,
                     app: *app,
@@ -62,6 +67,10 @@ impl Digest {
                     volume: *volume,
                     place,
                 });
+            }
+            // It comes before the match that it belongs to.
+            Event::SchedulerNoticeBoost { deal, .. } => {
+                self.boosted.insert(*deal);
             }
             Event::OrderClosed { order, .. } => {
                 self.closed.insert(*order);
@@ -93,6 +102,8 @@ impl Digest {
             | Event::Reward { .. }
             | Event::SchedulerNotice { .. }
             | Event::DealSponsored { .. }
+            | Event::DealSponsoredBoost { .. }
+            | Event::ResultPushedBoost { .. }
             | Event::OrderSigned { .. }
             | Event::OrderBroadcast(_)
             | Event::TaskInitialize { .. }
@@ -165,5 +176,18 @@ mod tests {
         let found = Match { deal, app, dataset, workerpool, request, volume, place };
         let used = [app, dataset, workerpool, request].into();
         assert_eq!(digest, Digest { matches: vec![found], used, ..Digest::default() });
+    }
+
+    #[test]
+    fn a_match_of_the_boost_lane_uses_its_orders_and_is_no_deal_of_the_views() {
+        let [app, dataset, workerpool, request] =
+            [1, 2, 3, 4].map(|byte| OrderHash(B256::repeat_byte(byte)));
+        let deal = DealId(B256::repeat_byte(5));
+        let volume = U256::from(3);
+        let notice = Event::SchedulerNoticeBoost { workerpool: ALICE, deal };
+        let matched = Event::OrdersMatched { deal, app, dataset, workerpool, request, volume };
+        let digest = Digest::of(&[located(notice, 5), located(matched, 6)]);
+        assert_eq!(digest.matches, Vec::new());
+        assert_eq!(digest.used, [app, dataset, workerpool, request].into());
     }
 }

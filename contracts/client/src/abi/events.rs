@@ -82,6 +82,15 @@ fn of_hub(event: Hub::HubEvents) -> Option<Event> {
         E::OwnershipTransferred(e) => {
             Event::OwnershipTransferred { from: e.previousOwner, to: e.newOwner }
         }
+        E::SchedulerNoticeBoost(e) => {
+            Event::SchedulerNoticeBoost { workerpool: e.workerpool, deal: DealId(e.dealId) }
+        }
+        E::DealSponsoredBoost(e) => {
+            Event::DealSponsoredBoost { deal: DealId(e.dealId), sponsor: e.sponsor }
+        }
+        E::ResultPushedBoost(e) => {
+            Event::ResultPushedBoost { deal: DealId(e.dealId), index: e.index, results: e.results }
+        }
         task_event @ (E::TaskInitialize(_)
         | E::TaskContribute(_)
         | E::TaskConsensus(_)

@@ -20,7 +20,7 @@ pub(crate) mod errors {
         #[derive(Debug)]
         interface Errors {
             error FreeStakeTooLow(address account, uint256 free, uint256 needed);
-            error FrozenStakeTooLow(address account, uint256 frozen, uint256 needed);
+            error FrozenStakeTooLow(uint256 frozen, uint256 needed);
             error AllowanceTooLow(address spender, uint256 allowance, uint256 needed);
             error SupplyTooLarge(uint256 supply);
             error TokenTransferFailed();
@@ -44,6 +44,7 @@ pub(crate) mod errors {
             error NotThePoolOwner(address caller, address poolOwner);
             error RevealsPending(uint256 revealed, uint256 winners);
             error RevealsExist(uint256 revealed);
+            error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value);
             error CallbackMismatch();
             error TrustAboveOne(uint256 trust);
             error TaskHasContributions(bytes32 taskid);

@@ -40,6 +40,9 @@ impl Books {
                 | Event::SchedulerNotice { .. }
                 | Event::OrdersMatched { .. }
                 | Event::DealSponsored { .. }
+                | Event::SchedulerNoticeBoost { .. }
+                | Event::DealSponsoredBoost { .. }
+                | Event::ResultPushedBoost { .. }
                 | Event::OrderSigned { .. }
                 | Event::OrderClosed { .. }
                 | Event::OrderBroadcast(_)

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {TaskStatus} from "../interfaces/Types.sol";
+
+/// @dev A task in its one slot. All else about it follows from its deal and contributions.
+///
+///   deal 160 | offset 16 | revealDeadline 40 | status 8 | contributors 8 | winners 8 | revealed 8 | group 8
+///
+/// `deal` is where the deal's record lies. `winners` is above zero exactly while there is a consensus, whose
+/// result hash is that of `group`. A task completed without contributors was done by `contributeAndFinalize`; one
+/// without a deal belongs to the boost lane and has nothing but its status.
+type TaskWord is uint256;
+
+using TaskWords for TaskWord global;
+
+/// A call reads and writes a task as one word, and takes from it what it needs.
+library TaskWords {
+    /// @dev Offsets from here on are kept in a slot of their own: bags this large are rare.
+    uint256 internal constant FAR_INDEX = type(uint16).max;
+
+    /// @dev What `finalize` and `claim` can pay out within a small part of a block, so that nobody can block
+    /// them by contributing.
+    uint256 internal constant MAX_CONTRIBUTORS = 64;
+
+    uint256 private constant OFFSET_AT = 160;
+    uint256 private constant DEADLINE_AT = 176;
+    uint256 private constant STATUS_AT = 216;
+    uint256 private constant CONTRIBUTORS_AT = 224;
+    uint256 private constant WINNERS_AT = 232;
+    uint256 private constant REVEALED_AT = 240;
+    uint256 private constant GROUP_AT = 248;
+
+    /// @dev A task just initialized; `offset` is at most `FAR_INDEX`.
+    function opened(address deal_, uint256 offset_) internal pure returns (TaskWord) {
+        return TaskWord.wrap(
+            uint256(uint160(deal_)) | offset_ << OFFSET_AT | uint256(TaskStatus.ACTIVE) << STATUS_AT
+        );
+    }
+
+    function deal(TaskWord task) internal pure returns (address) {
+        return address(uint160(TaskWord.unwrap(task)));
+    }
+
+    /// @dev Index within the deal, or `FAR_INDEX`.
+    function offset(TaskWord task) internal pure returns (uint256) {
+        return uint16(TaskWord.unwrap(task) >> OFFSET_AT);
+    }
+
+    function revealDeadline(TaskWord task) internal pure returns (uint256) {
+        return uint40(TaskWord.unwrap(task) >> DEADLINE_AT);
+    }
+
+    function status(TaskWord task) internal pure returns (TaskStatus) {
+        return TaskStatus(uint8(TaskWord.unwrap(task) >> STATUS_AT));
+    }
+
+    function contributors(TaskWord task) internal pure returns (uint256) {
+        return uint8(TaskWord.unwrap(task) >> CONTRIBUTORS_AT);
+    }
+
+    function winners(TaskWord task) internal pure returns (uint256) {
+        return uint8(TaskWord.unwrap(task) >> WINNERS_AT);
+    }
+
+    function revealed(TaskWord task) internal pure returns (uint256) {
+        return uint8(TaskWord.unwrap(task) >> REVEALED_AT);
+    }
+
+    function winningGroup(TaskWord task) internal pure returns (uint256) {
+        return TaskWord.unwrap(task) >> GROUP_AT;
+    }
+
+    /// @dev Whether the task was done by `contributeAndFinalize`.
+    function isFast(TaskWord task) internal pure returns (bool) {
+        return task.status() == TaskStatus.COMPLETED && task.contributors() == 0 && task.deal() != address(0);
+    }
+
+    function withStatus(TaskWord task, TaskStatus status_) internal pure returns (TaskWord) {
+        uint256 others = TaskWord.unwrap(task) & ~(uint256(type(uint8).max) << STATUS_AT);
+        return TaskWord.wrap(others | uint256(status_) << STATUS_AT);
+    }
+
+    /// @dev One contribution more, of fewer than `MAX_CONTRIBUTORS`.
+    function withContribution(TaskWord task) internal pure returns (TaskWord) {
+        unchecked {
+            return TaskWord.wrap(TaskWord.unwrap(task) + (uint256(1) << CONTRIBUTORS_AT));
+        }
+    }
+
+    /// @dev An active task that has come to a consensus of `winners_` members of `group_`.
+    function withConsensus(TaskWord task, uint256 deadline, uint256 winners_, uint256 group_)
+        internal
+        pure
+        returns (TaskWord)
+    {
+        uint256 consensus = deadline << DEADLINE_AT | winners_ << WINNERS_AT | group_ << GROUP_AT;
+        return TaskWord.wrap(TaskWord.unwrap(task) | consensus).withStatus(TaskStatus.REVEALING);
+    }
+
+    /// @dev One reveal more, of at most as many as contributions.
+    function withReveal(TaskWord task) internal pure returns (TaskWord) {
+        unchecked {
+            return TaskWord.wrap(TaskWord.unwrap(task) + (uint256(1) << REVEALED_AT));
+        }
+    }
+
+    /// @dev Active again; of the consensus, which nobody revealed, nothing is left.
+    function reopened(TaskWord task) internal pure returns (TaskWord) {
+        uint256 consensus = uint256(type(uint40).max) << DEADLINE_AT | uint256(type(uint8).max) << WINNERS_AT
+            | uint256(type(uint8).max) << GROUP_AT;
+        return TaskWord.wrap(TaskWord.unwrap(task) & ~consensus).withStatus(TaskStatus.ACTIVE);
+    }
+
+    /// @dev As after a consensus of one who has revealed, without a contribution in storage.
+    function completedFast(TaskWord task, uint256 deadline) internal pure returns (TaskWord) {
+        return task.withConsensus(deadline, 1, 0).withReveal().withStatus(TaskStatus.COMPLETED);
+    }
+}

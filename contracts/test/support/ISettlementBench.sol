@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Supply} from "../../src/hub/HubStorage.sol";
+import {DealTerms} from "../../src/records/DealRecord.sol";
+import {StakeWord} from "../../src/records/StakeWord.sol";
+
+struct Vote {
+    address worker;
+    uint256 weight;
+    bool isProved;
+}
+
+/// The settlement of the hub on a state that is written directly: the vectors have stakes that no policy in whole
+/// percents gives.
+interface ISettlementBench {
+    function place(bytes32 taskid, DealTerms memory terms, Vote[] memory votes) external;
+    function setFrozen(address account, uint256 amount) external;
+    function accountOf(address account) external view returns (StakeWord, Supply memory);
+    function finalize(bytes32 taskid, bytes calldata results, bytes calldata resultsCallback) external;
+}
