@@ -120,7 +120,7 @@ impl EventStream {
                 self.cursor.anchor(header.block);
                 Ok(Round::Again)
             }
-            Step::Compare => self.compare(head).await,
+            Step::Compare => self.compare(head).await.map(|found| found.unwrap_or(Round::Idle)),
             Step::Read { from, to, by_hash } => {
                 let part = if by_hash {
                     self.read_blocks(from, to).await?
@@ -132,25 +132,28 @@ impl EventStream {
                     Read::TooMuch => Ok(Round::Again),
                     Read::Part(part) => match self.advance(part) {
                         Ok(item) => Ok(Round::Item(Box::new(item))),
-                        Err(_unlinked) => self.compare(head).await,
+                        Err(unlinked) => self
+                            .compare(head)
+                            .await?
+                            .ok_or_else(|| RpcError::unexpected("eth_getBlockByNumber", unlinked)),
                     },
                 }
             }
         }
     }
 
-    /// Looks for the newest block that still stands.
-    async fn compare(&mut self, head: BlockRef) -> Result<Round, RpcError> {
+    /// Looks for the newest block that still stands; `None` if all do.
+    async fn compare(&mut self, head: BlockRef) -> Result<Option<Round>, RpcError> {
         let known: Vec<u64> = self.cursor.known().map(|block| block.number).collect();
         let headers = self.headers(known).await?;
         let seen = headers.into_iter().flatten().map(|h| (h.block.number, h.block)).collect();
         match self.cursor.compare(&seen) {
-            Comparison::Same => Ok(Round::Idle),
+            Comparison::Same => Ok(None),
             Comparison::Rollback { to } => {
                 tracing::warn!(to = to.number, hash = %to.hash, "the chain was rewritten");
                 self.chain.on_rewritten(head.number);
                 let cursor = self.cursor.clone();
-                Ok(Round::Item(Box::new(StreamItem::Rollback { to, cursor })))
+                Ok(Some(Round::Item(Box::new(StreamItem::Rollback { to, cursor }))))
             }
         }
     }

@@ -146,12 +146,19 @@ impl Cursor {
 
     /// Takes in that blocks were read: all of them, ascending, or the first and the last of a range.
     ///
+    /// Before anything was read, the block before the first is whichever the first one names: it may have
+    /// been rewritten since, and development nodes make up another block 0 when they start again.
+    ///
     /// # Errors
     /// [`Unlinked`] where the blocks do not link; the cursor has not moved then.
     pub fn advance(&mut self, headers: &[Header]) -> Result<(), Unlinked> {
         let Some(mut last) = self.tip() else {
             return Err(Unlinked { number: self.start });
         };
+        if let (true, Some(first)) = (self.recent.is_empty(), headers.first()) {
+            last.hash = first.parent;
+        }
+        let base = last;
         for (position, header) in headers.iter().enumerate() {
             let number = header.block.number;
             let follows = last.number.checked_add(1) == Some(number);
@@ -164,6 +171,9 @@ impl Cursor {
                 return Err(Unlinked { number });
             }
             last = header.block;
+        }
+        if self.recent.is_empty() {
+            self.base = Some(base);
         }
         self.recent.extend(headers.iter().map(|header| header.block));
         self.thin();

@@ -161,6 +161,21 @@ fn run_history(ops: Vec<Op>, start: u64, confirmations: u64) -> Result<usize, Te
 }
 
 #[test]
+fn a_node_whose_first_block_does_not_follow_its_block_0_is_read() {
+    let chain = Model::new(3);
+    let mut cursor = Cursor::start_at(0);
+    let made_up = BlockRef { hash: B256::repeat_byte(0xee), ..chain.block(0).unwrap() };
+    cursor.anchor(made_up);
+    cursor.advance(&[chain.header(1), chain.header(2)]).unwrap();
+    assert_eq!(cursor.tip(), chain.block(2));
+    let seen = [made_up, chain.block(1).unwrap(), chain.block(2).unwrap()];
+    let seen = seen.map(|block| (block.number, block)).into();
+    assert_eq!(cursor.compare(&seen), Comparison::Same);
+    let unlinked = Header { parent: B256::repeat_byte(0xdd), ..chain.header(3) };
+    assert_eq!(cursor.advance(&[unlinked]), Err(Unlinked { number: 3 }));
+}
+
+#[test]
 fn what_was_told_is_the_chain_whatever_happened() {
     let rollbacks = Cell::new(0);
     let config =
