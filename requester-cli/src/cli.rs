@@ -146,6 +146,8 @@ fn one_line(text: &str) -> String {
     let told = told.split("\n\nFor more information").next().unwrap_or(told);
     let told = told.strip_prefix("error: ").unwrap_or(told);
     let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    // No command here takes words after `--`.
+    let lines = lines.filter(|line| !line.starts_with("tip: to pass"));
     lines.collect::<Vec<_>>().join(" ").replace(" tip: ", "; ")
 }
 
@@ -153,6 +155,21 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn arguments_of_an_app_may_begin_with_a_hyphen() {
+        let app = "0x1111111111111111111111111111111111111111";
+        for option in ["--args", "--params"] {
+            Cli::try_parse_from(["poco", "run", app, option, "--paths 1000"]).unwrap();
+        }
+    }
+
+    #[test]
+    fn advice_that_does_not_help_is_left_out() {
+        let error = Cli::try_parse_from(["poco", "account", "deposit", "-5RLC"]).unwrap_err();
+        let told = one_line(&error.to_string());
+        assert_eq!(told, "unexpected argument '-5' found");
+    }
 
     #[test]
     fn every_command_and_every_word_is_explained() {

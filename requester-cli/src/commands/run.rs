@@ -40,13 +40,13 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value_t, value_parser = address::parse)]
     workerpool: Address,
     /// Arguments of the app, as a shell would split them
-    #[arg(long, conflicts_with = "params")]
+    #[arg(long, conflicts_with = "params", allow_hyphen_values = true)]
     args: Option<String>,
     /// A file that the app gets as input, http(s)://… or /ipfs/<cid>; may be repeated
     #[arg(long = "input-file", value_name = "URL", conflicts_with = "params")]
     input_files: Vec<String>,
     /// The request's parameters as they are: arguments, or a JSON object
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     params: Option<String>,
     /// Category, by name (XS, S, M, L, XL) or number
     #[arg(long, default_value = "XS")]
