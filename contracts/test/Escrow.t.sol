@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEscrow} from "../src/interfaces/IEscrow.sol";
-import {Market} from "./support/Market.sol";
+import {Market, Orders} from "./support/Market.sol";
 
 /// Deposits, withdrawals and the ERC-20 face of free stake.
 contract EscrowTest is Market {
@@ -45,6 +45,42 @@ contract EscrowTest is Market {
         assertEq(free(address(this)), 4 * RLC);
         vm.expectRevert("wrong-token");
         hub.receiveApproval(address(this), 1, address(this), "");
+    }
+
+    function test_approve_and_call_deposits_and_matches_in_one_transaction() public {
+        Orders memory o = signAll(orders());
+        bytes memory call = abi.encodeCall(hub.matchOrders, (o.app, o.dataset, o.pool, o.request));
+        token.transfer(requester, 100 * RLC);
+        vm.prank(requester);
+        token.approveAndCall(address(hub), 25 * RLC, call);
+        assertEq(frozen(requester), 25 * RLC);
+        assertEq(free(requester), FUNDS, "deposited and locked");
+        assertEq(hub.viewConsumed(typed(hub.eip712domain_separator(), hashOf(o.request))), 1);
+        assertConserved();
+        // The refusal of the match is that of the whole, deposit included.
+        vm.expectRevert("iExecV5-matchOrders-0x60");
+        vm.prank(requester);
+        token.approveAndCall(address(hub), 25 * RLC, call);
+        assertEq(free(requester), FUNDS);
+    }
+
+    function test_nobody_matches_with_the_deposit_of_another() public {
+        Orders memory o = signAll(orders());
+        bytes memory call = abi.encodeCall(hub.matchOrders, (o.app, o.dataset, o.pool, o.request));
+        vm.expectRevert("caller-must-be-requester");
+        token.approveAndCall(address(hub), RLC, call);
+        vm.expectRevert("unsupported-operation");
+        token.approveAndCall(
+            address(hub), RLC, abi.encodeCall(hub.sponsorMatchOrders, (o.app, o.dataset, o.pool, o.request))
+        );
+        vm.expectRevert();
+        token.approveAndCall(address(hub), RLC, hex"aabbcc");
+        vm.expectRevert();
+        token.approveAndCall(address(hub), RLC, abi.encodePacked(hub.matchOrders.selector, new bytes(100)));
+        bytes memory far = abi.encodePacked(hub.matchOrders.selector, new bytes(96), type(uint256).max - 3);
+        vm.expectRevert();
+        token.approveAndCall(address(hub), RLC, far);
+        assertEq(free(address(this)), 0);
     }
 
     function test_a_withdrawal_pays_tokens_out() public {

@@ -236,13 +236,55 @@ contract SettlementTest is Market {
     }
 
     function test_a_success_pays_the_pool_a_tenth_of_the_kitty() public {
-        fillKitty(30 * RLC);
+        fillKitty(15 * RLC);
         uint256 before = free(poolOwner);
         settleOne();
-        assertEq(frozen(KITTY), 27 * RLC);
+        assertEq(frozen(KITTY), 13_500_000_000);
         // 1 % of the price besides.
-        assertEq(free(poolOwner) - before, 3 * RLC + 200_000_000);
+        assertEq(free(poolOwner) - before, 1_700_000_000);
         assertConserved();
+    }
+
+    function test_a_success_takes_at_most_a_tenth_of_its_price_from_the_kitty() public {
+        fillKitty(300 * RLC);
+        settleOne();
+        assertEq(frozen(KITTY), 298 * RLC, "30 would be the tenth of the kitty, 2 is that of the price");
+        assertConserved();
+    }
+
+    /// @dev In the reference twelve such deals empty a kitty of 6 RLC.
+    function test_free_deals_do_not_give_a_slashed_pool_its_stake_back() public {
+        fillKitty(6 * RLC);
+        for (uint256 i = 0; i < 12; ++i) {
+            bytes32 taskid = openFreeTask(1);
+            contribute(workers[0], taskid, GOOD);
+            reveal(workers[0], taskid, GOOD);
+            finalize(taskid, RESULTS, "");
+        }
+        assertEq(frozen(KITTY), 6 * RLC);
+        assertConserved();
+    }
+
+    /// @dev In the reference both workers would have a score of 1.
+    function test_only_stake_at_risk_earns_a_score() public {
+        bytes32 taskid = openFreeTask(3);
+        for (uint256 i = 0; i < 2; ++i) {
+            contribute(workers[i], taskid, GOOD);
+        }
+        for (uint256 i = 0; i < 2; ++i) {
+            reveal(workers[i], taskid, GOOD);
+        }
+        finalize(taskid, RESULTS, "");
+        assertEq(hub.viewScore(workers[0]), 0);
+        assertEq(hub.viewScore(workers[1]), 0);
+    }
+
+    function openFreeTask(uint256 trust) internal returns (bytes32) {
+        Orders memory o = orders();
+        o.pool.workerpoolprice = 0;
+        o.request.trust = trust;
+        o.request.salt = bytes32(vm.randomUint());
+        return hub.initialize(makeDeal(o), 0);
     }
 
     function test_the_part_of_the_kitty_is_at_least_one_rlc_and_at_most_what_it_holds() public {

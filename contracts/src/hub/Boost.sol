@@ -144,7 +144,7 @@ abstract contract Boost is IBoost, OrderChecks, Callback {
         if (deal.datasetPrice > 0) _reward(deal.datasetOwner, deal.datasetPrice, taskid);
         uint256 poolStake = _poolStakeOf(deal);
         _unlock(deal.workerpoolOwner, poolStake);
-        uint256 kittyPart = _seizeFromKitty(taskid);
+        uint256 kittyPart = _seizeFromKitty(deal.workerpoolPrice, taskid);
         uint256 poolReward = uint256(deal.workerpoolPrice) - deal.workerReward + kittyPart;
         _reward(deal.workerpoolOwner, poolReward, taskid);
         _release(_priceOf(deal) + poolStake + kittyPart);

@@ -2,12 +2,14 @@
 pragma solidity ^0.8.30;
 
 import {IEscrow} from "../interfaces/IEscrow.sol";
-import {IToken, ITokenSpender} from "../interfaces/IParties.sol";
+import {IMatching} from "../interfaces/IOrders.sol";
+import {IToken} from "../interfaces/IParties.sol";
+import {Debits} from "./Debits.sol";
 import {Ownable} from "./Ownable.sol";
 
-/// Deposits, withdrawals and the ERC-20 face of free stake. The token is trusted: it is set once by the
+/// Deposits and withdrawals. The token is trusted: it is set once by the
 /// owner, and calls to it come before stake is credited and after it is debited.
-abstract contract Escrow is IEscrow, Ownable {
+abstract contract Escrow is IEscrow, Ownable, Debits {
     function deposit(uint256 amount) external returns (bool) {
         _deposit(msg.sender, amount, msg.sender);
         return true;
@@ -26,12 +28,14 @@ abstract contract Escrow is IEscrow, Ownable {
         return true;
     }
 
-    function receiveApproval(address sender, uint256 amount, address token_, bytes calldata)
+    /// @dev With a call of `matchOrders` in `data`, that is made too, by the requester's own hand only.
+    function receiveApproval(address sender, uint256 amount, address token_, bytes calldata data)
         external
         returns (bool)
     {
         require(token_ == _token, "wrong-token");
         _deposit(sender, amount, sender);
+        if (data.length > 0) _matchFor(sender, data);
         return true;
     }
 
@@ -50,43 +54,21 @@ abstract contract Escrow is IEscrow, Ownable {
         _mint(_owner, surplus);
     }
 
-    function transfer(address recipient, uint256 amount) external returns (bool) {
-        _transfer(msg.sender, recipient, amount);
-        return true;
+    function _matchFor(address requester, bytes calldata call) private {
+        require(bytes4(call[:4]) == IMatching.matchOrders.selector, "unsupported-operation");
+        require(_requesterOf(call[4:]) == requester, "caller-must-be-requester");
+        (bool success, bytes memory answer) = address(this).delegatecall(call);
+        if (success) return;
+        require(answer.length > 0, "operation-failed");
+        assembly ("memory-safe") {
+            revert(add(answer, 32), mload(answer))
+        }
     }
 
-    function transferFrom(address sender, address recipient, uint256 amount) external returns (bool) {
-        uint256 allowed = _allowances[sender][msg.sender];
-        if (amount > allowed) revert AllowanceTooLow(msg.sender, allowed, amount);
-        _transfer(sender, recipient, amount);
-        _approve(sender, msg.sender, allowed - amount);
-        return true;
-    }
-
-    function approve(address spender, uint256 amount) external returns (bool) {
-        _approve(msg.sender, spender, amount);
-        return true;
-    }
-
-    function approveAndCall(address spender, uint256 amount, bytes calldata data) external returns (bool) {
-        _approve(msg.sender, spender, amount);
-        require(
-            ITokenSpender(spender).receiveApproval(msg.sender, amount, address(this), data),
-            "approval-refused"
-        );
-        return true;
-    }
-
-    function increaseAllowance(address spender, uint256 added) external returns (bool) {
-        _approve(msg.sender, spender, _allowances[msg.sender][spender] + added);
-        return true;
-    }
-
-    function decreaseAllowance(address spender, uint256 subtracted) external returns (bool) {
-        uint256 allowed = _allowances[msg.sender][spender];
-        if (subtracted > allowed) revert AllowanceTooLow(spender, allowed, subtracted);
-        _approve(msg.sender, spender, allowed - subtracted);
-        return true;
+    /// @dev The requester in the arguments of `matchOrders`: the seventh word of the fourth order.
+    function _requesterOf(bytes calldata args) private pure returns (address) {
+        uint256 order = uint256(bytes32(args[96:128]));
+        return address(uint160(uint256(bytes32(args[order + 192:order + 224]))));
     }
 
     function _deposit(address from, uint256 amount, address target) private {
@@ -111,28 +93,5 @@ abstract contract Escrow is IEscrow, Ownable {
         _supply.total = uint96(supply);
         _stakes[account] = _stakes[account].credit(amount);
         emit Transfer(address(0), account, amount);
-    }
-
-    function _transfer(address sender, address recipient, uint256 amount) private {
-        require(sender != address(0), "ERC20: transfer from the zero address");
-        require(recipient != address(0), "ERC20: transfer to the zero address");
-        _debit(sender, amount);
-        _stakes[recipient] = _stakes[recipient].credit(amount);
-        emit Transfer(sender, recipient, amount);
-    }
-
-    function _debit(address account, uint256 amount) private {
-        uint256 free = _stakes[account].free();
-        if (amount > free) revert FreeStakeTooLow(account, free, amount);
-        unchecked {
-            _stakes[account] = _stakes[account].withFree(free - amount);
-        }
-    }
-
-    function _approve(address account, address spender, uint256 amount) private {
-        require(account != address(0), "ERC20: approve from the zero address");
-        require(spender != address(0), "ERC20: approve to the zero address");
-        _allowances[account][spender] = amount;
-        emit Approval(account, spender, amount);
     }
 }

@@ -31,6 +31,8 @@ abstract contract HubStorage {
     uint256 internal constant WORKERPOOL_STAKE_RATIO = 30;
     uint256 internal constant KITTY_RATIO = 10;
     uint256 internal constant KITTY_MIN = 1e9;
+    /// @dev In percent of the task's price at the pool: the most that a success takes from the kitty.
+    uint256 internal constant KITTY_PRICE_RATIO = 10;
     address internal constant KITTY_ADDRESS = 0x99c2268479b93fDe36232351229815DF80837e23;
     uint256 internal constant GROUPMEMBER_PURPOSE = 4;
     uint256 internal constant PACKED_CLOCKS = 7;

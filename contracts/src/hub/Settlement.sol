@@ -197,7 +197,7 @@ abstract contract Settlement is Contributions, Callback {
         _unlock(poolOwner, poolStake);
         released = appPrice + datasetPrice + poolStake;
 
-        uint256 part = _seizeFromKitty(taskid);
+        uint256 part = _seizeFromKitty(deal.poolPrice(), taskid);
         if (part == 0) return released;
         _reward(poolOwner, part, taskid);
         return released + part;
@@ -215,6 +215,8 @@ abstract contract Settlement is Contributions, Callback {
         uint256 left = deal.poolPrice() + workerStake * (workers.length - task.revealed());
         uint256 workersReward = left * (100 - deal.schedulerRatio()) / 100;
         released = left + workerStake * task.revealed();
+        // Only stake at risk earns a score: else it would be farmed by free deals.
+        bool isScored = workers.length > 1 && workerStake > 0;
         for (uint256 i = 0; i < workers.length; ++i) {
             if (shares[i] == 0) {
                 _punish(workers[i], workerStake, taskid);
@@ -222,7 +224,7 @@ abstract contract Settlement is Contributions, Callback {
             }
             uint256 reward = workersReward * shares[i] / sharesTotal;
             left -= reward;
-            _pay(workers[i], workerStake, reward, taskid, workers.length > 1);
+            _pay(workers[i], workerStake, reward, taskid, isScored);
         }
         _reward(deal.poolOwner(), left, taskid);
     }
@@ -248,7 +250,7 @@ abstract contract Settlement is Contributions, Callback {
         }
     }
 
-    /// @dev A proved vote: the stake comes back with the reward, and the score rises if others voted too.
+    /// @dev A proved vote: the stake comes back with the reward.
     function _pay(address worker, uint256 stake, uint256 reward, bytes32 taskid, bool isScored) private {
         StakeWord account = _stakes[worker].unlock(stake).credit(reward);
         if (isScored) account = account.withScore(account.score() + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// Stake: deposits, withdrawals, and the ERC-20 face of free stake ("Staked RLC").
+/// Stake: deposits and withdrawals. Free stake is an ERC-20, "Staked RLC".
 /// Every amount is in nRLC. `balanceOf(hub)` equals the sum of all frozen stake.
 interface IEscrow {
     /// @notice Free stake moved. The hub stands for frozen stake, the zero address for the token.
@@ -28,7 +28,8 @@ interface IEscrow {
     function depositFor(uint256 amount, address target) external returns (bool);
     /// @notice As `depositFor`, for many targets.
     function depositForArray(uint256[] calldata amounts, address[] calldata targets) external returns (bool);
-    /// @notice Deposits on behalf of `sender`: the token calls this from its `approveAndCall`.
+    /// @notice Deposits on behalf of `sender`: the token calls this from its `approveAndCall`. `data` may hold a
+    /// call of `matchOrders` whose requester is `sender`: it is made with the deposit, or both are refused.
     function receiveApproval(address sender, uint256 amount, address token, bytes calldata data)
         external
         returns (bool);
@@ -38,7 +39,10 @@ interface IEscrow {
     function withdrawTo(uint256 amount, address target) external returns (bool);
     /// @notice Credits the hub's owner with tokens that were sent to the hub without a deposit.
     function recover() external returns (uint256);
+}
 
+/// The ERC-20 face of free stake. Its events and errors are those of `IEscrow`.
+interface IStakeToken {
     function transfer(address recipient, uint256 amount) external returns (bool);
     function transferFrom(address sender, address recipient, uint256 amount) external returns (bool);
     function approve(address spender, uint256 amount) external returns (bool);

@@ -3,13 +3,23 @@ pragma solidity ^0.8.30;
 
 import {IBoost} from "./IBoost.sol";
 import {IConfiguration} from "./IConfiguration.sol";
-import {IEscrow} from "./IEscrow.sol";
+import {IEscrow, IStakeToken} from "./IEscrow.sol";
 import {IMatching, IOrders} from "./IOrders.sol";
 import {ITasks} from "./ITasks.sol";
 import {ILegacyViews, IViews} from "./IViews.sol";
 
 /// The hub as its callers see it: one address, whichever contract the code lies in.
-interface IHub is IEscrow, IMatching, IOrders, ITasks, IBoost, IConfiguration, IViews, ILegacyViews {
+interface IHub is
+    IEscrow,
+    IStakeToken,
+    IMatching,
+    IOrders,
+    ITasks,
+    IBoost,
+    IConfiguration,
+    IViews,
+    ILegacyViews
+{
     /// @notice Plain transfers are refused; empty calls are answered only while a record is being written.
     receive() external payable;
     fallback() external payable;
