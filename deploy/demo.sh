@@ -21,6 +21,7 @@ end() {
     say "kept running; stop it with: POCO_DATA=$POCO_DATA make down"
   else
     deploy/down.sh
+    clear_runs
   fi
 }
 

@@ -98,6 +98,7 @@ deploy_contracts() {
 # was kept about the old chain is void.
 forget_old_chain() {
   local old
+  clear_runs
   for old in "$POCO_DATA"/{state,market,scheduler,worker-*}; do
     [ -d "$old" ] || continue
     say "the chain is new: removing $old, which belongs to an older one"

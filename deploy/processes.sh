@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Programs in the background: start, watch, end. Each has a pid file under $POCO_DATA/run with its pid
-# and the moment it started, so that a pid that was given to another program is never touched.
+# and the moment it started, so that a pid that was given to another program is never touched. And what
+# workers leave in the docker engine when they stop.
 
 # moment PID: when the process started, in ticks since boot; nothing if there is no such process.
 moment() {
@@ -72,4 +73,25 @@ await() {
     tail -n 12 "$POCO_DATA/logs/$name.log" | sed 's/^/  | /'
   } >&2
   return 1
+}
+
+# clear_runs: removes the containers of workers that have stopped, and unmounts their disks. A worker
+# that stops leaves them to itself for when it starts again; this is for when it will not soon. Should it
+# start after all, it runs unfinished tasks anew; the results it has voted for stay in their folders.
+clear_runs() {
+  local run task containers
+  for run in "$POCO_DATA"/worker-*/runs/*-*; do
+    [ -d "$run" ] || continue
+    task="$(basename "${run%-*}")"
+    containers="$(docker ps --all --quiet --filter "label=poco.task=0x$task")" \
+      || fail "the docker engine does not answer; it may still run containers of $run"
+    if [ -n "$containers" ]; then
+      # shellcheck disable=SC2086 # one word each
+      docker rm --force --volumes $containers >/dev/null || fail "cannot remove the containers of $run"
+    fi
+    while mountpoint --quiet "$run/out"; do
+      umount "$run/out" || fail "cannot unmount $run/out"
+    done
+    rm -rf "$run/out" "$run/out.disk"
+  done
 }
