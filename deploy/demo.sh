@@ -53,7 +53,7 @@ app() {
 serve_files() {
   mkdir -p "$POCO_DATA/files"
   cp ARCHITECTURE.md "$POCO_DATA/files/"
-  running files >/dev/null && return
+  running files && return
   if is_taken "$files_port"; then fail "port $files_port is taken: choose another with FILES_PORT=…"; fi
   start files node "$PWD/deploy/file-server.mjs" "$files_port" "$POCO_DATA/files"
   await files 10 answers "$files_port" /ARCHITECTURE.md || exit 1

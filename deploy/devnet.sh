@@ -24,7 +24,7 @@ stop_anvil() {
   [ -n "$anvil" ] || return 0
   kill -INT "$anvil" 2>/dev/null || true
   for _ in $(seq 200); do
-    [ -n "$(moment "$anvil")" ] || break
+    is_alive "$anvil" || break
     sleep 0.1
   done
   kill -KILL "$anvil" 2>/dev/null || true
@@ -55,10 +55,12 @@ start_anvil() {
   if [ -n "$BLOCK_TIME" ] && [ "$BLOCK_TIME" != 0 ]; then options+=(--block-time "$BLOCK_TIME"); fi
   local program
   program="$(foundry anvil)"
+  hold_signals
   "$program" "${options[@]}" >"$log" 2>&1 </dev/null &
   anvil=$!
+  release_signals
   for _ in $(seq 300); do
-    [ -n "$(moment "$anvil")" ] || break
+    is_alive "$anvil" || break
     [ "$(rpc chain-id)" = 31337 ] && return
     sleep 0.1
   done
@@ -81,8 +83,10 @@ deploy_contracts() {
   say "deploying the contracts"
   make_key hub-owner 0
   rm -f "$known"
+  hold_signals
   become_poco hub-owner --rpc-url "$RPC_URL" admin deploy --write "$known.new" >"$folder/deploy.log" 2>&1 9>&- &
   deployer=$!
+  release_signals
   # In the background, because a signal interrupts `wait` and nothing else.
   if ! wait "$deployer"; then
     deployer=""

@@ -14,7 +14,7 @@ names() { find "$POCO_DATA/run" -name "$1.pid" -exec basename {} .pid \; | sort;
 stopped=()
 for group in 'worker-*' scheduler market files registry devnet; do
   for name in $(names "$group"); do
-    running "$name" >/dev/null && stopped+=("$name")
+    running "$name" && stopped+=("$name")
     stop "$name" &
   done
   wait

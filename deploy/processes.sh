@@ -3,42 +3,69 @@
 # and the moment it started, so that a pid that was given to another program is never touched. And what
 # workers leave in the docker engine when they stop.
 
-# moment PID: when the process started, in ticks since boot; nothing if there is no such process.
-moment() {
-  local stat fields
-  stat="$(cat "/proc/$1/stat" 2>/dev/null)" || return 0
+# read_moment PID: sets $moment to when the process started, in ticks since boot; to nothing if there is
+# no such process. In this shell, because a signal may end a subshell alone and leave half an answer.
+read_moment() {
+  local stat="" fields
+  moment=""
+  { read -r -d '' stat <"/proc/$1/stat"; } 2>/dev/null || [ -n "$stat" ] || return 0
   # The name, in parentheses, may hold blanks: count behind it.
   read -ra fields <<<"${stat##*) }"
-  [ "${fields[0]}" = Z ] || printf '%s\n' "${fields[19]}"
+  [ "${fields[0]}" = Z ] || moment="${fields[19]}"
 }
 
-# running NAME: its pid, if it runs.
+# is_alive PID: whether there is such a process.
+is_alive() {
+  local moment
+  read_moment "$1"
+  [ -n "$moment" ]
+}
+
+# running NAME: whether it runs; sets $pid.
 running() {
-  local pid started
+  local started moment
   read -r pid started 2>/dev/null <"$POCO_DATA/run/$1.pid" || return 1
-  [ -n "$started" ] && [ "$(moment "$pid")" = "$started" ] && printf '%s\n' "$pid"
+  read_moment "$pid"
+  [ -n "$started" ] && [ "$moment" = "$started" ]
+}
+
+# hold_signals: until release_signals, which honours what came meanwhile. For steps of which one without
+# the other would leave a program that nobody knows.
+hold_signals() {
+  held=""
+  held_traps="$(trap -p INT TERM HUP)"
+  trap 'held=INT' INT
+  trap 'held=TERM' TERM
+  trap 'held=HUP' HUP
+}
+
+release_signals() {
+  eval "trap - INT TERM HUP; $held_traps"
+  [ -z "$held" ] || kill -s "$held" "$BASHPID"
 }
 
 # start NAME COMMAND…: in the background, out of reach of the terminal's Ctrl-C.
 start() {
-  local name="$1" pid
+  local name="$1" moment
   shift
   mkdir -p "$POCO_DATA/run" "$POCO_DATA/logs"
+  hold_signals
   setsid "$@" >"$POCO_DATA/logs/$name.log" 2>&1 </dev/null &
-  pid=$!
-  echo "$pid $(moment "$pid")" >"$POCO_DATA/run/$name.pid"
+  read_moment $!
+  echo "$! $moment" >"$POCO_DATA/run/$name.pid"
+  release_signals
 }
 
 # stop NAME: asks it to end, and ends it if it does not within 20 s.
 stop() {
   local pid
-  if pid="$(running "$1")"; then
+  if running "$1"; then
     kill -TERM "$pid" 2>/dev/null || true
     for _ in $(seq 200); do
-      running "$1" >/dev/null || break
+      running "$1" || break
       sleep 0.1
     done
-    if running "$1" >/dev/null; then
+    if running "$1"; then
       say "$1 (pid $pid) does not end by itself: ending it"
       kill -KILL "$pid" 2>/dev/null || true
     fi
@@ -65,7 +92,7 @@ await() {
   shift 2
   while [ $SECONDS -lt $deadline ]; do
     "$@" && return
-    running "$name" >/dev/null || { reason="has ended"; break; }
+    running "$name" || { reason="has ended"; break; }
     sleep 0.2
   done
   {

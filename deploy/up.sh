@@ -13,6 +13,7 @@ started=()
 is_up=false
 
 stop_started() {
+  trap '' INT TERM HUP
   $is_up && return
   local i
   [ ${#started[@]} -eq 0 ] || say "stopping what was started; logs stay in $POCO_DATA/logs" >&2
@@ -23,7 +24,7 @@ stop_started() {
 begin() {
   local name="$1" port="$2"
   shift 2
-  running "$name" >/dev/null && return
+  running "$name" && return
   if is_taken "$port"; then
     fail "port $port, for $name, is taken: stop what uses it, or choose another (see deploy/settings.sh)"
   fi
@@ -45,7 +46,7 @@ start_chain() {
 }
 
 start_images() {
-  running registry >/dev/null || started+=(registry)
+  running registry || started+=(registry)
   deploy/images.sh
 }
 
