@@ -10,9 +10,7 @@ fi
 . deploy/settings.sh
 . deploy/processes.sh
 deploy/down.sh
-if [ -f "$POCO_DATA/chain/lock" ] && ! flock -n "$POCO_DATA/chain/lock" true; then
-  fail "a devnet still uses $POCO_DATA: stop it first"
-fi
+check_chain_is_free
 clear_runs
 # Chain and keys last: if anything before them fails, the market is still whole.
 rm -rf "${POCO_DATA:?}"/worker-*
@@ -21,5 +19,5 @@ for name in files images.toml logs market pool registry results run scheduler st
   rm -rf "${POCO_DATA:?}/$name"
 done
 rmdir "$POCO_DATA" 2>/dev/null || true
-rm -f "$ADDRESSES"
+if [ -f "$ADDRESSES" ]; then rm -f "$ADDRESSES"; fi
 say "removed what was in $POCO_DATA"

@@ -6,10 +6,10 @@ cd "$(dirname "$0")/.."
 export POCO_DATA="${POCO_DATA:-demo-data}"
 . deploy/settings.sh
 . deploy/processes.sh
+check_settings
 open_data_folder
 export POCO_DATA POCO_ADDRESSES="$POCO_DATA/addresses.toml"
 
-files_port="${FILES_PORT:-5006}"
 results="$POCO_DATA/results/$(date -u +%Y-%m-%dT%H-%M-%S)"
 # Tasks of the three runs; an offer with less left is renewed.
 tasks_needed=12
@@ -54,9 +54,9 @@ serve_files() {
   mkdir -p "$POCO_DATA/files"
   cp ARCHITECTURE.md "$POCO_DATA/files/"
   running files && return
-  if is_taken "$files_port"; then fail "port $files_port is taken: choose another with FILES_PORT=…"; fi
-  start files node "$PWD/deploy/file-server.mjs" "$files_port" "$POCO_DATA/files"
-  await files 10 answers "$files_port" /ARCHITECTURE.md || exit 1
+  if is_taken "$FILES_PORT"; then fail "port $FILES_PORT is taken: choose another with FILES_PORT=…"; fi
+  start files node "$PWD/deploy/file-server.mjs" "$FILES_PORT" "$POCO_DATA/files"
+  await files 10 answers "$FILES_PORT" /ARCHITECTURE.md || exit 1
 }
 
 publish() {
@@ -65,7 +65,7 @@ publish() {
   prices="$(app monte-carlo)"
   drawing="$(app draw)"
   dataset="$(poco_as dataset-provider --json dataset deploy --name "a text" \
-    --url "http://127.0.0.1:$files_port/ARCHITECTURE.md" \
+    --url "http://127.0.0.1:$FILES_PORT/ARCHITECTURE.md" \
     --checksum "0x$(sha256sum "$POCO_DATA/files/ARCHITECTURE.md" | cut -d ' ' -f 1)" | field address)"
   for name in "$text" "$prices" "$drawing"; do offer app "$name" app-provider --price 0.01RLC; done
   offer dataset "$dataset" dataset-provider --price 0.01RLC

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/settings.sh
 . deploy/processes.sh
+check_settings
 open_data_folder
 
 folder="$POCO_DATA/chain"
@@ -39,11 +40,13 @@ stopped() {
   exit 0
 }
 
-# Only one anvil may write a state file.
+# Only one anvil may write a state file. It has the lock as long as it lives.
 lock() {
   mkdir -p "$folder"
-  exec 9>"$folder/lock"
-  flock -n 9 || fail "another devnet uses $POCO_DATA: stop it, or choose another folder with POCO_DATA=…"
+  check_chain_is_free
+  exec 9>>"$folder/lock"
+  flock -n 9 || fail "another devnet starts in $POCO_DATA"
+  echo $$ >"$folder/lock"
   if is_taken "$RPC_PORT"; then
     fail "port $RPC_PORT is taken: stop what uses it, or choose another with RPC_PORT=…"
   fi
@@ -52,11 +55,12 @@ lock() {
 start_anvil() {
   local options=(--port "$RPC_PORT" --chain-id 31337 --accounts 30 --mnemonic "$MNEMONIC"
     --hardfork cancun --order fifo --state "$folder/state.json" --state-interval 10 --silent)
-  if [ -n "$BLOCK_TIME" ] && [ "$BLOCK_TIME" != 0 ]; then options+=(--block-time "$BLOCK_TIME"); fi
+  if [ "${BLOCK_TIME:-0}" != 0 ]; then options+=(--block-time "$BLOCK_TIME"); fi
   local program
   program="$(foundry anvil)"
   hold_signals
-  "$program" "${options[@]}" >"$log" 2>&1 </dev/null &
+  # However this script ends, anvil writes its state and ends with it.
+  setpriv --pdeathsig INT "$program" "${options[@]}" >"$log" 2>&1 </dev/null &
   anvil=$!
   release_signals
   for _ in $(seq 300); do
@@ -113,8 +117,8 @@ forget_old_chain() {
 # Readers see the whole file or the one before.
 write_addresses() {
   mkdir -p "$(dirname "$ADDRESSES")"
-  sed -E "s|^rpc_url = .*|rpc_url = \"$RPC_URL/\"|" "$known" >"$ADDRESSES.new"
-  mv "$ADDRESSES.new" "$ADDRESSES"
+  sed -E "s|^rpc_url = .*|rpc_url = \"$RPC_URL/\"|" "$known" >"$ADDRESSES.$$"
+  mv "$ADDRESSES.$$" "$ADDRESSES"
 }
 
 lock

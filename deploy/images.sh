@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/settings.sh
 . deploy/processes.sh
+check_settings
 open_data_folder
 
 apps=(text-stats draw monte-carlo misbehave)

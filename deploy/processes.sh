@@ -102,6 +102,14 @@ await() {
   return 1
 }
 
+# check_chain_is_free: fails if a devnet runs in this data folder, and says which.
+check_chain_is_free() {
+  local lock="$POCO_DATA/chain/lock"
+  # One that was killed takes a moment to end.
+  [ ! -f "$lock" ] || flock --wait 2 "$lock" true \
+    || fail "another devnet (pid $(<"$lock")) uses $POCO_DATA: stop it, or choose another folder with POCO_DATA=…"
+}
+
 # clear_runs: removes the containers of workers that have stopped, and unmounts their disks. A worker
 # that stops leaves them to itself for when it starts again; this is for when it will not soon. Should it
 # start after all, it runs unfinished tasks anew; the results it has voted for stay in their folders.

@@ -7,8 +7,14 @@ RPC_PORT="${RPC_PORT:-8545}"
 MARKET_PORT="${MARKET_PORT:-3000}"
 POOL_PORT="${POOL_PORT:-4000}"
 REGISTRY_PORT="${REGISTRY_PORT:-5005}"
-WORKERS="${WORKERS:-4}"
-BLOCK_TIME="${BLOCK_TIME:-}" # seconds; empty: a block for each transaction
+FILES_PORT="${FILES_PORT:-5006}" # the dataset of the demo
+WORKERS="${WORKERS:-4}" # they listen on the ports behind POOL_PORT
+BLOCK_TIME="${BLOCK_TIME:-}" # seconds; empty or 0: a block for each transaction
+
+# Accounts of the mnemonic beyond this one have no coin on the devnet.
+workers_max=25
+# Deploying the contracts takes some twenty blocks.
+block_time_max=600
 
 RPC_URL="http://127.0.0.1:$RPC_PORT"
 MARKET_URL="http://127.0.0.1:$MARKET_PORT"
@@ -21,6 +27,26 @@ say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*"; }
 fail() {
   printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2
   exit 1
+}
+
+# is_number TEXT FROM TO: whether it is a whole number between the two.
+is_number() { [[ "$1" =~ ^(0|[1-9][0-9]{0,4})$ ]] && [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
+
+# check_settings: a mistake in them is one line here, and not the end of some program's log.
+check_settings() {
+  local name
+  for name in RPC_PORT MARKET_PORT POOL_PORT REGISTRY_PORT FILES_PORT; do
+    is_number "${!name}" 1 65535 || fail "$name is a number from 1 to 65535, not '${!name}'"
+  done
+  is_number "$WORKERS" 1 $workers_max || fail "WORKERS is a number from 1 to $workers_max, not '$WORKERS'"
+  [ $((POOL_PORT + WORKERS)) -le 65535 ] || fail "there are no $WORKERS ports for workers behind POOL_PORT=$POOL_PORT"
+  is_number "${BLOCK_TIME:-0}" 0 $block_time_max \
+    || fail "BLOCK_TIME is a number of seconds from 0 to $block_time_max, not '$BLOCK_TIME'"
+  if [ -d "$ADDRESSES" ] || ! mkdir -p "$(dirname "$ADDRESSES")" 2>/dev/null \
+    || ! { : >"$ADDRESSES.$$"; } 2>/dev/null; then
+    fail "ADDRESSES=$ADDRESSES is no file that can be written"
+  fi
+  rm -f "$ADDRESSES.$$"
 }
 
 # The data folder by its full path: the docker registry and anvil take it from elsewhere.

@@ -5,10 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/settings.sh
 . deploy/processes.sh
+check_settings
 open_data_folder
 
-# Accounts of the mnemonic beyond this one have no coin on the devnet.
-workers_max=25
 started=()
 is_up=false
 
@@ -118,9 +117,6 @@ start_workers() {
   done
 }
 
-if ! [[ "$WORKERS" =~ ^[1-9][0-9]?$ && "$WORKERS" -le $workers_max ]]; then
-  fail "WORKERS is a number from 1 to $workers_max"
-fi
 trap stop_started EXIT
 trap 'exit 130' INT TERM HUP
 start_chain
