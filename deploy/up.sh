@@ -38,7 +38,8 @@ devnet_is_ready() { grep -q '^devnet: addresses in' "$POCO_DATA/logs/devnet.log"
 
 start_chain() {
   begin devnet "$RPC_PORT" deploy/devnet.sh
-  await devnet 60 devnet_is_ready || exit 1
+  # Deploying takes some twenty blocks; twice that, and a minute for all else.
+  await devnet $((60 + 40 * ${BLOCK_TIME:-0})) devnet_is_ready || exit 1
   cp "$ADDRESSES" "$POCO_DATA/addresses.toml"
   # Another devnet may write its own to $ADDRESSES meanwhile.
   export POCO_ADDRESSES="$POCO_DATA/addresses.toml"
