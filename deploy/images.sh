@@ -30,11 +30,9 @@ build_apps() {
 
 is_registry() { answers "$REGISTRY_PORT" /v2/; }
 
+# A registry that somebody else started may end with them: only one of our own will do.
 start_registry() {
-  is_registry && return
-  if is_taken "$REGISTRY_PORT"; then
-    fail "port $REGISTRY_PORT is taken by something else: choose another with REGISTRY_PORT=…"
-  fi
+  is_due registry || return 0
   local folder="$POCO_DATA/registry" program
   program="$(command -v docker-registry)" || fail "docker-registry is missing: run make setup"
   mkdir -p "$folder"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Programs in the background: start, watch, end. Each has a pid file under $POCO_DATA/run with its pid
-# and the moment it started, so that a pid that was given to another program is never touched. And what
-# workers leave in the docker engine when they stop.
+# Programs in the background: start, watch, end. Each has a pid file under $POCO_DATA/run with its pid,
+# the moment it started, so that a pid that was given to another program is never touched, and its port.
+# And what workers leave in the docker engine when they stop.
 
 # read_moment PID: sets $moment to when the process started, in ticks since boot; to nothing if there is
 # no such process. In this shell, because a signal may end a subshell alone and leave half an answer.
@@ -21,10 +21,10 @@ is_alive() {
   [ -n "$moment" ]
 }
 
-# running NAME: whether it runs; sets $pid.
+# running NAME: whether it runs; sets $pid and $port.
 running() {
   local started moment
-  read -r pid started 2>/dev/null <"$POCO_DATA/run/$1.pid" || return 1
+  read -r pid started port 2>/dev/null <"$POCO_DATA/run/$1.pid" || return 1
   read_moment "$pid"
   [ -n "$started" ] && [ "$moment" = "$started" ]
 }
@@ -46,19 +46,20 @@ release_signals() {
 
 # start NAME COMMAND…: in the background, out of reach of the terminal's Ctrl-C.
 start() {
-  local name="$1" moment
+  local name="$1" moment port
   shift
+  port="$(port_of "$name")"
   mkdir -p "$POCO_DATA/run" "$POCO_DATA/logs"
   hold_signals
   setsid "$@" >"$POCO_DATA/logs/$name.log" 2>&1 </dev/null &
   read_moment $!
-  echo "$! $moment" >"$POCO_DATA/run/$name.pid"
+  echo "$! $moment $port" >"$POCO_DATA/run/$name.pid"
   release_signals
 }
 
 # stop NAME: asks it to end, and ends it if it does not within 20 s.
 stop() {
-  local pid
+  local pid port
   if running "$1"; then
     kill -TERM "$pid" 2>/dev/null || true
     for _ in $(seq 200); do
@@ -75,6 +76,22 @@ stop() {
 
 # is_taken PORT: whether anything listens there on this machine.
 is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# is_due NAME: whether it is still to be started. Fails if it runs on another port than is set, or if
+# something else has its port.
+is_due() {
+  local pid port wanted setting
+  wanted="$(port_of "$1")"
+  setting="$(port_setting "$1")"
+  if running "$1"; then
+    [ "$port" = "$wanted" ] \
+      || fail "$1 runs on port $port, not $wanted: leave $setting as it was, or stop it with: $(stop_command)"
+    return 1
+  fi
+  if is_taken "$wanted"; then
+    fail "port $wanted, for $1, is taken: stop what uses it, or choose another with $setting=…"
+  fi
+}
 
 # answers PORT PATH: whether a GET is answered with 200.
 answers() {

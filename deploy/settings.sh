@@ -49,11 +49,42 @@ check_settings() {
   rm -f "$ADDRESSES.$$"
 }
 
+# programs: the names of what makes up a market, in the order of their start.
+programs() {
+  printf '%s\n' devnet registry market scheduler
+  seq --format 'worker-%.0f' "$WORKERS"
+}
+
+# port_setting PROGRAM: which setting says where it listens; workers listen behind the pool.
+port_setting() {
+  case "$1" in
+    devnet) echo RPC_PORT ;;
+    registry) echo REGISTRY_PORT ;;
+    files) echo FILES_PORT ;;
+    market) echo MARKET_PORT ;;
+    scheduler | worker-*) echo POOL_PORT ;;
+  esac
+}
+
+# port_of PROGRAM: where it listens.
+port_of() {
+  local setting number="${1#worker-}"
+  setting="$(port_setting "$1")"
+  [ "$number" != "$1" ] || number=0
+  echo $((${!setting} + number))
+}
+
 # The data folder by its full path: the docker registry and anvil take it from elsewhere.
 open_data_folder() {
   mkdir -p "$POCO_DATA" || fail "cannot make the folder $POCO_DATA"
   POCO_DATA="$(cd "$POCO_DATA" && pwd)"
   password_file="$POCO_DATA/keys/password"
+}
+
+# stop_command: what to type in the checkout to stop what runs with this data folder.
+stop_command() {
+  local folder="${POCO_DATA#"$PWD"/}"
+  if [ "$folder" = up-data ]; then echo "make down"; else printf 'make down POCO_DATA=%q\n' "$folder"; fi
 }
 
 # foundry PROGRAM: its path. npm's own .bin/PROGRAM is a script around the program, and ending that
