@@ -53,8 +53,7 @@ app() {
 serve_files() {
   mkdir -p "$POCO_DATA/files"
   cp ARCHITECTURE.md "$POCO_DATA/files/"
-  running files && return
-  if is_taken "$FILES_PORT"; then fail "port $FILES_PORT is taken: choose another with FILES_PORT=…"; fi
+  is_due files || return 0
   start files node "$PWD/deploy/file-server.mjs" "$FILES_PORT" "$POCO_DATA/files"
   await files 10 answers "$FILES_PORT" /ARCHITECTURE.md || exit 1
 }
@@ -111,6 +110,7 @@ show_earnings() {
   done
 }
 
+for name in files $(programs); do is_due "$name" || true; done
 trap end EXIT
 trap 'exit 130' INT TERM HUP
 deploy/up.sh

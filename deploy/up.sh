@@ -19,16 +19,12 @@ stop_started() {
   for ((i = ${#started[@]} - 1; i >= 0; i--)); do stop "${started[$i]}"; done
 }
 
-# begin NAME PORT COMMAND…: starts a program unless it runs.
+# begin NAME COMMAND…: starts a program unless it runs.
 begin() {
-  local name="$1" port="$2"
-  shift 2
-  running "$name" && return
-  if is_taken "$port"; then
-    fail "port $port, for $name, is taken: stop what uses it, or choose another (see deploy/settings.sh)"
-  fi
+  local name="$1"
+  is_due "$name" || return 0
   started+=("$name")
-  start "$name" "$@"
+  start "$@"
 }
 
 # field NAME: a field of the JSON object on the standard input, as poco prints it.
@@ -37,7 +33,7 @@ field() { sed -nE "s/^ *\"$1\": \"?([^\",]*)\"?,?\$/\1/p" | head -n 1; }
 devnet_is_ready() { grep -q '^devnet: addresses in' "$POCO_DATA/logs/devnet.log"; }
 
 start_chain() {
-  begin devnet "$RPC_PORT" deploy/devnet.sh
+  begin devnet deploy/devnet.sh
   # Deploying takes some twenty blocks; twice that, and a minute for all else.
   await devnet $((60 + 40 * ${BLOCK_TIME:-0})) devnet_is_ready || exit 1
   cp "$ADDRESSES" "$POCO_DATA/addresses.toml"
@@ -87,7 +83,7 @@ fund_parties() {
 }
 
 start_market() {
-  begin market "$MARKET_PORT" "$(built poco-market)" --listen "127.0.0.1:$MARKET_PORT" \
+  begin market "$(built poco-market)" --listen "127.0.0.1:$MARKET_PORT" \
     --data-dir "$POCO_DATA/market"
   await market 30 answers "$MARKET_PORT" /version || exit 1
 }
@@ -96,7 +92,7 @@ start_scheduler() {
   local pool
   pool="$(poco_as pool --json workerpool deploy --description "pool of this machine" | field address)"
   echo "$pool" >"$POCO_DATA/pool"
-  begin scheduler "$POOL_PORT" "$(built poco-scheduler)" --listen "127.0.0.1:$POOL_PORT" \
+  begin scheduler "$(built poco-scheduler)" --listen "127.0.0.1:$POOL_PORT" \
     --public-url "$POOL_URL" --market-url "$MARKET_URL" --data-dir "$POCO_DATA/scheduler" \
     --workerpool "$pool" --keystore "$POCO_DATA/keys/pool/key.json" --password-file "$password_file"
   await scheduler 30 answers "$POOL_PORT" /healthz || exit 1
@@ -108,7 +104,7 @@ start_workers() {
   pool="$(<"$POCO_DATA/pool")"
   for number in $(seq "$WORKERS"); do
     name="worker-$number"
-    begin "$name" $((POOL_PORT + number)) "$(built poco-worker)" run --scheduler-url "$POOL_URL" \
+    begin "$name" "$(built poco-worker)" run --scheduler-url "$POOL_URL" \
       --workerpool "$pool" --slots 1 --auto-deposit 100000000000 --allow-private-inputs \
       --http-listen "127.0.0.1:$((POOL_PORT + number))" --data-dir "$POCO_DATA/$name" \
       --keystore "$POCO_DATA/keys/$name/key.json" --password-file "$password_file"
@@ -118,6 +114,8 @@ start_workers() {
   done
 }
 
+running devnet || check_chain_is_free
+for name in $(programs); do is_due "$name" || true; done
 trap stop_started EXIT
 trap 'exit 130' INT TERM HUP
 start_chain
