@@ -12,6 +12,7 @@ fi
 deploy/down.sh
 check_chain_is_free
 clear_runs
+forget_images
 # Chain and keys last: if anything before them fails, the market is still whole.
 rm -rf "${POCO_DATA:?}"/worker-*
 for name in files images.toml logs market pool registry results run scheduler state \

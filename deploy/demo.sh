@@ -22,6 +22,7 @@ end() {
   else
     deploy/down.sh
     clear_runs
+    forget_images
   fi
 }
 

@@ -19,4 +19,5 @@ for group in 'worker-*' scheduler market files registry devnet; do
   done
   wait
 done
+forget_images
 if [ ${#stopped[@]} -eq 0 ]; then say "nothing runs"; else say "stopped ${stopped[*]}"; fi

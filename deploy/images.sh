@@ -13,7 +13,14 @@ target=x86_64-unknown-linux-gnu
 registry="127.0.0.1:$REGISTRY_PORT"
 list="$POCO_DATA/images.toml"
 work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+trap end EXIT
+
+# The registry has the images; workers pull them from there.
+end() {
+  local app
+  rm -rf "$work"
+  for app in "${apps[@]}"; do docker image rm "$registry/$app:latest" >/dev/null 2>&1 || true; done
+}
 
 # Flags change what is built, so these binaries have a folder of their own.
 target_folder="${CARGO_TARGET_DIR:-target}/apps"

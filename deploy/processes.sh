@@ -147,3 +147,15 @@ clear_runs() {
     rm -rf "$run/out" "$run/out.disk"
   done
 }
+
+# forget_images: takes the names of the images in our registry from the engine. What a container still
+# uses stays; whoever needs another again pulls it.
+forget_images() {
+  local image name names='{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}'
+  [ -f "$POCO_DATA/images.toml" ] || return 0
+  sed -nE 's/^image = "(.*)"$/\1/p' "$POCO_DATA/images.toml" | while read -r image; do
+    for name in $(docker image ls --digests --format "$names" "$image" 2>/dev/null); do
+      docker image rm "$name" >/dev/null 2>&1 || true
+    done
+  done
+}
