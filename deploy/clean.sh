@@ -13,12 +13,12 @@ deploy/down.sh
 check_chain_is_free
 clear_runs
 forget_images
+if cmp --silent "$ADDRESSES" "$POCO_DATA/addresses.toml"; then rm -f "$ADDRESSES"; fi
 # Chain and keys last: if anything before them fails, the market is still whole.
 rm -rf "${POCO_DATA:?}"/worker-*
-for name in files images.toml logs market pool registry results run scheduler state \
+for name in env.sh files images.toml logs market pool registry results run scheduler state \
   addresses.toml chain keys; do
   rm -rf "${POCO_DATA:?}/$name"
 done
 rmdir "$POCO_DATA" 2>/dev/null || true
-if [ -f "$ADDRESSES" ]; then rm -f "$ADDRESSES"; fi
 say "removed what was in $POCO_DATA"

@@ -114,11 +114,14 @@ forget_old_chain() {
   done
 }
 
-# Readers see the whole file or the one before.
+# Readers see the whole file or the one before. $ADDRESSES is for everybody, and of the devnet that wrote
+# it last; the other is of this folder's.
 write_addresses() {
-  mkdir -p "$(dirname "$ADDRESSES")"
-  sed -E "s|^rpc_url = .*|rpc_url = \"$RPC_URL/\"|" "$known" >"$ADDRESSES.$$"
-  mv "$ADDRESSES.$$" "$ADDRESSES"
+  local file
+  for file in "$POCO_DATA/addresses.toml" "$ADDRESSES"; do
+    sed -E "s|^rpc_url = .*|rpc_url = \"$RPC_URL/\"|" "$known" >"$file.$$"
+    mv "$file.$$" "$file"
+  done
 }
 
 lock
