@@ -8,7 +8,7 @@ export POCO_DATA="${POCO_DATA:-demo-data}"
 . deploy/processes.sh
 check_settings
 open_data_folder
-export POCO_DATA POCO_ADDRESSES="$POCO_DATA/addresses.toml"
+export IN_DEMO=1 POCO_DATA POCO_ADDRESSES="$POCO_DATA/addresses.toml"
 
 results="$POCO_DATA/results/$(date -u +%Y-%m-%dT%H-%M-%S)"
 # Tasks of the three runs; an offer with less left is renewed.
@@ -18,7 +18,7 @@ end() {
   local status=$?
   trap '' INT TERM HUP
   if [ "${KEEP:-}" = 1 ] && [ $status = 0 ]; then
-    say "kept running; stop it with: POCO_DATA=$POCO_DATA make down"
+    say_how_to_go_on
   else
     deploy/down.sh
     clear_runs

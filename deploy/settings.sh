@@ -87,6 +87,12 @@ stop_command() {
   if [ "$folder" = up-data ]; then echo "make down"; else printf 'make down POCO_DATA=%q\n' "$folder"; fi
 }
 
+# say_how_to_go_on: the last lines of what leaves a market running.
+say_how_to_go_on() {
+  say "stop it with: $(stop_command)"
+  say "use it with: source $(printf %q "${POCO_DATA#"$PWD"/}/env.sh")"
+}
+
 # foundry PROGRAM: its path. npm's own .bin/PROGRAM is a script around the program, and ending that
 # would leave the program running.
 foundry() {

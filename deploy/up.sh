@@ -36,8 +36,6 @@ start_chain() {
   begin devnet deploy/devnet.sh
   # Deploying takes some twenty blocks; twice that, and a minute for all else.
   await devnet $((60 + 40 * ${BLOCK_TIME:-0})) devnet_is_ready || exit 1
-  cp "$ADDRESSES" "$POCO_DATA/addresses.toml"
-  # Another devnet may write its own to $ADDRESSES meanwhile.
   export POCO_ADDRESSES="$POCO_DATA/addresses.toml"
 }
 
@@ -114,6 +112,20 @@ start_workers() {
   done
 }
 
+# What a shell needs so that poco is the requester on this market.
+write_environment() {
+  local programs
+  programs="$(cd "$(dirname "$(built poco)")" && pwd)"
+  {
+    echo "# Sourced by bash: poco is then the requester on the market of this folder."
+    echo "export PATH=$(printf %q "$programs"):\$PATH"
+    printf 'export %s=%q\n' POCO_ADDRESSES "$POCO_DATA/addresses.toml" POCO_MARKET_URL "$MARKET_URL" \
+      POCO_KEYSTORE_DIR "$POCO_DATA/keys/requester" POCO_KEYSTORE_PASSWORD_FILE "$password_file" \
+      POCO_STATE_DIR "$POCO_DATA/state/requester"
+  } >"$POCO_DATA/env.sh.new"
+  mv "$POCO_DATA/env.sh.new" "$POCO_DATA/env.sh"
+}
+
 running devnet || check_chain_is_free
 for name in $(programs); do is_due "$name" || true; done
 trap stop_started EXIT
@@ -125,6 +137,9 @@ fund_parties
 start_market
 start_scheduler
 start_workers
+write_environment
 is_up=true
 say "chain $RPC_URL, market $MARKET_URL, pool $POOL_URL ($(<"$POCO_DATA/pool")), $WORKERS workers"
-say "addresses in $POCO_DATA/addresses.toml, logs in $POCO_DATA/logs; make down stops it"
+say "addresses in $POCO_DATA/addresses.toml, logs in $POCO_DATA/logs"
+# The demo says it itself, if it keeps the market.
+[ -n "${IN_DEMO:-}" ] || say_how_to_go_on
