@@ -37,11 +37,11 @@ devnet: build ## a chain with all contracts, in the foreground (RPC_PORT, BLOCK_
 up: build ## a whole market in the background (WORKERS and ports: see deploy/settings.sh)
 	@deploy/up.sh
 
-down: ## stop what `make up` started
+down: ## stop what `make up` started (POCO_DATA)
 	@deploy/down.sh
 
 demo: build ## a whole market and three real runs, from order to checked result (KEEP=1 keeps it)
 	@deploy/demo.sh
 
-clean: ## stop it all, and forget chain, market and results; builds stay
+clean: ## stop up and demo, forget chain, market and results; builds stay (POCO_DATA)
 	@deploy/clean.sh
