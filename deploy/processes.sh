@@ -148,12 +148,14 @@ clear_runs() {
   done
 }
 
-# forget_images: takes the names of the images in our registry from the engine. What a container still
-# uses stays; whoever needs another again pulls it.
+# forget_images: takes the names of the images in our registry from the engine, unless a container was
+# made by that name: its image would be left without one. Whoever needs an image again pulls it.
 forget_images() {
-  local image name names='{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}'
+  local image name names='{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}' used
   [ -f "$POCO_DATA/images.toml" ] || return 0
+  used="$(docker ps --all --format '{{.Image}}' 2>/dev/null)" || return 0
   sed -nE 's/^image = "(.*)"$/\1/p' "$POCO_DATA/images.toml" | while read -r image; do
+    ! grep -qxF "$image" <<<"$used" || continue
     for name in $(docker image ls --digests --format "$names" "$image" 2>/dev/null); do
       docker image rm "$name" >/dev/null 2>&1 || true
     done
