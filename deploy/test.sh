@@ -39,6 +39,7 @@ contracts() {
 # are chosen by program and never by package: with other packages cargo chooses other features, and
 # compiles most dependencies again.
 targets() {
+  # shellcheck disable=SC2016 # JavaScript expands it
   cargo metadata --no-deps --format-version 1 | node -e '
     const { packages } = JSON.parse(require("fs").readFileSync(0));
     const names = (chosen) => new Set(
