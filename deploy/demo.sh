@@ -113,7 +113,7 @@ show_earnings() {
 
 for name in files $(programs); do is_due "$name" || true; done
 trap end EXIT
-trap 'exit 130' INT TERM HUP
+on_signal 'exit 130'
 deploy/up.sh
 serve_files
 publish

@@ -125,7 +125,7 @@ write_addresses() {
 }
 
 lock
-trap stopped INT TERM HUP
+on_signal stopped
 trap stop_anvil EXIT
 start_anvil
 if ! has_contracts; then

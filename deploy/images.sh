@@ -14,6 +14,7 @@ registry="127.0.0.1:$REGISTRY_PORT"
 list="$POCO_DATA/images.toml"
 work="$(mktemp -d)"
 trap end EXIT
+on_signal 'exit 130'
 
 # The registry has the images; workers pull them from there.
 end() {

@@ -29,31 +29,34 @@ running() {
   [ -n "$started" ] && [ "$moment" = "$started" ]
 }
 
-# hold_signals: until release_signals, which honours what came meanwhile. For steps of which one without
-# the other would leave a program that nobody knows.
-hold_signals() {
-  held=""
-  held_traps="$(trap -p INT TERM HUP)"
-  trap 'held=INT' INT
-  trap 'held=TERM' TERM
-  trap 'held=HUP' HUP
+# on_signal COMMAND: what to do when asked to end.
+on_signal() {
+  at_signal="$1"
+  signalled=false
+  holding=false
+  trap 'signalled=true; $holding || $at_signal' INT TERM HUP
 }
 
+# hold_signals: until release_signals, which honours what came meanwhile. For steps of which one without
+# the other would leave a program that nobody knows. The trap stays as it is: a signal that comes while a
+# trap is changed may be lost.
+hold_signals() { holding=true; }
+
 release_signals() {
-  eval "trap - INT TERM HUP; $held_traps"
-  [ -z "$held" ] || kill -s "$held" "$BASHPID"
+  holding=false
+  ! $signalled || $at_signal
 }
 
 # start NAME COMMAND…: in the background, out of reach of the terminal's Ctrl-C.
 start() {
-  local name="$1" moment port
+  local name="$1" moment setting wanted
   shift
-  port="$(port_of "$name")"
+  read_port "$name"
   mkdir -p "$POCO_DATA/run" "$POCO_DATA/logs"
   hold_signals
   setsid "$@" >"$POCO_DATA/logs/$name.log" 2>&1 </dev/null &
   read_moment $!
-  echo "$! $moment $port" >"$POCO_DATA/run/$name.pid"
+  echo "$! $moment $wanted" >"$POCO_DATA/run/$name.pid"
   release_signals
 }
 
@@ -81,8 +84,7 @@ is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # something else has its port.
 is_due() {
   local pid port wanted setting
-  wanted="$(port_of "$1")"
-  setting="$(port_setting "$1")"
+  read_port "$1"
   if running "$1"; then
     [ "$port" = "$wanted" ] \
       || fail "$1 runs on port $port, not $wanted: leave $setting as it was, or stop it with: $(stop_command)"

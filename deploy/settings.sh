@@ -55,23 +55,18 @@ programs() {
   seq --format 'worker-%.0f' "$WORKERS"
 }
 
-# port_setting PROGRAM: which setting says where it listens; workers listen behind the pool.
-port_setting() {
+# read_port PROGRAM: sets $setting to the setting that says where it listens, and $wanted to that port.
+# Workers listen behind the pool.
+read_port() {
   case "$1" in
-    devnet) echo RPC_PORT ;;
-    registry) echo REGISTRY_PORT ;;
-    files) echo FILES_PORT ;;
-    market) echo MARKET_PORT ;;
-    scheduler | worker-*) echo POOL_PORT ;;
+    devnet) setting=RPC_PORT ;;
+    registry) setting=REGISTRY_PORT ;;
+    files) setting=FILES_PORT ;;
+    market) setting=MARKET_PORT ;;
+    scheduler | worker-*) setting=POOL_PORT ;;
   esac
-}
-
-# port_of PROGRAM: where it listens.
-port_of() {
-  local setting number="${1#worker-}"
-  setting="$(port_setting "$1")"
-  [ "$number" != "$1" ] || number=0
-  echo $((${!setting} + number))
+  wanted="${!setting}"
+  case "$1" in worker-*) wanted=$((wanted + ${1#worker-})) ;; esac
 }
 
 # The data folder by its full path: the docker registry and anvil take it from elsewhere.

@@ -129,7 +129,7 @@ write_environment() {
 running devnet || check_chain_is_free
 for name in $(programs); do is_due "$name" || true; done
 trap stop_started EXIT
-trap 'exit 130' INT TERM HUP
+on_signal 'exit 130'
 start_chain
 start_images
 make_keys
