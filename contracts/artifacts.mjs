@@ -11,6 +11,7 @@ const CONTRACTS = {
   Hub: "Hub.sol",
   HubExtension: "HubExtension.sol",
   HubBoost: "HubBoost.sol",
+  HubLane: "HubLane.sol",
   AppRegistry: "AppRegistry.sol",
   DatasetRegistry: "DatasetRegistry.sol",
   WorkerpoolRegistry: "WorkerpoolRegistry.sol",
@@ -39,7 +40,7 @@ function contractArtifact(name, source) {
 /** The hub at its one address: the interface, and the errors and events of either half. */
 function hubInterface() {
   const seen = new Map();
-  for (const [source, name] of [["IHub.sol", "IHub"], ["Hub.sol", "Hub"], ["HubExtension.sol", "HubExtension"], ["HubBoost.sol", "HubBoost"]]) {
+  for (const [source, name] of [["IHub.sol", "IHub"], ["Hub.sol", "Hub"], ["HubExtension.sol", "HubExtension"], ["HubBoost.sol", "HubBoost"], ["HubLane.sol", "HubLane"]]) {
     for (const item of readBuild(source, name).abi) {
       if (item.type === "constructor") continue;
       const key = `${item.type} ${item.name ?? ""}(${(item.inputs ?? []).map(typeOf).join(",")})`;

@@ -123,6 +123,12 @@ mod interface {
                 uint256 category, bytes32 tag, string params, address beneficiary
             );
             event DealSponsoredBoost(bytes32 dealId, address sponsor);
+            event Bonded(address indexed worker, address indexed pool, uint256 amount);
+            event Unbonding(address indexed worker, address indexed pool, uint256 releaseTime);
+            event BondWithdrawn(address indexed worker, address indexed pool, uint256 amount);
+            event Committed(bytes32 indexed dealid, uint256 first, bytes lengths, bytes rows);
+            event Closed(bytes32 indexed taskid);
+            event TaskSkipped(bytes32 indexed taskid, uint8 reason);
             event ResultPushedBoost(bytes32 dealId, uint256 index, bytes results);
 
             function deposit(uint256 amount) external returns (bool);

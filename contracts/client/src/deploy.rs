@@ -31,6 +31,7 @@ const DATASET_REGISTRY: &str = include_str!("../../artifacts/DatasetRegistry.jso
 const WORKERPOOL_REGISTRY: &str = include_str!("../../artifacts/WorkerpoolRegistry.json");
 const HUB_EXTENSION: &str = include_str!("../../artifacts/HubExtension.json");
 const HUB_BOOST: &str = include_str!("../../artifacts/HubBoost.json");
+const HUB_LANE: &str = include_str!("../../artifacts/HubLane.json");
 const HUB: &str = include_str!("../../artifacts/Hub.json");
 
 /// What to deploy.
@@ -113,8 +114,9 @@ pub async fn deploy(
 async fn hub(sender: &Sender) -> anyhow::Result<Address> {
     let extension = create(sender, "extension of the hub", code(HUB_EXTENSION)?).await?;
     let boost = create(sender, "boost lane of the hub", code(HUB_BOOST)?).await?;
+    let lane = create(sender, "settlement lane of the hub", code(HUB_LANE)?).await?;
     let mut bytes = code(HUB)?.to_vec();
-    bytes.extend((extension, boost).abi_encode());
+    bytes.extend((extension, boost, lane).abi_encode());
     create(sender, "hub", bytes.into()).await
 }
 

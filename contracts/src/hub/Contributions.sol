@@ -112,6 +112,7 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
     /// @dev Checks that contributions are open and returns the task's deal.
     function _loadOpenTask(bytes32 taskid, TaskWord task) internal view returns (DealHead deal) {
         _checkStatus(taskid, task, TaskStatus.ACTIVE);
+        if (task.isCommitted()) revert TaskCommitted(taskid);
         deal = DealHeads.load(task.deal());
         uint256 deadline = deal.startTime() + deal.timeRef() * CONTRIBUTION_DEADLINE_RATIO;
         if (deadline <= block.timestamp) revert TooLate(deadline, block.timestamp);
@@ -198,6 +199,7 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
         uint256 groups = 0;
         for (uint256 i = 0; i < count; ++i) {
             VoteWord vote = _contributions[taskid][i].vote;
+            if (vote.isSilent()) continue;
             uint256 group = vote.group();
             if (group >= groups) groups = group + 1;
             if (vote.isRejected()) continue;

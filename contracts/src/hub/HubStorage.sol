@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Category} from "../interfaces/Types.sol";
+import {BondWord} from "../records/BondWord.sol";
 import {StakeWord} from "../records/StakeWord.sol";
 import {TaskWord} from "../records/TaskWord.sol";
 import {VoteWord} from "../records/VoteWord.sol";
@@ -67,6 +68,9 @@ abstract contract HubStorage {
     mapping(bytes32 taskid => TaskWord) internal _tasks;
     /// @dev Index within the deal, for tasks whose index does not fit their slot.
     mapping(bytes32 taskid => uint256) internal _farIndexes;
+    /// @dev By deal, first task and time: the hash over the rows of a range of tasks.
+    mapping(bytes32 key => bytes32) internal _commits;
+    mapping(address worker => mapping(address pool => BondWord)) internal _bonds;
     /// @dev In order of contribution. As many as the task's slot says.
     mapping(bytes32 taskid => ContributionSlots[64]) internal _contributions;
     /// @dev The distinct result hashes voted for, in order of appearance. The first reveal replaces that of

@@ -54,11 +54,14 @@ abstract contract Money is HubStorage {
     /// @dev Takes what a success earns its pool from the stakes of pools that failed. The caller pays it out.
     /// At most a part of the price: else a slashed pool would get its stake back by free deals with itself.
     function _seizeFromKitty(uint256 poolPrice, bytes32 ref) internal returns (uint256 part) {
-        uint256 kitty = _stakes[KITTY_ADDRESS].frozen();
+        part = _kittyPart(_stakes[KITTY_ADDRESS].frozen(), poolPrice);
+        if (part > 0) _seize(KITTY_ADDRESS, part, ref);
+    }
+
+    function _kittyPart(uint256 kitty, uint256 poolPrice) internal pure returns (uint256 part) {
         if (kitty == 0) return 0;
         part = FixedPointMathLib.min(FixedPointMathLib.max(kitty * KITTY_RATIO / 100, KITTY_MIN), kitty);
-        part = FixedPointMathLib.min(part, poolPrice * KITTY_PRICE_RATIO / 100);
-        if (part > 0) _seize(KITTY_ADDRESS, part, ref);
+        return FixedPointMathLib.min(part, poolPrice * KITTY_PRICE_RATIO / 100);
     }
 
     /// @dev The sum of what the hub has transferred in this call.

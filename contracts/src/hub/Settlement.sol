@@ -7,7 +7,7 @@ import {CodeRecord} from "../records/CodeRecord.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
 import {ResultRecord} from "../records/ResultRecord.sol";
 import {StakeWord} from "../records/StakeWord.sol";
-import {TaskWord, TaskWords} from "../records/TaskWord.sol";
+import {TaskWord} from "../records/TaskWord.sol";
 import {VoteWord} from "../records/VoteWord.sol";
 import {Callback} from "./Callback.sol";
 import {Consensus} from "./Consensus.sol";
@@ -141,12 +141,7 @@ abstract contract Settlement is Contributions, Callback {
         taskid = _taskId(dealid, index);
         _checkStatus(taskid, _tasks[taskid], TaskStatus.UNSET);
 
-        uint256 offset = index - first;
-        if (offset >= TaskWords.FAR_INDEX) {
-            offset = TaskWords.FAR_INDEX;
-            _farIndexes[taskid] = index;
-        }
-        _tasks[taskid] = TaskWords.opened(record, offset);
+        _tasks[taskid] = _opened(record, taskid, index, first);
         emit TaskInitialize(taskid, deal.pool());
     }
 

@@ -40,7 +40,7 @@ abstract contract Signatures is HubStorage {
 
     /// @dev Signatures of 65 bytes (r, s, v) and of 64 (EIP-2098). The zero address never signs.
     function _isSignedByKey(address account, bytes32 hash, bytes calldata signature)
-        private
+        internal
         pure
         returns (bool)
     {

@@ -5,6 +5,7 @@ import {ContributionStatus} from "../interfaces/Types.sol";
 import {BoostRecord} from "../records/BoostRecord.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
+import {TaskWord, TaskWords} from "../records/TaskWord.sol";
 import {ContributionSlots, HubStorage} from "./HubStorage.sol";
 
 /// How the ids and messages of deals and tasks are made, and what follows from their slots, for calls and
@@ -26,6 +27,19 @@ abstract contract TaskAccess is HubStorage {
         DealHead deal = DealHeads.load(record);
         if (deal.isDeal()) return deal.botSize();
         return BoostRecord.load(record).botSize;
+    }
+
+    /// @dev A new task of the deal at `record`, whose first index is `first`.
+    function _opened(address record, bytes32 taskid, uint256 index, uint256 first)
+        internal
+        returns (TaskWord)
+    {
+        uint256 offset = index - first;
+        if (offset >= TaskWords.FAR_INDEX) {
+            offset = TaskWords.FAR_INDEX;
+            _farIndexes[taskid] = index;
+        }
+        return TaskWords.opened(record, offset);
     }
 
     function _statusOf(ContributionSlots storage slots) internal view returns (ContributionStatus) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {LibBit} from "solady/utils/LibBit.sol";
+
 import {IViews} from "../interfaces/IViews.sol";
 import {
     Account,
@@ -12,7 +14,9 @@ import {
     Task,
     TaskStatus
 } from "../interfaces/Types.sol";
+import {BatchRecord} from "../records/BatchRecord.sol";
 import {Bytes} from "../records/Bytes.sol";
+import {DealHeads} from "../records/DealHead.sol";
 import {DealRecord, DealTerms} from "../records/DealRecord.sol";
 import {ResultRecord} from "../records/ResultRecord.sol";
 import {TaskWord, TaskWords} from "../records/TaskWord.sol";
@@ -42,6 +46,7 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
     function resultFor(bytes32 id) external view returns (bytes memory resultsCallback) {
         TaskWord task = _tasks[id];
         require(task.status() == TaskStatus.COMPLETED, "task-pending");
+        if (task.isSettled()) return _settledOf(task, _indexOf(id, task)).resultsCallback;
         (, resultsCallback) = ResultRecord.unpack(_recordOf(id).code, task.isFast());
     }
 
@@ -134,20 +139,26 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
         if (task.deal() == address(0)) return view_;
         DealTerms memory deal = DealRecord.unpack(task.deal().code);
         view_.dealid = keccak256(abi.encodePacked(deal.requestHash, deal.botFirst));
-        view_.idx = task.offset() == TaskWords.FAR_INDEX ? _farIndexes[id] : deal.botFirst + task.offset();
+        view_.idx = _indexOf(id, task);
         view_.timeref = deal.timeRef;
         view_.contributionDeadline = deal.startTime + deal.timeRef * CONTRIBUTION_DEADLINE_RATIO;
-        view_.revealDeadline = task.revealDeadline();
         view_.finalDeadline = deal.startTime + deal.timeRef * FINAL_DEADLINE_RATIO;
-        view_.revealCounter = task.revealed();
-        view_.winnerCounter = task.winners();
-        if (task.isFast()) {
-            _fillFast(id, view_);
+        if (task.isSettled()) {
+            _fillSettled(task, view_);
             return view_;
         }
         view_.contributors = new address[](task.contributors());
         for (uint256 i = 0; i < view_.contributors.length; ++i) {
             view_.contributors[i] = _contributions[id][i].vote.worker();
+        }
+        // The places of these hold something else while the task is committed.
+        if (task.isCommitted()) return view_;
+        view_.revealDeadline = task.revealDeadline();
+        view_.revealCounter = task.revealed();
+        view_.winnerCounter = task.winners();
+        if (task.isFast()) {
+            _fillFast(id, view_);
+            return view_;
         }
         if (task.winners() > 0) view_.consensusValue = _hashOfGroup(id, task, task.winningGroup());
         if (task.revealed() > 0) view_.resultDigest = _groups[id][task.winningGroup()];
@@ -163,12 +174,13 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
     {
         TaskWord task = _tasks[taskid];
         if (task.isFast()) return _viewOnlyContribution(taskid, worker);
+        if (task.isSettled()) return _viewSettledContribution(taskid, task, worker);
         for (uint256 i = 0; i < task.contributors(); ++i) {
             ContributionSlots storage slots = _contributions[taskid][i];
             VoteWord vote = slots.vote;
             if (vote.worker() != worker) continue;
             found.status = _statusOf(slots);
-            found.resultHash = _hashOfGroup(taskid, task, vote.group());
+            if (!vote.isSilent()) found.resultHash = _hashOfGroup(taskid, task, vote.group());
             found.resultSeal = found.status == ContributionStatus.PROVED
                 ? _resultSeal(worker, taskid, _groups[taskid][vote.group()])
                 : ~slots.sealInverted;
@@ -183,6 +195,63 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
         bytes32 held = _groups[taskid][group];
         bool isDigest = task.revealed() > 0 && group == task.winningGroup();
         return isDigest ? _resultHash(taskid, held) : held;
+    }
+
+    function _indexOf(bytes32 id, TaskWord task) private view returns (uint256) {
+        if (task.offset() == TaskWords.FAR_INDEX) return _farIndexes[id];
+        return DealHeads.load(task.deal()).botFirst() + task.offset();
+    }
+
+    /// @dev The record of the batch that a task was settled in.
+    function _batchOf(TaskWord task, uint256 index) private view returns (bytes memory) {
+        DealTerms memory deal = DealRecord.unpack(task.deal().code);
+        bytes32 dealid = _dealId(deal.requestHash, deal.botFirst);
+        return _recordOf(BatchRecord.saltOf(_taskId(dealid, index - task.place()))).code;
+    }
+
+    function _settledOf(TaskWord task, uint256 index) private view returns (BatchRecord.Found memory) {
+        return BatchRecord.find(_batchOf(task, index), task.place());
+    }
+
+    function _fillSettled(TaskWord task, Task memory view_) private view {
+        bytes memory batch = _batchOf(task, view_.idx);
+        BatchRecord.Found memory found = BatchRecord.find(batch, task.place());
+        view_.contributors = new address[](LibBit.popCount(found.present));
+        uint256 next = 0;
+        for (uint256 i = 0; i < BatchRecord.workersOf(batch); ++i) {
+            if (found.present >> i & 1 == 1) view_.contributors[next++] = BatchRecord.worker(batch, i);
+        }
+        view_.winnerCounter = view_.revealCounter = LibBit.popCount(found.winners);
+        view_.resultDigest = found.digest;
+        view_.consensusValue = _resultHash(_taskId(view_.dealid, view_.idx), found.digest);
+        (view_.results, view_.resultsCallback) = (found.results, found.resultsCallback);
+    }
+
+    function _viewSettledContribution(bytes32 taskid, TaskWord task, address worker)
+        private
+        view
+        returns (Contribution memory contribution)
+    {
+        bytes memory batch = _batchOf(task, _indexOf(taskid, task));
+        BatchRecord.Found memory found = BatchRecord.find(batch, task.place());
+        uint256 losers = 0;
+        for (uint256 i = 0; i < BatchRecord.workersOf(batch); ++i) {
+            if (found.present >> i & 1 == 0) continue;
+            bool isWinner = found.winners >> i & 1 == 1;
+            if (BatchRecord.worker(batch, i) == worker) {
+                contribution.weight = BatchRecord.logWeight(batch, i);
+                (contribution.resultHash, contribution.resultSeal) = isWinner
+                    ? (_resultHash(taskid, found.digest), _resultSeal(worker, taskid, found.digest))
+                    : BatchRecord.loser(batch, found, losers);
+                contribution.status = isWinner
+                    ? ContributionStatus.PROVED
+                    : contribution.resultSeal == 0
+                        ? ContributionStatus.REJECTED
+                        : ContributionStatus.CONTRIBUTED;
+                return contribution;
+            }
+            if (!isWinner) ++losers;
+        }
     }
 
     function _fillFast(bytes32 id, Task memory view_) private view {

@@ -5,6 +5,7 @@ import {IBoost} from "./IBoost.sol";
 import {IConfiguration} from "./IConfiguration.sol";
 import {IEscrow, IStakeToken} from "./IEscrow.sol";
 import {IMatching, IOrders} from "./IOrders.sol";
+import {ILane} from "./ILane.sol";
 import {ITasks} from "./ITasks.sol";
 import {ILegacyViews, IViews} from "./IViews.sol";
 
@@ -16,6 +17,7 @@ interface IHub is
     IOrders,
     ITasks,
     IBoost,
+    ILane,
     IConfiguration,
     IViews,
     ILegacyViews

@@ -33,6 +33,8 @@ interface ITasks {
     error RevealsPending(uint256 revealed, uint256 winners);
     error RevealsExist(uint256 revealed);
     error CallbackMismatch();
+    /// @dev The pool owner has committed the task's contributions: from then on it takes no other.
+    error TaskCommitted(bytes32 taskid);
     error TrustAboveOne(uint256 trust);
     error TaskHasContributions(bytes32 taskid);
     error CallbackGasTooLow(uint256 left, uint256 needed);

@@ -10,6 +10,10 @@ import {TaskStatus} from "../interfaces/Types.sol";
 /// `deal` is where the deal's record lies. `winners` is above zero exactly while there is a consensus, whose
 /// result hash is that of `group`. A task completed without contributors was done by `contributeAndFinalize`; one
 /// without a deal belongs to the boost lane and has nothing but its status.
+///
+/// The status byte holds marks of the settlement lane besides. While a task is committed, its `winners` are
+/// its place in the commit, and the lower 32 bits of `revealDeadline` which entries of its row were disclosed on
+/// chain. Once it is settled, `winners` are its place in the batch whose record has its result.
 type TaskWord is uint256;
 
 using TaskWords for TaskWord global;
@@ -26,6 +30,10 @@ library TaskWords {
     uint256 private constant OFFSET_AT = 160;
     uint256 private constant DEADLINE_AT = 176;
     uint256 private constant STATUS_AT = 216;
+    uint256 private constant STATUS_MASK = 7;
+    uint256 private constant COMMITTED = 1 << 219;
+    uint256 private constant SETTLED = 1 << 220;
+    uint256 private constant WAS_COMMITTED = 1 << 221;
     uint256 private constant CONTRIBUTORS_AT = 224;
     uint256 private constant WINNERS_AT = 232;
     uint256 private constant REVEALED_AT = 240;
@@ -52,7 +60,7 @@ library TaskWords {
     }
 
     function status(TaskWord task) internal pure returns (TaskStatus) {
-        return TaskStatus(uint8(TaskWord.unwrap(task) >> STATUS_AT));
+        return TaskStatus(TaskWord.unwrap(task) >> STATUS_AT & STATUS_MASK);
     }
 
     function contributors(TaskWord task) internal pure returns (uint256) {
@@ -73,11 +81,57 @@ library TaskWords {
 
     /// @dev Whether the task was done by `contributeAndFinalize`.
     function isFast(TaskWord task) internal pure returns (bool) {
-        return task.status() == TaskStatus.COMPLETED && task.contributors() == 0 && task.deal() != address(0);
+        return task.status() == TaskStatus.COMPLETED && task.contributors() == 0 && !task.isSettled()
+            && task.deal() != address(0);
+    }
+
+    function isCommitted(TaskWord task) internal pure returns (bool) {
+        return TaskWord.unwrap(task) & COMMITTED != 0;
+    }
+
+    /// @dev Whether it is committed, or was: a task is committed once, so that a row belongs to one commit only.
+    function wasCommitted(TaskWord task) internal pure returns (bool) {
+        return TaskWord.unwrap(task) & WAS_COMMITTED != 0;
+    }
+
+    function isSettled(TaskWord task) internal pure returns (bool) {
+        return TaskWord.unwrap(task) & SETTLED != 0;
+    }
+
+    /// @dev Place in the commit, or in the batch.
+    function place(TaskWord task) internal pure returns (uint256) {
+        return task.winners();
+    }
+
+    /// @dev Which entries of the row of a committed task were disclosed on chain, one bit each.
+    function disclosed(TaskWord task) internal pure returns (uint256) {
+        return task.revealDeadline();
+    }
+
+    /// @dev An active task that was committed, at `place_` of at most 255.
+    function committed(TaskWord task, uint256 place_) internal pure returns (TaskWord) {
+        return TaskWord.wrap(TaskWord.unwrap(task) | COMMITTED | WAS_COMMITTED | place_ << WINNERS_AT);
+    }
+
+    function withDisclosed(TaskWord task, uint256 bit) internal pure returns (TaskWord) {
+        return TaskWord.wrap(TaskWord.unwrap(task) | bit << DEADLINE_AT);
+    }
+
+    /// @dev As before the commit, but for the contributions that were disclosed since.
+    function uncommitted(TaskWord task) internal pure returns (TaskWord) {
+        uint256 marks =
+            COMMITTED | uint256(type(uint8).max) << WINNERS_AT | uint256(type(uint40).max) << DEADLINE_AT;
+        return TaskWord.wrap(TaskWord.unwrap(task) & ~marks);
+    }
+
+    /// @dev A committed task that was paid for, at `place_` of its batch.
+    function settled(TaskWord task, uint256 place_) internal pure returns (TaskWord) {
+        uint256 bits = TaskWord.unwrap(task.uncommitted().withStatus(TaskStatus.COMPLETED));
+        return TaskWord.wrap(bits | SETTLED | place_ << WINNERS_AT);
     }
 
     function withStatus(TaskWord task, TaskStatus status_) internal pure returns (TaskWord) {
-        uint256 others = TaskWord.unwrap(task) & ~(uint256(type(uint8).max) << STATUS_AT);
+        uint256 others = TaskWord.unwrap(task) & ~(STATUS_MASK << STATUS_AT);
         return TaskWord.wrap(others | uint256(status_) << STATUS_AT);
     }
 

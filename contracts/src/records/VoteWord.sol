@@ -14,6 +14,8 @@ library VoteWords {
     uint256 private constant WEIGHT_AT = 160;
     uint256 private constant GROUP_AT = 224;
     uint256 private constant REJECTED_AT = 232;
+    /// @dev The group of a vote that was committed and never disclosed.
+    uint256 private constant SILENT = type(uint8).max;
 
     /// @dev A weight follows from a score and fits its 64 bits.
     function pack(address worker_, uint256 weight_, uint256 group_) internal pure returns (VoteWord) {
@@ -39,6 +41,15 @@ library VoteWords {
     /// @dev In the group that was there first, and not rejected: as most votes are.
     function isPlain(VoteWord vote) internal pure returns (bool) {
         return VoteWord.unwrap(vote) >> GROUP_AT == 0;
+    }
+
+    /// @dev Whether nobody knows what the vote was for. It is rejected.
+    function isSilent(VoteWord vote) internal pure returns (bool) {
+        return vote.group() == SILENT;
+    }
+
+    function silent(address worker_, uint256 weight_) internal pure returns (VoteWord) {
+        return pack(worker_, weight_, SILENT).rejected();
     }
 
     function rejected(VoteWord vote) internal pure returns (VoteWord) {

@@ -116,8 +116,11 @@ abstract contract Market is Signing {
 
     /// @dev Deploys the parts behind the hub's address.
     function hubArguments() internal returns (bytes memory) {
-        return
-            abi.encode(vm.deployCode("HubExtension.sol:HubExtension"), vm.deployCode("HubBoost.sol:HubBoost"));
+        return abi.encode(
+            vm.deployCode("HubExtension.sol:HubExtension"),
+            vm.deployCode("HubBoost.sol:HubBoost"),
+            vm.deployCode("HubLane.sol:HubLane")
+        );
     }
 
     function fund(address account) internal {

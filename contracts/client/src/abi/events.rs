@@ -82,15 +82,17 @@ fn of_hub(event: Hub::HubEvents) -> Option<Event> {
         E::OwnershipTransferred(e) => {
             Event::OwnershipTransferred { from: e.previousOwner, to: e.newOwner }
         }
-        E::SchedulerNoticeBoost(e) => {
-            Event::SchedulerNoticeBoost { workerpool: e.workerpool, deal: DealId(e.dealId) }
-        }
-        E::DealSponsoredBoost(e) => {
-            Event::DealSponsoredBoost { deal: DealId(e.dealId), sponsor: e.sponsor }
-        }
-        E::ResultPushedBoost(e) => {
-            Event::ResultPushedBoost { deal: DealId(e.dealId), index: e.index, results: e.results }
-        }
+        boosted @ (E::SchedulerNoticeBoost(_)
+        | E::DealSponsoredBoost(_)
+        | E::ResultPushedBoost(_)) => return of_boost(boosted),
+        // Nobody here works in the settlement lane yet; what it does to tasks and money is told by the
+        // events that it shares with the classic one.
+        E::Bonded(_)
+        | E::Unbonding(_)
+        | E::BondWithdrawn(_)
+        | E::Committed(_)
+        | E::Closed(_)
+        | E::TaskSkipped(_) => return None,
         task_event @ (E::TaskInitialize(_)
         | E::TaskContribute(_)
         | E::TaskConsensus(_)
@@ -100,6 +102,23 @@ fn of_hub(event: Hub::HubEvents) -> Option<Event> {
         | E::TaskReopen(_)
         | E::AccurateContribution(_)
         | E::FaultyContribution(_)) => return of_task(task_event),
+    })
+}
+
+fn of_boost(event: Hub::HubEvents) -> Option<Event> {
+    use Hub::HubEvents as E;
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the caller passes events of the lane alone")]
+    Some(match event {
+        E::SchedulerNoticeBoost(e) => {
+            Event::SchedulerNoticeBoost { workerpool: e.workerpool, deal: DealId(e.dealId) }
+        }
+        E::DealSponsoredBoost(e) => {
+            Event::DealSponsoredBoost { deal: DealId(e.dealId), sponsor: e.sponsor }
+        }
+        E::ResultPushedBoost(e) => {
+            Event::ResultPushedBoost { deal: DealId(e.dealId), index: e.index, results: e.results }
+        }
+        _ => return None,
     })
 }
 

@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Ballot, Batch, CommitRange, ILane, Outcome, RowVote, SkipReason} from "../src/interfaces/ILane.sol";
+import {ITasks} from "../src/interfaces/ITasks.sol";
+import {Contribution, ContributionStatus, Task, TaskStatus} from "../src/interfaces/Types.sol";
+import {LaneMarket} from "./support/LaneMarket.sol";
+import {Orders} from "./support/Market.sol";
+import {Receiver} from "./support/Parties.sol";
+
+/// The settlement lane: what it pays, shows and refuses.
+contract LaneTest is LaneMarket {
+    uint256 internal constant STAKE = 6 * RLC;
+
+    function bonded(uint256 i) internal view returns (uint256 total, uint256 locked, uint256 release) {
+        return hub.viewBond(workers[i], pool);
+    }
+
+    function test_a_settled_task_pays_as_a_classic_one() public {
+        bytes32 classic = openTask(8);
+        for (uint256 i = 0; i < 3; ++i) {
+            contribute(workers[i], classic, GOOD);
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            reveal(workers[i], classic, GOOD);
+        }
+        finalize(classic, RESULTS, "");
+        uint256 paid = free(workers[0]) - FUNDS;
+        uint256 ownerPaid = free(poolOwner) - FUNDS;
+
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(8, 1);
+        commitAs(dealid, 0, 1, all(3, GOOD));
+        (uint256 total, uint256 locked,) = bonded(0);
+        assertEq(total, 10 * RLC);
+        assertEq(locked, STAKE);
+        assertEq(frozen(workers[0]), 10 * RLC);
+        settleAs(poolOwner, batchOf(dealid, 0, 1, START, all(3, GOOD), GOOD));
+
+        assertEq(free(workers[0]), FUNDS - 10 * RLC + 2 * paid);
+        assertEq(free(poolOwner), FUNDS + 2 * ownerPaid);
+        assertEq(free(appOwner), 6 * RLC);
+        assertEq(free(datasetOwner), 4 * RLC);
+        assertEq(hub.viewScore(workers[2]), 2);
+        (total, locked,) = bonded(0);
+        assertEq(total, 10 * RLC);
+        assertEq(locked, 0);
+        assertConserved();
+    }
+
+    function test_a_settled_task_is_shown_as_a_classic_one() public {
+        bondAll(20 * RLC);
+        bytes32 dealid = laneDeal(3, 2);
+        bytes32[] memory said = all(4, GOOD);
+        said[1] = BAD;
+        commitAs(dealid, 0, 2, said);
+        bytes32 taskid = idOf(dealid, 1);
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE));
+        assertEq(hub.viewTask(taskid).winnerCounter, 0);
+        assertEq(hub.viewTask(taskid).revealDeadline, 0);
+        settleAs(poolOwner, batchOf(dealid, 0, 2, START, said, GOOD));
+
+        Task memory task = hub.viewTask(taskid);
+        assertEq(uint8(task.status), uint8(TaskStatus.COMPLETED));
+        assertEq(task.dealid, dealid);
+        assertEq(task.idx, 1);
+        assertEq(task.consensusValue, resultHash(taskid, GOOD));
+        assertEq(task.resultDigest, GOOD);
+        assertEq(task.winnerCounter, 3);
+        assertEq(task.revealCounter, 3);
+        assertEq(task.contributors.length, 4);
+        assertEq(task.contributors[1], workers[1]);
+        assertEq(task.results, RESULTS);
+        Contribution memory c = hub.viewContribution(taskid, workers[0]);
+        assertEq(uint8(c.status), uint8(ContributionStatus.PROVED));
+        assertEq(c.resultHash, resultHash(taskid, GOOD));
+        assertEq(c.resultSeal, resultSeal(workers[0], taskid, GOOD));
+        assertEq(c.weight, 1);
+        c = hub.viewContribution(taskid, workers[1]);
+        assertEq(uint8(c.status), uint8(ContributionStatus.CONTRIBUTED));
+        assertEq(c.resultHash, resultHash(taskid, BAD));
+        assertEq(c.resultSeal, resultSeal(workers[1], taskid, BAD));
+        assertEq(uint8(hub.viewContribution(taskid, workers[5]).status), 0);
+        assertEq(hub.resultFor(taskid), "");
+    }
+
+    function test_a_liar_is_outvoted_and_loses_its_stake_to_the_others() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32[] memory said = all(4, GOOD);
+        said[2] = BAD;
+        commitAs(dealid, 0, 1, said);
+        settleAs(poolOwner, batchOf(dealid, 0, 1, START, said, GOOD));
+        (uint256 total, uint256 locked,) = bonded(2);
+        assertEq(total, 4 * RLC);
+        assertEq(locked, 0);
+        assertEq(frozen(workers[2]), 4 * RLC);
+        // 99 % of 26 RLC, in three parts.
+        assertEq(free(workers[0]), FUNDS - 10 * RLC + 8_580_000_000);
+        assertConserved();
+    }
+
+    function test_a_copied_hash_has_no_weight_and_is_slashed() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 1, all(3, GOOD));
+        // The third knows the hash, and not the digest its own seal would need.
+        bytes32 hash = resultHash(taskid, GOOD);
+        ballots[2].entries[0] = blind(hash, keccak256("made up"), 7);
+        ballots[2].sign = signBallot(2, dealid, 0, ballots[2].entries);
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        bytes32[] memory said = all(3, GOOD);
+        said[2] = BAD;
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        batches[0].outcomes[0].others[0].resultHash = hash;
+        batches[0].outcomes[0].others[0].resultSeal = keccak256("made up");
+        batches[0].outcomes[0].others[0].nonce = 7;
+        settleAs(poolOwner, batches);
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.COMPLETED));
+        (uint256 total,,) = bonded(2);
+        assertEq(total, 4 * RLC);
+        assertEq(hub.viewTask(taskid).winnerCounter, 2);
+    }
+
+    function signBallot(uint256 i, bytes32 dealid, uint256 first, bytes32[] memory entries)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 structHash =
+            keccak256(abi.encode(BALLOT_TYPE, dealid, first, keccak256(abi.encodePacked(entries))));
+        return sign(keys[i], typed(hub.eip712domain_separator(), structHash));
+    }
+
+    function test_an_honest_vote_cannot_be_passed_off_as_another() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        commitAs(dealid, 0, 1, all(3, GOOD));
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, all(3, GOOD), GOOD);
+        // The pool owner calls the second a dissenter, with the vote that it cast.
+        bytes32[] memory said = all(3, GOOD);
+        said[1] = BAD;
+        Batch[] memory twisted = batchOf(dealid, 0, 1, START, said, GOOD);
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitMismatch.selector, dealid, 0));
+        settleAs(poolOwner, twisted);
+        twisted[0].outcomes[0].others[0].resultHash = resultHash(taskid, GOOD);
+        twisted[0].outcomes[0].others[0].resultSeal = resultSeal(workers[1], taskid, GOOD);
+        settleAs(poolOwner, twisted);
+        assertEq(hub.viewTask(taskid).winnerCounter, 3);
+        assertEq(hub.viewScore(workers[1]), 1);
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitMismatch.selector, dealid, 0));
+        settleAs(poolOwner, batches);
+    }
+
+    function expectSkip(bytes32 taskid, SkipReason reason) internal {
+        vm.expectEmit(address(hub));
+        emit ILane.TaskSkipped(taskid, reason);
+    }
+
+    function test_no_vote_can_be_left_out() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(8, 1);
+        bytes32[] memory said = all(4, GOOD);
+        said[3] = BAD;
+        commitAs(dealid, 0, 1, said);
+        Batch[] memory shorter = batchOf(dealid, 0, 1, START, all(3, GOOD), GOOD);
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitMismatch.selector, dealid, 0));
+        settleAs(poolOwner, shorter);
+        // With it there is no consensus: 8 * 8 is not above (1 + 8 + 2) * 7.
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        expectSkip(idOf(dealid, 0), SkipReason.NO_CONSENSUS);
+        settleAs(poolOwner, batches);
+        assertEq(uint8(hub.viewTask(idOf(dealid, 0)).status), uint8(TaskStatus.ACTIVE));
+    }
+
+    function test_a_silent_worker_is_slashed_when_its_time_is_over() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32[] memory said = all(3, GOOD);
+        said[2] = BAD;
+        commitAs(dealid, 0, 1, said);
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        batches[0].outcomes[0].others[0].entry = entryOf(2, taskid, BAD);
+        expectSkip(taskid, SkipReason.UNDISCLOSED);
+        settleAs(poolOwner, batches);
+        vm.warp(START + 2 * T);
+        settleAs(poolOwner, batches);
+        (uint256 total,,) = bonded(2);
+        assertEq(total, 4 * RLC);
+        assertEq(uint8(hub.viewContribution(taskid, workers[2]).status), uint8(ContributionStatus.REJECTED));
+        assertEq(hub.viewContribution(taskid, workers[2]).resultHash, 0);
+        assertConserved();
+    }
+
+    function test_a_vote_disclosed_on_chain_cannot_be_called_silent() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32[] memory said = all(3, GOOD);
+        commitAs(dealid, 0, 1, said);
+        hub.disclose(wholeRange(dealid, 0, START), rowOf(taskid, said), votesOf(taskid, 2, GOOD));
+        vm.warp(START + 2 * T);
+        bytes32[] memory twisted = all(3, GOOD);
+        twisted[2] = BAD;
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, twisted, GOOD);
+        batches[0].outcomes[0].others[0].entry = entryOf(2, taskid, GOOD);
+        expectSkip(taskid, SkipReason.UNDISCLOSED);
+        settleAs(poolOwner, batches);
+        settleAs(poolOwner, batchOf(dealid, 0, 1, START, said, GOOD));
+        (uint256 total, uint256 locked,) = bonded(2);
+        assertEq(total, 4 * RLC, "the stake of a vote on chain has left the bond");
+        assertEq(locked, 0);
+        assertEq(frozen(workers[2]), 4 * RLC);
+        assertEq(free(workers[2]), FUNDS - 4 * RLC + 6_600_000_000);
+        assertConserved();
+    }
+
+    function votesOf(bytes32 taskid, uint256 worker, bytes32 digest)
+        internal
+        view
+        returns (RowVote[] memory votes)
+    {
+        votes = new RowVote[](1);
+        bytes32 seal = resultSeal(workers[worker], taskid, digest);
+        votes[0] = RowVote(worker, resultHash(taskid, digest), seal, nonceOf(worker, taskid));
+    }
+
+    function test_a_pool_that_stops_is_gone_without() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        commitAs(dealid, 0, 1, all(2, GOOD));
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, all(2, GOOD), GOOD);
+        vm.expectRevert(abi.encodeWithSelector(ILane.NotYours.selector, workers[0], START + 2 * T));
+        settleAs(workers[0], batches);
+        vm.warp(START + 2 * T);
+        vm.expectRevert(abi.encodeWithSelector(ILane.ResultsUnbound.selector, workers[0]));
+        settleAs(workers[0], batches);
+        batches[0].outcomes[0].results = "";
+        settleAs(workers[0], batches);
+        assertEq(hub.viewTask(idOf(dealid, 0)).resultDigest, GOOD);
+        assertConserved();
+    }
+
+    function test_votes_on_chain_close_into_a_classic_task() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32[] memory said = all(3, GOOD);
+        commitAs(dealid, 0, 1, said);
+        CommitRange memory range = wholeRange(dealid, 0, START);
+        bytes memory row = rowOf(taskid, said);
+        for (uint256 i = 0; i < 2; ++i) {
+            hub.disclose(range, row, votesOf(taskid, i, GOOD));
+        }
+        vm.expectRevert(abi.encodeWithSelector(ILane.VoteDisclosed.selector, 0));
+        hub.disclose(range, row, votesOf(taskid, 0, GOOD));
+        vm.expectRevert(abi.encodeWithSelector(ILane.VoteMismatch.selector, 2));
+        hub.disclose(range, row, votesOf(taskid, 2, BAD));
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TooEarly.selector, START + 2 * T, START));
+        hub.close(range, row);
+        vm.warp(START + 2 * T);
+        hub.close(range, row);
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.REVEALING));
+        reveal(workers[0], taskid, GOOD);
+        reveal(workers[1], taskid, GOOD);
+        finalize(taskid, RESULTS, "");
+        assertEq(frozen(workers[2]), 4 * RLC, "the silent one is slashed");
+        assertEq(free(workers[0]), FUNDS - 10 * RLC + STAKE + 12_870_000_000);
+        assertEq(uint8(hub.viewContribution(taskid, workers[2]).status), uint8(ContributionStatus.REJECTED));
+        assertConserved();
+        vm.expectRevert(abi.encodeWithSelector(ILane.TaskNotCommitted.selector, taskid));
+        hub.close(range, row);
+    }
+
+    function test_a_closed_task_without_consensus_takes_classic_contributions() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(8, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32[] memory said = all(2, GOOD);
+        commitAs(dealid, 0, 1, said);
+        bytes memory auth = authorization(workers[4], taskid, address(0));
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TaskCommitted.selector, taskid));
+        vm.prank(workers[4]);
+        hub.contribute(taskid, bytes32(uint256(1)), bytes32(uint256(2)), address(0), "", auth);
+        CommitRange memory range = wholeRange(dealid, 0, START);
+        bytes memory row = rowOf(taskid, said);
+        for (uint256 i = 0; i < 2; ++i) {
+            hub.disclose(range, row, votesOf(taskid, i, GOOD));
+        }
+        hub.close(range, row);
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE));
+        contribute(workers[4], taskid, GOOD);
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.REVEALING));
+        assertEq(hub.viewTask(taskid).winnerCounter, 3);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 1, all(1, GOOD));
+        vm.expectRevert(abi.encodeWithSelector(ITasks.WrongTaskStatus.selector, taskid, TaskStatus.REVEALING));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+    }
+
+    function test_a_task_is_committed_once() public {
+        bondAll(20 * RLC);
+        bytes32 dealid = laneDeal(8, 2);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32[] memory said = all(1, GOOD);
+        commitAs(dealid, 0, 1, said);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 2, said);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TaskCommitted.selector, taskid));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 2, ballots);
+        hub.disclose(wholeRange(dealid, 0, START), rowOf(taskid, said), votesOf(taskid, 0, GOOD));
+        hub.close(wholeRange(dealid, 0, START), rowOf(taskid, said));
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TaskCommitted.selector, taskid));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 2, ballots);
+    }
+
+    function test_a_claim_frees_the_bonds_that_answered_for_the_task() public {
+        bondAll(20 * RLC);
+        bytes32 dealid = laneDeal(3, 2);
+        bytes32[] memory said = all(2, GOOD);
+        commitAs(dealid, 0, 2, said);
+        (, uint256 locked,) = bonded(1);
+        assertEq(locked, 2 * STAKE);
+        hub.disclose(
+            rangeOfSecond(dealid, said), rowOf(idOf(dealid, 1), said), votesOf(idOf(dealid, 1), 0, GOOD)
+        );
+        bytes[] memory rows = new bytes[](2);
+        (rows[0], rows[1]) = (rowOf(idOf(dealid, 0), said), rowOf(idOf(dealid, 1), said));
+        CommitRange memory range = wholeRange(dealid, 0, START);
+        vm.expectRevert(abi.encodeWithSelector(ILane.TaskNotClaimed.selector, idOf(dealid, 0)));
+        hub.release(range, rows);
+        vm.warp(START + 10 * T);
+        bytes32[] memory ids = new bytes32[](2);
+        (ids[0], ids[1]) = (idOf(dealid, 0), idOf(dealid, 1));
+        hub.claimArray(ids);
+        assertEq(free(requester), FUNDS);
+        hub.release(range, rows);
+        (uint256 total, uint256 left,) = bonded(0);
+        assertEq(total, 14 * RLC);
+        assertEq(left, 0);
+        assertEq(free(workers[0]), FUNDS - 14 * RLC);
+        (total, left,) = bonded(1);
+        assertEq(total, 20 * RLC);
+        assertEq(left, 0);
+        assertConserved();
+        vm.expectRevert(abi.encodeWithSelector(ILane.TaskNotClaimed.selector, idOf(dealid, 0)));
+        hub.release(range, rows);
+    }
+
+    /// @dev Of a commit of two tasks.
+    function rangeOfSecond(bytes32 dealid, bytes32[] memory said)
+        internal
+        view
+        returns (CommitRange memory range)
+    {
+        range = wholeRange(dealid, 0, START);
+        range.rowsBefore = new bytes32[](1);
+        range.rowsBefore[0] = keccak256(rowOf(idOf(dealid, 0), said));
+    }
+
+    function test_bonds_serve_until_they_end() public {
+        vm.prank(workers[0]);
+        hub.bond(pool, 5 * RLC);
+        assertEq(frozen(workers[0]), 5 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 1, all(1, GOOD));
+        vm.expectRevert(abi.encodeWithSelector(ILane.BondTooLow.selector, workers[0], 5 * RLC, STAKE));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        vm.prank(workers[0]);
+        vm.expectRevert(abi.encodeWithSelector(ILane.BondStillNeeded.selector, workers[0], 0, 0));
+        hub.withdrawBond(pool);
+        vm.startPrank(workers[0]);
+        hub.bond(pool, RLC);
+        hub.unbond(pool);
+        vm.stopPrank();
+        // The longest category is S.
+        uint256 end = START + 10 * 1200;
+        vm.expectRevert(abi.encodeWithSelector(ILane.BondEnding.selector, workers[0], end));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        vm.prank(workers[0]);
+        vm.expectRevert(abi.encodeWithSelector(ILane.BondStillNeeded.selector, workers[0], 0, end));
+        hub.withdrawBond(pool);
+        vm.warp(end);
+        vm.prank(workers[0]);
+        hub.withdrawBond(pool);
+        assertEq(free(workers[0]), FUNDS);
+        assertConserved();
+    }
+
+    function test_a_commit_is_refused_for_each_of_its_faults() public {
+        bondAll(50 * RLC);
+        bytes32 dealid = laneDeal(3, 2);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 2, all(2, GOOD));
+        vm.expectRevert(abi.encodeWithSelector(ITasks.NotThePoolOwner.selector, address(this), poolOwner));
+        hub.commit(dealid, 0, 2, ballots);
+        vm.startPrank(poolOwner);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.UnknownDeal.selector, GOOD));
+        hub.commit(GOOD, 0, 2, ballots);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.IndexOutsideDeal.selector, 0, 0, 2));
+        hub.commit(dealid, 0, 3, ballots);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.IndexOutsideDeal.selector, type(uint256).max, 0, 2));
+        hub.commit(dealid, type(uint256).max, 2, ballots);
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitEmpty.selector, 0, 2));
+        hub.commit(dealid, 0, 0, ballots);
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitEmpty.selector, 2, 0));
+        hub.commit(dealid, 0, 2, new Ballot[](0));
+        vm.expectRevert(abi.encodeWithSelector(ILane.BallotOutsideCommit.selector, 0));
+        hub.commit(dealid, 0, 1, ballots);
+        (ballots[0], ballots[1]) = (ballots[1], ballots[0]);
+        vm.expectRevert(abi.encodeWithSelector(ILane.BallotUnsorted.selector, 1));
+        hub.commit(dealid, 0, 2, ballots);
+        ballots[0] = ballots[1];
+        vm.expectRevert(abi.encodeWithSelector(ILane.BallotUnsorted.selector, 1));
+        hub.commit(dealid, 0, 2, ballots);
+        ballots = ballotsOf(dealid, 0, 2, all(2, GOOD));
+        ballots[1].sign = ballots[0].sign;
+        vm.expectRevert(abi.encodeWithSelector(ILane.BallotSignatureInvalid.selector, workers[1]));
+        hub.commit(dealid, 0, 2, ballots);
+        ballots = ballotsOf(dealid, 0, 2, all(2, GOOD));
+        vm.warp(START + 7 * T);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TooLate.selector, START + 7 * T, START + 7 * T));
+        hub.commit(dealid, 0, 2, ballots);
+    }
+
+    function test_absences_need_no_signature_and_lock_nothing() public {
+        bondAll(50 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 1, all(3, GOOD));
+        ballots[1].entries[0] = 0;
+        ballots[1].sign = "";
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        (, uint256 locked,) = bonded(1);
+        assertEq(locked, 0);
+        bytes32[] memory said = all(3, GOOD);
+        said[1] = 0;
+        settleAs(poolOwner, batchOf(dealid, 0, 1, START, said, GOOD));
+        assertEq(hub.viewTask(idOf(dealid, 0)).contributors.length, 2);
+        assertEq(hub.viewTask(idOf(dealid, 0)).contributors[1], workers[2]);
+    }
+
+    function test_a_part_of_a_commit_is_settled_and_one_bad_task_blocks_none() public {
+        bondAll(50 * RLC);
+        bytes32 dealid = laneDeal(3, 4);
+        bytes32[] memory said = all(2, GOOD);
+        commitAs(dealid, 0, 4, said);
+        Batch[] memory batches = batchOf(dealid, 0, 4, START, said, GOOD);
+        Outcome[] memory outcomes = new Outcome[](2);
+        (outcomes[0], outcomes[1]) = (batches[0].outcomes[1], batches[0].outcomes[2]);
+        batches[0].outcomes = outcomes;
+        batches[0].range.rowsBefore = new bytes32[](1);
+        batches[0].range.rowsAfter = new bytes32[](1);
+        batches[0].range.rowsBefore[0] = keccak256(rowOf(idOf(dealid, 0), said));
+        batches[0].range.rowsAfter[0] = keccak256(rowOf(idOf(dealid, 3), said));
+        // The first of them has callback bytes that nobody voted for.
+        outcomes[0].resultsCallback = "other";
+        expectSkip(idOf(dealid, 1), SkipReason.CALLBACK);
+        settleAs(poolOwner, batches);
+        assertEq(uint8(hub.viewTask(idOf(dealid, 1)).status), uint8(TaskStatus.ACTIVE));
+        assertEq(hub.viewTask(idOf(dealid, 2)).results, RESULTS);
+        settleAs(poolOwner, whole(dealid, said, outcomes));
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(hub.viewTask(idOf(dealid, i)).resultDigest, GOOD);
+            assertEq(hub.viewTask(idOf(dealid, i)).results, RESULTS);
+        }
+        assertConserved();
+    }
+
+    function whole(bytes32 dealid, bytes32[] memory said, Outcome[] memory)
+        internal
+        returns (Batch[] memory batches)
+    {
+        batches = batchOf(dealid, 0, 4, START, said, GOOD);
+        expectSkip(idOf(dealid, 2), SkipReason.NOT_COMMITTED);
+    }
+
+    function test_contributions_before_the_commit_count() public {
+        bondAll(50 * RLC);
+        bytes32 dealid = laneDeal(8, 1);
+        bytes32 taskid = hub.initialize(dealid, 0);
+        contribute(workers[5], taskid, GOOD);
+        Ballot[] memory ballots = new Ballot[](1);
+        ballots[0] = ballotOf(5, dealid, 0, 1, GOOD);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.AlreadyContributed.selector, taskid, workers[5]));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        bytes32[] memory said = all(2, GOOD);
+        commitAs(dealid, 0, 1, said);
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        expectSkip(taskid, SkipReason.ON_CHAIN);
+        settleAs(poolOwner, batches);
+        bytes memory row = rowOf(taskid, said);
+        for (uint256 i = 0; i < 2; ++i) {
+            hub.disclose(wholeRange(dealid, 0, START), row, votesOf(taskid, i, GOOD));
+        }
+        hub.close(wholeRange(dealid, 0, START), row);
+        assertEq(hub.viewTask(taskid).winnerCounter, 3);
+    }
+
+    function test_callbacks_come_last() public {
+        bondAll(50 * RLC);
+        Receiver receiver = new Receiver();
+        Orders memory o = orders();
+        o.request.callback = address(receiver);
+        o.request.trust = 3;
+        bytes32 dealid = makeDeal(o);
+        bytes memory value = abi.encode(uint256(42));
+        bytes32[] memory said = all(2, keccak256(value));
+        commitAs(dealid, 0, 1, said);
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, keccak256(value));
+        batches[0].outcomes[0].resultsCallback = value;
+        settleAs(poolOwner, batches);
+        assertEq(receiver.received(), value);
+        assertEq(hub.resultFor(idOf(dealid, 0)), value);
+    }
+
+    function test_deals_with_enclaves_have_the_other_lanes() public {
+        Orders memory o = orders();
+        (o.app.tag, o.pool.tag) = (bytes32(uint256(1)), bytes32(uint256(1)));
+        bytes32 dealid = makeDeal(o);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 1, all(1, GOOD));
+        vm.expectRevert(abi.encodeWithSelector(ILane.EnclaveLaneMissing.selector, dealid));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+    }
+
+    /// @dev Random votes settle, or end in a claim, and the money is conserved.
+    function testFuzz_money_is_conserved(uint256 seed) public {
+        bondAll(50 * RLC);
+        bytes32 dealid = laneDeal(1 + seed % 5, 1 + (seed >> 8) % 3);
+        uint256 count = hub.viewDeal(dealid).botSize;
+        bytes32[] memory said = new bytes32[](1 + (seed >> 16) % 6);
+        for (uint256 i = 0; i < said.length; ++i) {
+            said[i] = seed >> (32 + i) & 1 == 0 ? GOOD : BAD;
+        }
+        commitAs(dealid, 0, count, said);
+        settleAs(poolOwner, batchOf(dealid, 0, count, START, said, GOOD));
+        assertConserved();
+        if (hub.viewTask(idOf(dealid, 0)).status == TaskStatus.COMPLETED) return;
+        vm.warp(START + 10 * T);
+        bytes[] memory rows = new bytes[](count);
+        bytes32[] memory ids = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ids[i] = idOf(dealid, i);
+            rows[i] = rowOf(ids[i], said);
+        }
+        hub.claimArray(ids);
+        hub.release(wholeRange(dealid, 0, START), rows);
+        for (uint256 i = 0; i < said.length; ++i) {
+            (uint256 total, uint256 locked,) = bonded(i);
+            assertEq(total, 50 * RLC);
+            assertEq(locked, 0);
+        }
+        assertConserved();
+    }
+}
