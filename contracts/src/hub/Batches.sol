@@ -4,77 +4,21 @@ pragma solidity ^0.8.30;
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
-import {IEscrow} from "../interfaces/IEscrow.sol";
 import {Batch, OtherVote, Outcome, SkipReason} from "../interfaces/ILane.sol";
 import {ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {BatchRecord} from "../records/BatchRecord.sol";
 import {Bytes} from "../records/Bytes.sol";
-import {CodeRecord} from "../records/CodeRecord.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
-import {StakeWord} from "../records/StakeWord.sol";
 import {TaskWord} from "../records/TaskWord.sol";
+import {BatchMoney} from "./BatchMoney.sol";
 import {Callback} from "./Callback.sol";
-import {Commits} from "./Commits.sol";
 import {Consensus} from "./Consensus.sol";
 
-/// Settlement of commits. What moves is added up in memory and written once for each account; what is told of each
-/// task is told as in the classic lane.
-///
-/// Weights are those of the scores before the batch; scores move task by task.
-abstract contract Batches is Commits, Callback {
+/// Settlement of commits: what the votes of each task come to.
+abstract contract Batches is BatchMoney, Callback {
     using Bytes for bytes;
     using Bytes for uint256;
-
-    /// @dev One batch while it is worked on. Arrays have an item for each worker of the batch.
-    struct Ledger {
-        DealHead deal;
-        bytes32 dealid;
-        uint256 workerStake;
-        uint256 price;
-        bool isRevealOver;
-        /// Where in memory rows are put together.
-        uint256 row;
-        uint256[] scores;
-        uint256[] weights;
-        uint256[] rewards;
-        /// Entries whose stake comes free, and those that cost it: of the bond, and of votes disclosed on chain.
-        uint256[] kept;
-        uint256[] lost;
-        uint256[] keptOnChain;
-        uint256[] lostOnChain;
-        uint256 tasks;
-        uint256 poolReward;
-        uint256 kittyLeft;
-        uint256 kittyPaid;
-        /// Bits of the outcomes that were settled, and the first of them.
-        uint256 settled;
-        uint256 firstSettled;
-        /// The record being written, and where its next byte goes.
-        bytes record;
-        uint256 at;
-    }
-
-    /// @dev The votes of a task, counted.
-    struct Count {
-        bytes32 taskid;
-        bytes32 resultHash;
-        /// Bits of the workers who voted for the digest, and of those who lose their stake.
-        uint256 winners;
-        uint256 losers;
-        /// Bits of those whose vote is on chain too.
-        uint256 onChain;
-        /// Of the weights of the winners; the sum of their logarithms.
-        uint256 product;
-        uint256 shares;
-        /// The other hashes voted for, and the products of their groups.
-        bytes32[] hashes;
-        uint256[] products;
-        bool isDisclosed;
-        /// Votes read so far.
-        uint256 agreeing;
-        uint256 others;
-    }
 
     function settle(Batch[] calldata batches) external {
         uint256[] memory settled = new uint256[](batches.length);
@@ -88,13 +32,11 @@ abstract contract Batches is Commits, Callback {
 
     function _settle(Batch calldata batch) private returns (uint256) {
         Ledger memory ledger = _openLedger(batch);
-        bytes32[] memory rows = new bytes32[](batch.outcomes.length);
+        (address[] calldata workers, Outcome[] calldata outcomes) = (batch.workers, batch.outcomes);
+        bytes32[] memory rows = new bytes32[](outcomes.length);
         uint256 from = batch.range.first + batch.range.rowsBefore.length;
         for (uint256 i = 0; i < rows.length; ++i) {
-            bytes32 taskid = _taskId(ledger.dealid, from + i);
-            Count memory count;
-            (rows[i], count) = _count(batch.workers, batch.outcomes[i], taskid, ledger);
-            _settleOutcome(batch, i, ledger, count);
+            rows[i] = _settleOutcome(workers, outcomes[i], ledger, i, _taskId(ledger.dealid, from + i));
         }
         _checkRows(batch.range, rows);
         if (ledger.tasks > 0) _write(batch, ledger, from);
@@ -138,6 +80,7 @@ abstract contract Batches is Commits, Callback {
             ledger.scores[i] = _stakes[batch.workers[i]].score();
             ledger.weights[i] = Consensus.weightOf(ledger.scores[i]);
         }
+        _prepare(ledger, count);
         (ledger.record, ledger.at) = BatchRecord.open(batch.workers, ledger.weights, batch.outcomes);
     }
 
@@ -243,8 +186,7 @@ abstract contract Batches is Commits, Callback {
         for (uint256 i = 0; i < count.products.length; ++i) {
             total = FixedPointMathLib.saturatingAdd(total, count.products[i]);
         }
-        return FixedPointMathLib.saturatingMul(count.product, trust)
-            > FixedPointMathLib.saturatingMul(total, trust - 1);
+        return _exceeds(count.product, total, trust);
     }
 
     /// @dev keccak256(resultHash 32, resultSeal 32, no enclave 20, nonce 16).
@@ -252,31 +194,81 @@ abstract contract Batches is Commits, Callback {
         return keccak256(abi.encodePacked(resultHash, resultSeal, address(0), nonce));
     }
 
-    function _settleOutcome(Batch calldata batch, uint256 position, Ledger memory ledger, Count memory count)
-        private
-    {
-        Outcome calldata outcome = batch.outcomes[position];
-        TaskWord task = _tasks[count.taskid];
+    /// @dev Ends a task if its votes allow; returns the hash of its row, which the caller checks.
+    function _settleOutcome(
+        address[] calldata workers,
+        Outcome calldata outcome,
+        Ledger memory ledger,
+        uint256 position,
+        bytes32 taskid
+    ) private returns (bytes32 row) {
+        TaskWord task = _tasks[taskid];
+        uint256 everybody = ledger.everybody;
+        bool isUnanimous =
+            outcome.present == everybody && outcome.agreeing == everybody && task.disclosed() == 0;
+        Count memory count;
+        bytes32 resultHash = _resultHash(taskid, outcome.digest);
+        if (isUnanimous) row = _rowOfAll(workers, outcome, ledger.row, taskid, resultHash);
+        else (row, count) = _count(workers, outcome, taskid, ledger);
+
         if (!task.isCommitted() || task.status() != TaskStatus.ACTIVE) {
-            emit TaskSkipped(count.taskid, SkipReason.NOT_COMMITTED);
+            emit TaskSkipped(taskid, SkipReason.NOT_COMMITTED);
         } else if (task.contributors() > LibBit.popCount(task.disclosed())) {
-            emit TaskSkipped(count.taskid, SkipReason.ON_CHAIN);
+            emit TaskSkipped(taskid, SkipReason.ON_CHAIN);
         } else if (!_isCallback(ledger.deal, outcome)) {
-            emit TaskSkipped(count.taskid, SkipReason.CALLBACK);
-        } else if (!count.isDisclosed) {
-            emit TaskSkipped(count.taskid, SkipReason.UNDISCLOSED);
-        } else if (!_isReached(count, ledger.deal.trust())) {
-            emit TaskSkipped(count.taskid, SkipReason.NO_CONSENSUS);
+            emit TaskSkipped(taskid, SkipReason.CALLBACK);
+        } else if (!isUnanimous && !count.isDisclosed) {
+            emit TaskSkipped(taskid, SkipReason.UNDISCLOSED);
+        } else if (isUnanimous ? !ledger.isReached : !_isReached(count, ledger.deal.trust())) {
+            emit TaskSkipped(taskid, SkipReason.NO_CONSENSUS);
         } else {
             if (ledger.tasks == 0) ledger.firstSettled = position;
             ledger.tasks += 1;
             ledger.settled |= 1 << position;
             uint256 place = position - ledger.firstSettled;
-            _tasks[count.taskid] = task.settled(place);
-            _emitVotes(batch.workers, outcome, count);
-            _payTask(batch.workers, ledger, count);
-            ledger.at = BatchRecord.put(ledger.at, place, outcome, count.winners, batch.workers.length);
-            emit ITasks.TaskFinalize(count.taskid, outcome.results);
+            _tasks[taskid] = task.settled(place);
+            if (isUnanimous) {
+                _emitEqualVotes(workers, outcome.digest, taskid, resultHash);
+                _payEqually(workers, ledger, taskid);
+            } else {
+                _emitVotes(workers, outcome, count);
+                _payTask(workers, ledger, count);
+            }
+            uint256 winners = isUnanimous ? everybody : count.winners;
+            ledger.at = BatchRecord.put(ledger.at, place, outcome, winners, workers.length);
+            emit ITasks.TaskFinalize(taskid, outcome.results);
+        }
+    }
+
+    /// @dev The hash of a row in which every worker voted for the digest: the usual one.
+    function _rowOfAll(
+        address[] calldata workers,
+        Outcome calldata outcome,
+        uint256 place,
+        bytes32 taskid,
+        bytes32 resultHash
+    ) private pure returns (bytes32) {
+        uint128[] calldata nonces = outcome.nonces;
+        bytes32 digest = outcome.digest;
+        uint256 at = place;
+        for (uint256 i = 0; i < workers.length; ++i) {
+            if (i >= nonces.length) revert VotesMissing(i);
+            address worker = workers[i];
+            at = at.put(uint160(worker), 20);
+            at = at.put(uint256(_blind(resultHash, _resultSeal(worker, taskid, digest), nonces[i])), 32);
+        }
+        return _hashOf(place, at);
+    }
+
+    function _emitEqualVotes(address[] calldata workers, bytes32 digest, bytes32 taskid, bytes32 resultHash)
+        private
+    {
+        for (uint256 i = 0; i < workers.length; ++i) {
+            emit ITasks.TaskContribute(taskid, workers[i], resultHash);
+        }
+        emit ITasks.TaskConsensus(taskid, resultHash);
+        for (uint256 i = 0; i < workers.length; ++i) {
+            emit ITasks.TaskReveal(taskid, workers[i], digest);
         }
     }
 
@@ -299,101 +291,6 @@ abstract contract Batches is Commits, Callback {
                 emit ITasks.TaskReveal(count.taskid, workers[i], outcome.digest);
             }
         }
-    }
-
-    /// @dev As `finalize`, into the ledger.
-    function _payTask(address[] calldata workers, Ledger memory ledger, Count memory count) private {
-        DealHead deal = ledger.deal;
-        bytes32 taskid = count.taskid;
-        emit IEscrow.Seize(deal.sponsor(), ledger.price, taskid);
-        if (deal.appPrice() > 0) emit IEscrow.Reward(deal.appOwner(), deal.appPrice(), taskid);
-        (address datasetOwner, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
-        if (datasetPrice > 0) emit IEscrow.Reward(datasetOwner, datasetPrice, taskid);
-        _takeFromKitty(ledger, taskid);
-
-        uint256 losers = LibBit.popCount(count.losers);
-        bool isScored = losers + LibBit.popCount(count.winners) > 1 && ledger.workerStake > 0;
-        uint256 left = deal.poolPrice() + ledger.workerStake * losers;
-        uint256 workersReward = left * (100 - deal.schedulerRatio()) / 100;
-        for (uint256 i = 0; i < workers.length; ++i) {
-            if (count.winners >> i & 1 == 1) {
-                uint256 share = Consensus.logWeight(ledger.weights[i]);
-                uint256 reward = workersReward * share / count.shares;
-                left -= reward;
-                ledger.rewards[i] += reward;
-                (count.onChain >> i & 1 == 0 ? ledger.kept : ledger.keptOnChain)[i] += 1;
-                emit IEscrow.Reward(workers[i], reward, taskid);
-                if (isScored) {
-                    ledger.scores[i] += 1;
-                    emit ITasks.AccurateContribution(workers[i], taskid);
-                }
-            } else if (count.losers >> i & 1 == 1) {
-                ledger.scores[i] = ledger.scores[i] * 2 / 3;
-                (count.onChain >> i & 1 == 0 ? ledger.lost : ledger.lostOnChain)[i] += 1;
-                emit IEscrow.Seize(workers[i], ledger.workerStake, taskid);
-                emit ITasks.FaultyContribution(workers[i], taskid);
-            }
-        }
-        ledger.poolReward += left;
-        emit IEscrow.Reward(deal.poolOwner(), left, taskid);
-    }
-
-    function _takeFromKitty(Ledger memory ledger, bytes32 taskid) private {
-        uint256 part = _kittyPart(ledger.kittyLeft, ledger.deal.poolPrice());
-        if (part == 0) return;
-        ledger.kittyLeft -= part;
-        ledger.kittyPaid += part;
-        emit IEscrow.Seize(KITTY_ADDRESS, part, taskid);
-        emit IEscrow.Reward(ledger.deal.poolOwner(), part, taskid);
-    }
-
-    /// @dev Writes what the ledger has added up, and the record.
-    function _write(Batch calldata batch, Ledger memory ledger, uint256 from) private {
-        DealHead deal = ledger.deal;
-        uint256 tasks = ledger.tasks;
-        address payer = deal.sponsor();
-        _stakes[payer] = _stakes[payer].seize(ledger.price * tasks);
-        if (ledger.kittyPaid > 0) _stakes[KITTY_ADDRESS] = _stakes[KITTY_ADDRESS].seize(ledger.kittyPaid);
-        uint256 released = _pay(deal.appOwner(), deal.appPrice() * tasks);
-        (address datasetOwner, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
-        released += _pay(datasetOwner, datasetPrice * tasks);
-        uint256 poolStake = deal.poolPrice() * WORKERPOOL_STAKE_RATIO / 100 * tasks;
-        _unlock(deal.poolOwner(), poolStake);
-        released += poolStake + _pay(deal.poolOwner(), ledger.poolReward + ledger.kittyPaid);
-        for (uint256 i = 0; i < batch.workers.length; ++i) {
-            released += _payWorker(batch.workers[i], ledger, i);
-        }
-        _release(released);
-        BatchRecord.truncate(ledger.record, ledger.at);
-        bytes32 firstTask = _taskId(ledger.dealid, from + ledger.firstSettled);
-        CodeRecord.write(BatchRecord.saltOf(firstTask), ledger.record);
-    }
-
-    function _pay(address account, uint256 amount) private returns (uint256) {
-        if (amount == 0) return 0;
-        _stakes[account] = _stakes[account].credit(amount);
-        emit IEscrow.Transfer(address(this), account, amount);
-        return amount;
-    }
-
-    /// @dev Rewards are paid out. The stake of votes on chain comes back as in the classic lane; that of the others
-    /// stays in the bond. Returns what was transferred.
-    function _payWorker(address worker, Ledger memory ledger, uint256 position) private returns (uint256) {
-        uint256 stake = ledger.workerStake;
-        uint256 kept = ledger.kept[position] * stake;
-        uint256 lost = ledger.lost[position] * stake;
-        uint256 keptOnChain = ledger.keptOnChain[position] * stake;
-        uint256 lostInAll = lost + ledger.lostOnChain[position] * stake;
-        uint256 reward = ledger.rewards[position];
-        if (kept + lost > 0) {
-            address pool = ledger.deal.pool();
-            _bonds[worker][pool] = _bonds[worker][pool].unlock(kept).spend(lost);
-        }
-        StakeWord account = _stakes[worker].seize(lostInAll).unlock(keptOnChain).credit(reward);
-        _stakes[worker] = account.withScore(ledger.scores[position]);
-        if (keptOnChain > 0) _emitUnlock(worker, keptOnChain);
-        if (reward > 0) emit IEscrow.Transfer(address(this), worker, reward);
-        return keptOnChain + reward;
     }
 
     /// @dev After everything is written: whoever is called may call back.
