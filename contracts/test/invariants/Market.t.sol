@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {Theft} from "./Theft.sol";
+
+/// A whole market, driven by random actions: see `Cast`, `Trade`, `Work` and `Theft`.
+contract Bazaar is Theft {
+    /// @dev Past every deadline, everything that is still open is claimed; then nothing but the kitty is frozen.
+    function endAll() external acts {
+        time += 10 * 1200;
+        vm.warp(time);
+        for (uint256 i = 0; i < open.length; ++i) {
+            claimNow(open[i]);
+        }
+        readLogs();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            if (accounts[i] != KITTY) assertEq(frozen(accounts[i]), 0, "stake stayed frozen for ever");
+        }
+    }
+
+    /// @dev A market that never came into a state has proved nothing about it.
+    /// With -vv it says how often each was reached.
+    function checkReached(string[] memory states) external {
+        for (uint256 i = 0; i < states.length; ++i) {
+            emit log_named_uint(states[i], count[states[i]]);
+            assertGt(count[states[i]], 0, string.concat("never reached: ", states[i]));
+        }
+    }
+}
+
+/// What holds in every market after every transaction, whoever did it: the books balance (`Ledger.checkBooks`),
+/// tasks pay once and what they took, orders are not overspent; and at the end of every run all stake can be
+/// had back. Handlers fail where an action that must work is refused, or one that must not work is not.
+contract MarketInvariantTest is Test {
+    /// @dev The depth of runs in foundry.toml.
+    uint256 private constant WHOLE_RUN = 300;
+
+    Bazaar internal bazaar;
+
+    function setUp() public {
+        bazaar = new Bazaar();
+        bazaar.setUp();
+        targetContract(address(bazaar));
+        targetSelector(FuzzSelector({addr: address(bazaar), selectors: actions()}));
+    }
+
+    /// @dev Some twice: what a market does most.
+    function actions() private view returns (bytes4[] memory list) {
+        list = new bytes4[](20);
+        list[0] = list[1] = bazaar.matchClassic.selector;
+        list[2] = bazaar.matchBoost.selector;
+        list[3] = bazaar.initialize.selector;
+        list[4] = list[5] = list[6] = bazaar.vote.selector;
+        list[7] = list[8] = bazaar.reveal.selector;
+        list[9] = list[10] = bazaar.finalize.selector;
+        list[11] = bazaar.reopen.selector;
+        list[12] = bazaar.fast.selector;
+        list[13] = bazaar.push.selector;
+        list[14] = bazaar.claim.selector;
+        list[15] = bazaar.passTime.selector;
+        list[16] = bazaar.moveStake.selector;
+        list[17] = bazaar.changeHands.selector;
+        list[18] = bazaar.closeOrder.selector;
+        list[19] = bazaar.steal.selector;
+    }
+
+    function invariant_the_books_balance() public view {
+        bazaar.checkBooks();
+    }
+
+    function afterInvariant() public {
+        // A run that is played again, made short, need not come this far.
+        if (bazaar.steps() >= WHOLE_RUN) bazaar.checkReached(statesOfEveryRun());
+        bazaar.endAll();
+        bazaar.checkBooks();
+    }
+
+    /// @dev What no whole run may miss.
+    function statesOfEveryRun() private pure returns (string[] memory list) {
+        list = new string[](6);
+        (list[0], list[1], list[2]) = ("matched", "boost matched", "initialized");
+        (list[3], list[4], list[5]) = ("finalized", "pushed", "theft refused");
+    }
+
+    /// @dev One long market, the same every time, comes into every state there is.
+    function test_the_market_comes_into_every_state() public {
+        bytes4[] memory list = actions();
+        for (uint256 i = 0; i < 2000; ++i) {
+            uint256 seed = uint256(keccak256(abi.encode("market", i)));
+            bytes memory call =
+                abi.encodeWithSelector(list[seed % list.length], uint256(keccak256(abi.encode(seed))));
+            (bool success, bytes memory reason) = address(bazaar).call(call);
+            if (!success) {
+                assembly {
+                    revert(add(reason, 32), mload(reason))
+                }
+            }
+            if (i % 50 == 0) bazaar.checkBooks();
+        }
+        bazaar.endAll();
+        bazaar.checkBooks();
+        bazaar.checkReached(statesOfEveryRun());
+        string[28] memory rest = [
+            "fast",
+            "reopened",
+            "slashed",
+            "ended again refused",
+            "sponsored",
+            "boost sponsored",
+            "filled in part",
+            "request again",
+            "refused as used up",
+            "closed",
+            "requested by a saboteur",
+            "initialized",
+            "consensus",
+            "honest vote",
+            "lying vote",
+            "copied vote",
+            "revealed",
+            "reveal refused",
+            "finalized without some",
+            "the liars won",
+            "scored",
+            "kitty paid",
+            "re-entered",
+            "sabotaged callback",
+            "claimed active",
+            "claimed revealing",
+            "claimed without being opened",
+            "boost claimed"
+        ];
+        string[] memory list_ = new string[](rest.length);
+        for (uint256 i = 0; i < rest.length; ++i) {
+            list_[i] = rest[i];
+        }
+        bazaar.checkReached(list_);
+    }
+}
