@@ -10,6 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const CONTRACTS = {
   Hub: "Hub.sol",
   HubExtension: "HubExtension.sol",
+  HubViews: "HubViews.sol",
   HubBoost: "HubBoost.sol",
   HubLane: "HubLane.sol",
   AppRegistry: "AppRegistry.sol",
@@ -37,11 +38,11 @@ function contractArtifact(name, source) {
   };
 }
 
-/** The hub at its one address: the interface, and the errors and events of either half. */
+/** The hub at its one address: the interface, and the errors and events of each of its parts. */
 function hubInterface() {
   const seen = new Map();
-  for (const [source, name] of [["IHub.sol", "IHub"], ["Hub.sol", "Hub"], ["HubExtension.sol", "HubExtension"], ["HubBoost.sol", "HubBoost"], ["HubLane.sol", "HubLane"]]) {
-    for (const item of readBuild(source, name).abi) {
+  for (const name of ["IHub", "Hub", "HubExtension", "HubViews", "HubBoost", "HubLane"]) {
+    for (const item of readBuild(`${name}.sol`, name).abi) {
       if (item.type === "constructor") continue;
       const key = `${item.type} ${item.name ?? ""}(${(item.inputs ?? []).map(typeOf).join(",")})`;
       if (!seen.has(key)) seen.set(key, item);

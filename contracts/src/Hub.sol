@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Delegation} from "./hub/Delegation.sol";
 import {Matching} from "./hub/Matching.sol";
 import {Settlement} from "./hub/Settlement.sol";
 import {Escrow} from "./hub/Escrow.sol";
@@ -11,8 +12,8 @@ import {CodeRecord} from "./records/CodeRecord.sol";
 
 /// The marketplace at one address: escrow, matching and tasks here, all else in the parts behind the
 /// fallback. Callers use `IHub` and need not know which is where.
-contract Hub is Escrow, Matching, Settlement {
-    /// @dev All run on this contract's storage: views, order management and configuration; the boost lane; the
+contract Hub is Escrow, Matching, Settlement, Delegation {
+    /// @dev All run on this contract's storage: all that is not named here, see `HubExtension`; the boost lane; the
     /// settlement lane.
     address private immutable EXTENSION;
     address private immutable BOOST;
@@ -32,18 +33,9 @@ contract Hub is Escrow, Matching, Settlement {
         revert("fallback-disabled");
     }
 
-    /// @dev Assembly: Solidity cannot return bytes of a length known only at run time from a fallback
-    /// without encoding them.
     fallback() external payable {
         address part = _isBoost(msg.sig) ? BOOST : _isLane(msg.sig) ? LANE : EXTENSION;
-        assembly ("memory-safe") {
-            let start := mload(0x40)
-            calldatacopy(start, 0, calldatasize())
-            let success := delegatecall(gas(), part, start, calldatasize(), 0, 0)
-            returndatacopy(start, 0, returndatasize())
-            if success { return(start, returndatasize()) }
-            revert(start, returndatasize())
-        }
+        _delegate(part);
     }
 
     function _isBoost(bytes4 selector) private pure returns (bool) {

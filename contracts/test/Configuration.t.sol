@@ -14,8 +14,14 @@ import {
 import {Market, Orders} from "./support/Market.sol";
 
 contract OldHub {
-    function viewScore(address) external pure returns (uint256) {
-        return 44;
+    uint256 private immutable SCORE;
+
+    constructor(uint256 score) {
+        SCORE = score;
+    }
+
+    function viewScore(address) external view returns (uint256) {
+        return SCORE;
     }
 }
 
@@ -117,8 +123,7 @@ contract ConfigurationTest is Market {
     }
 
     function test_a_score_is_imported_once_and_never_lowers() public {
-        address old = address(new OldHub());
-        vm.store(address(hub), bytes32(uint256(7)), bytes32(uint256(uint160(old))));
+        setOldHub(44);
         setScore(workers[1], 50);
         hub.importScore(workers[0]);
         hub.importScore(workers[1]);
@@ -127,6 +132,26 @@ contract ConfigurationTest is Market {
         assertEq(free(workers[0]), FUNDS);
         vm.expectRevert("score-already-imported");
         hub.importScore(workers[0]);
+    }
+
+    /// @dev A score that is full would fall to nothing with the next success.
+    function test_an_imported_score_leaves_room_to_rise() public {
+        setOldHub(2 ** 63 + 1);
+        vm.expectRevert(abi.encodeWithSelector(IConfiguration.ScoreTooLarge.selector, 2 ** 63 + 1));
+        hub.importScore(workers[0]);
+        setOldHub(2 ** 63);
+        hub.importScore(workers[0]);
+        bytes32 taskid = openTask(100);
+        contribute(workers[1], taskid, "good");
+        contribute(workers[0], taskid, "good");
+        reveal(workers[0], taskid, "good");
+        reveal(workers[1], taskid, "good");
+        finalize(taskid, "", "");
+        assertEq(hub.viewScore(workers[0]), 2 ** 63 + 1);
+    }
+
+    function setOldHub(uint256 score) private {
+        vm.store(address(hub), bytes32(uint256(7)), bytes32(uint256(uint160(address(new OldHub(score))))));
     }
 
     function test_the_hub_refuses_ether_and_unknown_calls() public {

@@ -30,6 +30,7 @@ const APP_REGISTRY: &str = include_str!("../../artifacts/AppRegistry.json");
 const DATASET_REGISTRY: &str = include_str!("../../artifacts/DatasetRegistry.json");
 const WORKERPOOL_REGISTRY: &str = include_str!("../../artifacts/WorkerpoolRegistry.json");
 const HUB_EXTENSION: &str = include_str!("../../artifacts/HubExtension.json");
+const HUB_VIEWS: &str = include_str!("../../artifacts/HubViews.json");
 const HUB_BOOST: &str = include_str!("../../artifacts/HubBoost.json");
 const HUB_LANE: &str = include_str!("../../artifacts/HubLane.json");
 const HUB: &str = include_str!("../../artifacts/Hub.json");
@@ -112,7 +113,10 @@ pub async fn deploy(
 }
 
 async fn hub(sender: &Sender) -> anyhow::Result<Address> {
-    let extension = create(sender, "extension of the hub", code(HUB_EXTENSION)?).await?;
+    let views = create(sender, "views of the hub", code(HUB_VIEWS)?).await?;
+    let mut bytes = code(HUB_EXTENSION)?.to_vec();
+    bytes.extend((views,).abi_encode());
+    let extension = create(sender, "extension of the hub", bytes.into()).await?;
     let boost = create(sender, "boost lane of the hub", code(HUB_BOOST)?).await?;
     let lane = create(sender, "settlement lane of the hub", code(HUB_LANE)?).await?;
     let mut bytes = code(HUB)?.to_vec();

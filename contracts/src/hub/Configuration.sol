@@ -13,6 +13,9 @@ abstract contract Configuration is IConfiguration, Ownable {
     /// deals and tasks keep times.
     uint256 private constant MAX_WORK_CLOCK_SECONDS = 2 ** 28;
 
+    /// @dev A score has 64 bits and rises by one a task: from here it never leaves them.
+    uint256 private constant MAX_IMPORTED_SCORE = 2 ** 63;
+
     uint256 private constant FIRST_CALLBACK_GAS = 200_000;
 
     function owner() external view returns (address) {
@@ -97,7 +100,7 @@ abstract contract Configuration is IConfiguration, Ownable {
         require(!_scoreImported[worker], "score-already-imported");
         _scoreImported[worker] = true;
         uint256 score = IScores(_v3Hub).viewScore(worker);
-        if (score > type(uint64).max) revert ScoreTooLarge(score);
+        if (score > MAX_IMPORTED_SCORE) revert ScoreTooLarge(score);
         if (score > _stakes[worker].score()) _stakes[worker] = _stakes[worker].withScore(score);
     }
 

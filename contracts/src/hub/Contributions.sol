@@ -10,13 +10,13 @@ import {Consensus} from "./Consensus.sol";
 import {ContributionSlots} from "./HubStorage.sol";
 import {Money} from "./Money.sol";
 import {Signatures} from "./Signatures.sol";
-import {TaskAccess} from "./TaskAccess.sol";
+import {TaskSteps} from "./TaskSteps.sol";
 
-/// Votes of workers, and what a vote does: contribute, consensus, reveal, reopen.
+/// Votes of workers, and what a vote does: contribute, consensus, reveal.
 ///
 /// Group weights are not stored: each contribution scans the earlier ones, of which a task has a few, and
 /// multiplies their weights again. The scan also finds out whether this wallet has contributed before.
-abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
+abstract contract Contributions is ITasks, Money, Signatures, TaskSteps {
     bytes32 private constant TEE_BIT_OF_TAG = bytes32(uint256(0x01));
 
     /// @dev What the scan of earlier contributions finds for one result hash.
@@ -91,24 +91,6 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
         emit TaskReveal(taskId, msg.sender, resultDigest);
     }
 
-    function reopen(bytes32 taskId) external {
-        TaskWord task = _tasks[taskId];
-        _loadRevealingTask(taskId, task);
-        if (task.revealDeadline() > block.timestamp) {
-            revert TooEarly(task.revealDeadline(), block.timestamp);
-        }
-        if (task.revealed() != 0) revert RevealsExist(task.revealed());
-
-        for (uint256 i = 0; i < task.contributors(); ++i) {
-            ContributionSlots storage slots = _contributions[taskId][i];
-            VoteWord vote = slots.vote;
-            if (vote.group() == task.winningGroup()) slots.vote = vote.rejected();
-        }
-        _tasks[taskId] = task.reopened();
-
-        emit TaskReopen(taskId);
-    }
-
     /// @dev Checks that contributions are open and returns the task's deal.
     function _loadOpenTask(bytes32 taskid, TaskWord task) internal view returns (DealHead deal) {
         _checkStatus(taskid, task, TaskStatus.ACTIVE);
@@ -116,19 +98,6 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskAccess {
         deal = DealHeads.load(task.deal());
         uint256 deadline = deal.startTime() + deal.timeRef() * CONTRIBUTION_DEADLINE_RATIO;
         if (deadline <= block.timestamp) revert TooLate(deadline, block.timestamp);
-    }
-
-    /// @dev What reopen and finalize share: the pool owner acts on a task in consensus, before its end.
-    function _loadRevealingTask(bytes32 taskid, TaskWord task) internal view returns (DealHead deal) {
-        _checkStatus(taskid, task, TaskStatus.REVEALING);
-        deal = DealHeads.load(task.deal());
-        if (msg.sender != deal.poolOwner()) revert NotThePoolOwner(msg.sender, deal.poolOwner());
-        uint256 deadline = deal.startTime() + deal.timeRef() * FINAL_DEADLINE_RATIO;
-        if (deadline <= block.timestamp) revert TooLate(deadline, block.timestamp);
-    }
-
-    function _checkStatus(bytes32 taskid, TaskWord task, TaskStatus wanted) internal pure {
-        if (task.status() != wanted) revert WrongTaskStatus(taskid, task.status());
     }
 
     /// @dev The pool owner authorizes worker, task and enclave; with an enclave and a broker, the broker does.

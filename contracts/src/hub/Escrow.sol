@@ -77,6 +77,7 @@ abstract contract Escrow is IEscrow, Ownable, Debits {
     }
 
     function _withdraw(uint256 amount, address target) private {
+        require(target != address(0), "ERC20: transfer to the zero address");
         _debit(msg.sender, amount);
         unchecked {
             _supply.total -= uint96(amount);

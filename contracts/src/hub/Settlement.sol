@@ -14,7 +14,7 @@ import {Consensus} from "./Consensus.sol";
 import {Contributions} from "./Contributions.sol";
 import {ContributionSlots} from "./HubStorage.sol";
 
-/// The two ends of a task, initialize and finalize or claim, and the money that moves at the end.
+/// The two ends of a task that succeeds, initialize and finalize, and the money that moves at the end.
 ///
 /// In `finalize` the sum of all debits equals the sum of all credits, kitty included: what is seized from
 /// the payer, the kitty and the contributors that did not prove their vote is what is paid out.
@@ -27,28 +27,6 @@ abstract contract Settlement is Contributions, Callback {
         _checkLengths(dealIds, indexes);
         for (uint256 i = 0; i < dealIds.length; ++i) {
             _initialize(dealIds[i], indexes[i]);
-        }
-        return true;
-    }
-
-    function initializeAndClaimArray(bytes32[] calldata dealIds, uint256[] calldata indexes)
-        external
-        returns (bool)
-    {
-        _checkLengths(dealIds, indexes);
-        for (uint256 i = 0; i < dealIds.length; ++i) {
-            _claim(_initialize(dealIds[i], indexes[i]));
-        }
-        return true;
-    }
-
-    function claim(bytes32 taskId) external {
-        _claim(taskId);
-    }
-
-    function claimArray(bytes32[] calldata taskIds) external returns (bool) {
-        for (uint256 i = 0; i < taskIds.length; ++i) {
-            _claim(taskIds[i]);
         }
         return true;
     }
@@ -130,53 +108,6 @@ abstract contract Settlement is Contributions, Callback {
         emit TaskContribute(taskid, msg.sender, resultHash);
         emit TaskConsensus(taskid, resultHash);
         emit TaskReveal(taskid, msg.sender, digest);
-    }
-
-    function _initialize(bytes32 dealid, uint256 index) private returns (bytes32 taskid) {
-        address record = _recordOf(dealid);
-        DealHead deal = DealHeads.load(record);
-        if (!deal.isDeal()) revert UnknownDeal(dealid);
-        (uint256 first, uint256 size) = (deal.botFirst(), deal.botSize());
-        if (index < first || index - first >= size) revert IndexOutsideDeal(index, first, size);
-        taskid = _taskId(dealid, index);
-        _checkStatus(taskid, _tasks[taskid], TaskStatus.UNSET);
-
-        _tasks[taskid] = _opened(record, taskid, index, first);
-        emit TaskInitialize(taskid, deal.pool());
-    }
-
-    function _claim(bytes32 taskid) private {
-        TaskWord task = _tasks[taskid];
-        if (task.status() != TaskStatus.REVEALING) _checkStatus(taskid, task, TaskStatus.ACTIVE);
-        DealHead deal = DealHeads.load(task.deal());
-        uint256 deadline = deal.startTime() + deal.timeRef() * FINAL_DEADLINE_RATIO;
-        if (deadline > block.timestamp) revert TooEarly(deadline, block.timestamp);
-
-        _tasks[taskid] = task.withStatus(TaskStatus.FAILED);
-        uint256 released = _priceOf(deal);
-        _unlock(deal.sponsor(), released);
-        // To the kitty, never to the requester: else tasks that nobody can prove would drain pools.
-        uint256 poolStake = _poolStakeOf(deal);
-        _seize(deal.poolOwner(), poolStake, taskid);
-        _addToKitty(poolStake, taskid);
-        uint256 workerStake = deal.workerStake();
-        for (uint256 i = 0; i < task.contributors(); ++i) {
-            _unlock(_contributions[taskid][i].vote.worker(), workerStake);
-            released += workerStake;
-        }
-        _release(released);
-        emit TaskClaimed(taskid);
-    }
-
-    /// @dev What the payer locked for one task.
-    function _priceOf(DealHead deal) private pure returns (uint256) {
-        (, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
-        return deal.appPrice() + datasetPrice + deal.poolPrice();
-    }
-
-    /// @dev What the pool owner locked for one task.
-    function _poolStakeOf(DealHead deal) private pure returns (uint256) {
-        return deal.poolPrice() * WORKERPOOL_STAKE_RATIO / 100;
     }
 
     /// @dev What every success pays, whoever did the work: app, dataset, the pool's stake, a part of the kitty.
@@ -281,9 +212,5 @@ abstract contract Settlement is Contributions, Callback {
         if (!_callBack(target, taskid, resultsCallback)) {
             revert CallbackGasTooLow(gasleft(), _callbackGas / 63);
         }
-    }
-
-    function _checkLengths(bytes32[] calldata dealIds, uint256[] calldata indexes) private pure {
-        if (dealIds.length != indexes.length) revert ArrayLengthsDiffer(dealIds.length, indexes.length);
     }
 }

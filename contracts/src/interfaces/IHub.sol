@@ -6,7 +6,7 @@ import {IConfiguration} from "./IConfiguration.sol";
 import {IEscrow, IStakeToken} from "./IEscrow.sol";
 import {IMatching, IOrders} from "./IOrders.sol";
 import {ILane} from "./ILane.sol";
-import {ITasks} from "./ITasks.sol";
+import {IClaims, ITasks} from "./ITasks.sol";
 import {ILegacyViews, IViews} from "./IViews.sol";
 
 /// The hub as its callers see it: one address, whichever contract the code lies in.
@@ -16,6 +16,7 @@ interface IHub is
     IMatching,
     IOrders,
     ITasks,
+    IClaims,
     IBoost,
     ILane,
     IConfiguration,

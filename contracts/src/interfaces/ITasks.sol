@@ -43,10 +43,6 @@ interface ITasks {
     /// @notice Opens task `index` of a deal for contributions.
     function initialize(bytes32 dealId, uint256 index) external returns (bytes32);
     function initializeArray(bytes32[] calldata dealIds, uint256[] calldata indexes) external returns (bool);
-    /// @notice Opens and claims tasks that nobody opened before their final deadline.
-    function initializeAndClaimArray(bytes32[] calldata dealIds, uint256[] calldata indexes)
-        external
-        returns (bool);
 
     /// @notice Votes for a result: `resultHash` is the vote, `resultSeal` binds it to the caller.
     function contribute(
@@ -61,9 +57,6 @@ interface ITasks {
     /// @notice Discloses the digest behind a winning vote.
     function reveal(bytes32 taskId, bytes32 resultDigest) external;
 
-    /// @notice Opens a task again whose winners all failed to reveal; by the pool owner.
-    function reopen(bytes32 taskId) external;
-
     /// @notice Records the results, pays, and calls back; by the pool owner.
     function finalize(bytes32 taskId, bytes calldata results, bytes calldata resultsCallback) external;
 
@@ -77,8 +70,19 @@ interface ITasks {
         bytes calldata enclaveSign,
         bytes calldata authorizationSign
     ) external;
+}
+
+/// What becomes of tasks that fail.
+interface IClaims {
+    /// @notice Opens a task again whose winners all failed to reveal; by the pool owner.
+    function reopen(bytes32 taskId) external;
 
     /// @notice Refunds the payer of a task that was not finalized in time.
     function claim(bytes32 taskId) external;
     function claimArray(bytes32[] calldata taskIds) external returns (bool);
+
+    /// @notice Opens and claims tasks that nobody opened before their final deadline.
+    function initializeAndClaimArray(bytes32[] calldata dealIds, uint256[] calldata indexes)
+        external
+        returns (bool);
 }

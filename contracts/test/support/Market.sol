@@ -117,7 +117,9 @@ abstract contract Market is Signing {
     /// @dev Deploys the parts behind the hub's address.
     function hubArguments() internal returns (bytes memory) {
         return abi.encode(
-            vm.deployCode("HubExtension.sol:HubExtension"),
+            vm.deployCode(
+                "HubExtension.sol:HubExtension", abi.encode(vm.deployCode("HubViews.sol:HubViews"))
+            ),
             vm.deployCode("HubBoost.sol:HubBoost"),
             vm.deployCode("HubLane.sol:HubLane")
         );
