@@ -32,7 +32,8 @@ count() {
 
 contracts() {
   cd contracts && npm test --silent && npm run --silent check-artifacts \
-    && npm run --silent check-interface && npm run --silent check-reference
+    && npm run --silent check-interface && npm run --silent check-reference \
+    && npm run --silent check-gas-table
 }
 
 # targets WHICH: `--test NAME` for the test programs of the integration tests, or of all others. Parts

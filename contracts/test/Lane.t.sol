@@ -10,12 +10,6 @@ import {Receiver} from "./support/Parties.sol";
 
 /// The settlement lane: what it pays, shows and refuses.
 contract LaneTest is LaneMarket {
-    uint256 internal constant STAKE = 6 * RLC;
-
-    function bonded(uint256 i) internal view returns (uint256 total, uint256 locked, uint256 release) {
-        return hub.viewBond(workers[i], pool);
-    }
-
     function test_a_settled_task_pays_as_a_classic_one() public {
         bytes32 classic = openTask(8);
         for (uint256 i = 0; i < 3; ++i) {
@@ -155,11 +149,6 @@ contract LaneTest is LaneMarket {
         settleAs(poolOwner, batches);
     }
 
-    function expectSkip(bytes32 taskid, SkipReason reason) internal {
-        vm.expectEmit(address(hub));
-        emit ILane.TaskSkipped(taskid, reason);
-    }
-
     function test_no_vote_can_be_left_out() public {
         bondAll(10 * RLC);
         bytes32 dealid = laneDeal(8, 1);
@@ -174,193 +163,6 @@ contract LaneTest is LaneMarket {
         expectSkip(idOf(dealid, 0), SkipReason.NO_CONSENSUS);
         settleAs(poolOwner, batches);
         assertEq(uint8(hub.viewTask(idOf(dealid, 0)).status), uint8(TaskStatus.ACTIVE));
-    }
-
-    function test_a_silent_worker_is_slashed_when_its_time_is_over() public {
-        bondAll(10 * RLC);
-        bytes32 dealid = laneDeal(3, 1);
-        bytes32 taskid = idOf(dealid, 0);
-        bytes32[] memory said = all(3, GOOD);
-        said[2] = BAD;
-        commitAs(dealid, 0, 1, said);
-        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
-        batches[0].outcomes[0].others[0].entry = entryOf(2, taskid, BAD);
-        expectSkip(taskid, SkipReason.UNDISCLOSED);
-        settleAs(poolOwner, batches);
-        vm.warp(START + 2 * T);
-        settleAs(poolOwner, batches);
-        (uint256 total,,) = bonded(2);
-        assertEq(total, 4 * RLC);
-        assertEq(uint8(hub.viewContribution(taskid, workers[2]).status), uint8(ContributionStatus.REJECTED));
-        assertEq(hub.viewContribution(taskid, workers[2]).resultHash, 0);
-        assertConserved();
-    }
-
-    function test_a_vote_disclosed_on_chain_cannot_be_called_silent() public {
-        bondAll(10 * RLC);
-        bytes32 dealid = laneDeal(3, 1);
-        bytes32 taskid = idOf(dealid, 0);
-        bytes32[] memory said = all(3, GOOD);
-        commitAs(dealid, 0, 1, said);
-        hub.disclose(wholeRange(dealid, 0, START), rowOf(taskid, said), votesOf(taskid, 2, GOOD));
-        vm.warp(START + 2 * T);
-        bytes32[] memory twisted = all(3, GOOD);
-        twisted[2] = BAD;
-        Batch[] memory batches = batchOf(dealid, 0, 1, START, twisted, GOOD);
-        batches[0].outcomes[0].others[0].entry = entryOf(2, taskid, GOOD);
-        expectSkip(taskid, SkipReason.UNDISCLOSED);
-        settleAs(poolOwner, batches);
-        settleAs(poolOwner, batchOf(dealid, 0, 1, START, said, GOOD));
-        (uint256 total, uint256 locked,) = bonded(2);
-        assertEq(total, 4 * RLC, "the stake of a vote on chain has left the bond");
-        assertEq(locked, 0);
-        assertEq(frozen(workers[2]), 4 * RLC);
-        assertEq(free(workers[2]), FUNDS - 4 * RLC + 6_600_000_000);
-        assertConserved();
-    }
-
-    function votesOf(bytes32 taskid, uint256 worker, bytes32 digest)
-        internal
-        view
-        returns (RowVote[] memory votes)
-    {
-        votes = new RowVote[](1);
-        bytes32 seal = resultSeal(workers[worker], taskid, digest);
-        votes[0] = RowVote(worker, resultHash(taskid, digest), seal, nonceOf(worker, taskid));
-    }
-
-    function test_a_pool_that_stops_is_gone_without() public {
-        bondAll(10 * RLC);
-        bytes32 dealid = laneDeal(3, 1);
-        commitAs(dealid, 0, 1, all(2, GOOD));
-        Batch[] memory batches = batchOf(dealid, 0, 1, START, all(2, GOOD), GOOD);
-        vm.expectRevert(abi.encodeWithSelector(ILane.NotYours.selector, workers[0], START + 2 * T));
-        settleAs(workers[0], batches);
-        vm.warp(START + 2 * T);
-        vm.expectRevert(abi.encodeWithSelector(ILane.ResultsUnbound.selector, workers[0]));
-        settleAs(workers[0], batches);
-        batches[0].outcomes[0].results = "";
-        settleAs(workers[0], batches);
-        assertEq(hub.viewTask(idOf(dealid, 0)).resultDigest, GOOD);
-        assertConserved();
-    }
-
-    function test_votes_on_chain_close_into_a_classic_task() public {
-        bondAll(10 * RLC);
-        bytes32 dealid = laneDeal(3, 1);
-        bytes32 taskid = idOf(dealid, 0);
-        bytes32[] memory said = all(3, GOOD);
-        commitAs(dealid, 0, 1, said);
-        CommitRange memory range = wholeRange(dealid, 0, START);
-        bytes memory row = rowOf(taskid, said);
-        for (uint256 i = 0; i < 2; ++i) {
-            hub.disclose(range, row, votesOf(taskid, i, GOOD));
-        }
-        vm.expectRevert(abi.encodeWithSelector(ILane.VoteDisclosed.selector, 0));
-        hub.disclose(range, row, votesOf(taskid, 0, GOOD));
-        vm.expectRevert(abi.encodeWithSelector(ILane.VoteMismatch.selector, 2));
-        hub.disclose(range, row, votesOf(taskid, 2, BAD));
-        vm.expectRevert(abi.encodeWithSelector(ITasks.TooEarly.selector, START + 2 * T, START));
-        hub.close(range, row);
-        vm.warp(START + 2 * T);
-        hub.close(range, row);
-        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.REVEALING));
-        reveal(workers[0], taskid, GOOD);
-        reveal(workers[1], taskid, GOOD);
-        finalize(taskid, RESULTS, "");
-        assertEq(frozen(workers[2]), 4 * RLC, "the silent one is slashed");
-        assertEq(free(workers[0]), FUNDS - 10 * RLC + STAKE + 12_870_000_000);
-        assertEq(uint8(hub.viewContribution(taskid, workers[2]).status), uint8(ContributionStatus.REJECTED));
-        assertConserved();
-        vm.expectRevert(abi.encodeWithSelector(ILane.TaskNotCommitted.selector, taskid));
-        hub.close(range, row);
-    }
-
-    function test_a_closed_task_without_consensus_takes_classic_contributions() public {
-        bondAll(10 * RLC);
-        bytes32 dealid = laneDeal(8, 1);
-        bytes32 taskid = idOf(dealid, 0);
-        bytes32[] memory said = all(2, GOOD);
-        commitAs(dealid, 0, 1, said);
-        bytes memory auth = authorization(workers[4], taskid, address(0));
-        vm.expectRevert(abi.encodeWithSelector(ITasks.TaskCommitted.selector, taskid));
-        vm.prank(workers[4]);
-        hub.contribute(taskid, bytes32(uint256(1)), bytes32(uint256(2)), address(0), "", auth);
-        CommitRange memory range = wholeRange(dealid, 0, START);
-        bytes memory row = rowOf(taskid, said);
-        for (uint256 i = 0; i < 2; ++i) {
-            hub.disclose(range, row, votesOf(taskid, i, GOOD));
-        }
-        hub.close(range, row);
-        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE));
-        contribute(workers[4], taskid, GOOD);
-        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.REVEALING));
-        assertEq(hub.viewTask(taskid).winnerCounter, 3);
-        Ballot[] memory ballots = ballotsOf(dealid, 0, 1, all(1, GOOD));
-        vm.expectRevert(abi.encodeWithSelector(ITasks.WrongTaskStatus.selector, taskid, TaskStatus.REVEALING));
-        vm.prank(poolOwner);
-        hub.commit(dealid, 0, 1, ballots);
-    }
-
-    function test_a_task_is_committed_once() public {
-        bondAll(20 * RLC);
-        bytes32 dealid = laneDeal(8, 2);
-        bytes32 taskid = idOf(dealid, 0);
-        bytes32[] memory said = all(1, GOOD);
-        commitAs(dealid, 0, 1, said);
-        Ballot[] memory ballots = ballotsOf(dealid, 0, 2, said);
-        vm.expectRevert(abi.encodeWithSelector(ITasks.TaskCommitted.selector, taskid));
-        vm.prank(poolOwner);
-        hub.commit(dealid, 0, 2, ballots);
-        hub.disclose(wholeRange(dealid, 0, START), rowOf(taskid, said), votesOf(taskid, 0, GOOD));
-        hub.close(wholeRange(dealid, 0, START), rowOf(taskid, said));
-        vm.expectRevert(abi.encodeWithSelector(ITasks.TaskCommitted.selector, taskid));
-        vm.prank(poolOwner);
-        hub.commit(dealid, 0, 2, ballots);
-    }
-
-    function test_a_claim_frees_the_bonds_that_answered_for_the_task() public {
-        bondAll(20 * RLC);
-        bytes32 dealid = laneDeal(3, 2);
-        bytes32[] memory said = all(2, GOOD);
-        commitAs(dealid, 0, 2, said);
-        (, uint256 locked,) = bonded(1);
-        assertEq(locked, 2 * STAKE);
-        hub.disclose(
-            rangeOfSecond(dealid, said), rowOf(idOf(dealid, 1), said), votesOf(idOf(dealid, 1), 0, GOOD)
-        );
-        bytes[] memory rows = new bytes[](2);
-        (rows[0], rows[1]) = (rowOf(idOf(dealid, 0), said), rowOf(idOf(dealid, 1), said));
-        CommitRange memory range = wholeRange(dealid, 0, START);
-        vm.expectRevert(abi.encodeWithSelector(ILane.TaskNotClaimed.selector, idOf(dealid, 0)));
-        hub.release(range, rows);
-        vm.warp(START + 10 * T);
-        bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (idOf(dealid, 0), idOf(dealid, 1));
-        hub.claimArray(ids);
-        assertEq(free(requester), FUNDS);
-        hub.release(range, rows);
-        (uint256 total, uint256 left,) = bonded(0);
-        assertEq(total, 14 * RLC);
-        assertEq(left, 0);
-        assertEq(free(workers[0]), FUNDS - 14 * RLC);
-        (total, left,) = bonded(1);
-        assertEq(total, 20 * RLC);
-        assertEq(left, 0);
-        assertConserved();
-        vm.expectRevert(abi.encodeWithSelector(ILane.TaskNotClaimed.selector, idOf(dealid, 0)));
-        hub.release(range, rows);
-    }
-
-    /// @dev Of a commit of two tasks.
-    function rangeOfSecond(bytes32 dealid, bytes32[] memory said)
-        internal
-        view
-        returns (CommitRange memory range)
-    {
-        range = wholeRange(dealid, 0, START);
-        range.rowsBefore = new bytes32[](1);
-        range.rowsBefore[0] = keccak256(rowOf(idOf(dealid, 0), said));
     }
 
     function test_bonds_serve_until_they_end() public {
@@ -465,20 +267,14 @@ contract LaneTest is LaneMarket {
         settleAs(poolOwner, batches);
         assertEq(uint8(hub.viewTask(idOf(dealid, 1)).status), uint8(TaskStatus.ACTIVE));
         assertEq(hub.viewTask(idOf(dealid, 2)).results, RESULTS);
-        settleAs(poolOwner, whole(dealid, said, outcomes));
+        Batch[] memory all4 = batchOf(dealid, 0, 4, START, said, GOOD);
+        expectSkip(idOf(dealid, 2), SkipReason.NOT_COMMITTED);
+        settleAs(poolOwner, all4);
         for (uint256 i = 0; i < 4; ++i) {
             assertEq(hub.viewTask(idOf(dealid, i)).resultDigest, GOOD);
             assertEq(hub.viewTask(idOf(dealid, i)).results, RESULTS);
         }
         assertConserved();
-    }
-
-    function whole(bytes32 dealid, bytes32[] memory said, Outcome[] memory)
-        internal
-        returns (Batch[] memory batches)
-    {
-        batches = batchOf(dealid, 0, 4, START, said, GOOD);
-        expectSkip(idOf(dealid, 2), SkipReason.NOT_COMMITTED);
     }
 
     function test_contributions_before_the_commit_count() public {

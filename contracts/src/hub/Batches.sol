@@ -5,11 +5,13 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
 import {Batch, OtherVote, Outcome, SkipReason} from "../interfaces/ILane.sol";
+import {IConditions} from "../interfaces/IConditions.sol";
 import {ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {BatchRecord} from "../records/BatchRecord.sol";
 import {Bytes} from "../records/Bytes.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
+import {OrderMarks} from "../records/OrderMark.sol";
 import {TaskWord} from "../records/TaskWord.sol";
 import {BatchMoney} from "./BatchMoney.sol";
 import {Callback} from "./Callback.sol";
@@ -60,7 +62,7 @@ abstract contract Batches is BatchMoney, Callback {
         if (deadline <= block.timestamp) revert ITasks.TooLate(deadline, block.timestamp);
         uint256 grace = batch.range.time + deal.timeRef() * REVEAL_DEADLINE_RATIO;
         ledger.isRevealOver = grace <= block.timestamp;
-        if (msg.sender != deal.poolOwner()) _checkStranger(batch.outcomes, grace);
+        if (msg.sender != deal.poolOwner()) _checkStranger(batch.outcomes, grace, _isBound(deal));
 
         (, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
         ledger.deal = deal;
@@ -84,9 +86,11 @@ abstract contract Batches is BatchMoney, Callback {
         (ledger.record, ledger.at) = BatchRecord.open(batch.workers, ledger.weights, batch.outcomes);
     }
 
-    /// @dev Anyone may settle when the pool owner has had its time, but only the pool owner says where results lie.
-    function _checkStranger(Outcome[] calldata outcomes, uint256 grace) private view {
+    /// @dev Anyone may settle when the pool owner has had its time, but only the pool owner says where results lie
+    /// that are bound to nothing.
+    function _checkStranger(Outcome[] calldata outcomes, uint256 grace, bool isBound) private view {
         if (grace > block.timestamp) revert NotYours(msg.sender, grace);
+        if (isBound) return;
         for (uint256 i = 0; i < outcomes.length; ++i) {
             if (outcomes[i].results.length > 0) revert ResultsUnbound(msg.sender);
         }
@@ -215,7 +219,7 @@ abstract contract Batches is BatchMoney, Callback {
             emit TaskSkipped(taskid, SkipReason.NOT_COMMITTED);
         } else if (task.contributors() > LibBit.popCount(task.disclosed())) {
             emit TaskSkipped(taskid, SkipReason.ON_CHAIN);
-        } else if (!_isCallback(ledger.deal, outcome)) {
+        } else if (!_isVotedFor(ledger.deal, outcome)) {
             emit TaskSkipped(taskid, SkipReason.CALLBACK);
         } else if (!isUnanimous && !count.isDisclosed) {
             emit TaskSkipped(taskid, SkipReason.UNDISCLOSED);
@@ -236,6 +240,7 @@ abstract contract Batches is BatchMoney, Callback {
             }
             uint256 winners = isUnanimous ? everybody : count.winners;
             ledger.at = BatchRecord.put(ledger.at, place, outcome, winners, workers.length);
+            if (_isBound(ledger.deal)) emit IConditions.ResultsBound(taskid, outcome.digest);
             emit ITasks.TaskFinalize(taskid, outcome.results);
         }
     }
@@ -272,9 +277,17 @@ abstract contract Batches is BatchMoney, Callback {
         }
     }
 
-    function _isCallback(DealHead deal, Outcome calldata outcome) private pure returns (bool) {
-        if (deal.callback() == address(0) && outcome.resultsCallback.length == 0) return true;
-        return keccak256(outcome.resultsCallback) == outcome.digest;
+    /// @dev Whether callback bytes, and bound results, are what was voted for; others are bound to nothing.
+    function _isVotedFor(DealHead deal, Outcome calldata outcome) private pure returns (bool) {
+        bool hasCallback = deal.callback() != address(0) || outcome.resultsCallback.length > 0;
+        if (hasCallback && keccak256(outcome.resultsCallback) != outcome.digest) return false;
+        if (!_isBound(deal)) return true;
+        if (outcome.resultsCallback.length > 0) return outcome.results.length == 0;
+        return keccak256(outcome.results) == outcome.digest;
+    }
+
+    function _isBound(DealHead deal) private pure returns (bool) {
+        return deal.conditions() & OrderMarks.BOUND_RESULTS != 0;
     }
 
     function _emitVotes(address[] calldata workers, Outcome calldata outcome, Count memory count) private {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IBoost} from "../interfaces/IBoost.sol";
+import {IConditions} from "../interfaces/IConditions.sol";
 import {IMatching} from "../interfaces/IOrders.sol";
 import {ITasks} from "../interfaces/ITasks.sol";
 import {
@@ -98,6 +99,7 @@ abstract contract Boost is IBoost, OrderChecks, Callback {
     ) private returns (bytes32 dealid) {
         require(request.trust <= 1, "PocoBoost: Bad trust level");
         (DealTerms memory terms, OrderHashes memory hashes) = _agree(app, dataset, pool, request, payer);
+        if (terms.conditions != 0) revert IConditions.ConditionsWithoutLane(terms.conditions);
         dealid = _dealId(hashes.request, terms.botFirst);
         CodeRecord.write(dealid, BoostRecord.pack(_dealOf(terms)));
         _consume(hashes, terms.botFirst, request.volume);

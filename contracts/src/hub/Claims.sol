@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IClaims, ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
+import {OrderMarks} from "../records/OrderMark.sol";
 import {TaskWord} from "../records/TaskWord.sol";
 import {VoteWord} from "../records/VoteWord.sol";
 import {ContributionSlots} from "./HubStorage.sol";
@@ -14,7 +15,7 @@ import {TaskSteps} from "./TaskSteps.sol";
 abstract contract Claims is IClaims, Money, TaskSteps {
     function reopen(bytes32 taskId) external {
         TaskWord task = _tasks[taskId];
-        _loadRevealingTask(taskId, task);
+        _loadRevealingTask(taskId, task, 0);
         if (task.revealDeadline() > block.timestamp) {
             revert ITasks.TooEarly(task.revealDeadline(), block.timestamp);
         }
@@ -66,12 +67,37 @@ abstract contract Claims is IClaims, Money, TaskSteps {
         uint256 poolStake = _poolStakeOf(deal);
         _seize(deal.poolOwner(), poolStake, taskid);
         _addToKitty(poolStake, taskid);
-        uint256 workerStake = deal.workerStake();
-        for (uint256 i = 0; i < task.contributors(); ++i) {
-            _unlock(_contributions[taskid][i].vote.worker(), workerStake);
-            released += workerStake;
-        }
-        _release(released);
+        _release(released + _freeContributors(taskid, task, deal));
         emit ITasks.TaskClaimed(taskid);
+    }
+
+    /// @dev Contributors get their stake back; in a strict deal not those who withheld a reveal. Returns what was
+    /// transferred.
+    function _freeContributors(bytes32 taskid, TaskWord task, DealHead deal)
+        private
+        returns (uint256 released)
+    {
+        uint256 workerStake = deal.workerStake();
+        bool isStrict = deal.conditions() & OrderMarks.STRICT_REVEALS != 0;
+        for (uint256 i = 0; i < task.contributors(); ++i) {
+            ContributionSlots storage slots = _contributions[taskid][i];
+            address worker = slots.vote.worker();
+            if (isStrict && _isWithheld(slots, task)) {
+                _punish(worker, workerStake, taskid);
+                _addToKitty(workerStake, taskid);
+            } else {
+                _unlock(worker, workerStake);
+                released += workerStake;
+            }
+        }
+    }
+
+    /// @dev Whether a vote came to consensus, at the end or before the task was reopened, and was not revealed. The
+    /// time for reveals ends with the task.
+    function _isWithheld(ContributionSlots storage slots, TaskWord task) private view returns (bool) {
+        VoteWord vote = slots.vote;
+        if (vote.isRejected()) return true;
+        if (task.status() != TaskStatus.REVEALING || vote.group() != task.winningGroup()) return false;
+        return slots.sealInverted != 0;
     }
 }

@@ -8,13 +8,13 @@ import {Bytes} from "../records/Bytes.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
 import {TaskWord} from "../records/TaskWord.sol";
 import {Bonds} from "./Bonds.sol";
-import {Signatures} from "./Signatures.sol";
+import {Guards} from "./Guards.sol";
 import {TaskAccess} from "./TaskAccess.sol";
 
 /// Commits of blinded votes. Of each task a row is kept, its workers and their entries, in the order of the ballots;
 /// of a commit only the hash over the hashes of its rows. The rows are in the event, so that nobody can
 /// hold them back.
-abstract contract Commits is Bonds, Signatures, TaskAccess {
+abstract contract Commits is Bonds, Guards, TaskAccess {
     using Bytes for bytes;
     using Bytes for uint256;
 
@@ -123,6 +123,7 @@ abstract contract Commits is Bonds, Signatures, TaskAccess {
                 if (ballot.worker < worker) revert BallotUnsorted(i);
                 if (own > 0) _lockBond(worker, pool, own * workerStake);
                 (worker, from, own) = (ballot.worker, first, 0);
+                _checkGuard(deal, worker, address(0));
             }
             if (ballot.first < from) revert BallotUnsorted(i);
             uint256 votes = _checkBallot(dealid, ballot);

@@ -7,16 +7,16 @@ import {DealHead, DealHeads} from "../records/DealHead.sol";
 import {TaskWord, TaskWords} from "../records/TaskWord.sol";
 import {VoteWord, VoteWords} from "../records/VoteWord.sol";
 import {Consensus} from "./Consensus.sol";
+import {Guards} from "./Guards.sol";
 import {ContributionSlots} from "./HubStorage.sol";
 import {Money} from "./Money.sol";
-import {Signatures} from "./Signatures.sol";
 import {TaskSteps} from "./TaskSteps.sol";
 
 /// Votes of workers, and what a vote does: contribute, consensus, reveal.
 ///
 /// Group weights are not stored: each contribution scans the earlier ones, of which a task has a few, and
 /// multiplies their weights again. The scan also finds out whether this wallet has contributed before.
-abstract contract Contributions is ITasks, Money, Signatures, TaskSteps {
+abstract contract Contributions is ITasks, Money, Guards, TaskSteps {
     bytes32 private constant TEE_BIT_OF_TAG = bytes32(uint256(0x01));
 
     /// @dev What the scan of earlier contributions finds for one result hash.
@@ -54,8 +54,7 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskSteps {
         bool isConsensus = Consensus.isReached(tally.product, tally.total, deal.trust());
         task = task.withContribution();
         if (isConsensus) {
-            uint256 deadline = block.timestamp + deal.timeRef() * REVEAL_DEADLINE_RATIO;
-            task = task.withConsensus(deadline, tally.members, tally.group);
+            task = task.withConsensus(_revealDeadline(deal), tally.members, tally.group);
         }
         _tasks[taskId] = task;
 
@@ -96,7 +95,7 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskSteps {
         _checkStatus(taskid, task, TaskStatus.ACTIVE);
         if (task.isCommitted()) revert TaskCommitted(taskid);
         deal = DealHeads.load(task.deal());
-        uint256 deadline = deal.startTime() + deal.timeRef() * CONTRIBUTION_DEADLINE_RATIO;
+        uint256 deadline = _contributionDeadline(task, deal);
         if (deadline <= block.timestamp) revert TooLate(deadline, block.timestamp);
     }
 
@@ -117,6 +116,7 @@ abstract contract Contributions is ITasks, Money, Signatures, TaskSteps {
         if (!_isSigned(authority, hash, authorizationSign)) {
             revert AuthorizationInvalid(msg.sender, taskid, challenge);
         }
+        _checkGuard(deal, msg.sender, challenge);
     }
 
     function _checkEnclave(

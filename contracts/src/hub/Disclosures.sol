@@ -38,8 +38,7 @@ abstract contract Disclosures is Batches {
         task = task.uncommitted();
         (uint256 group, uint256 winners) = _consensusOf(taskid, task.contributors(), deal.trust());
         if (winners > 0) {
-            uint256 deadline = block.timestamp + deal.timeRef() * REVEAL_DEADLINE_RATIO;
-            task = task.withConsensus(deadline, winners, group);
+            task = task.withConsensus(_revealDeadline(deal), winners, group);
             emit ITasks.TaskConsensus(taskid, _groups[taskid][group]);
         }
         _tasks[taskid] = task;

@@ -28,6 +28,8 @@ struct ContributionSlots {
 abstract contract HubStorage {
     uint256 internal constant CONTRIBUTION_DEADLINE_RATIO = 7;
     uint256 internal constant REVEAL_DEADLINE_RATIO = 2;
+    /// @dev For contributions to a task of a strict deal that was reopened.
+    uint256 internal constant REOPENED_DEADLINE_RATIO = 9;
     uint256 internal constant FINAL_DEADLINE_RATIO = 10;
     uint256 internal constant WORKERPOOL_STAKE_RATIO = 30;
     uint256 internal constant KITTY_RATIO = 10;
@@ -36,6 +38,8 @@ abstract contract HubStorage {
     uint256 internal constant KITTY_PRICE_RATIO = 10;
     address internal constant KITTY_ADDRESS = 0x99c2268479b93fDe36232351229815DF80837e23;
     uint256 internal constant GROUPMEMBER_PURPOSE = 4;
+    /// @dev Of the keys of enclaves, in groups that vouch for them.
+    uint256 internal constant ENCLAVE_PURPOSE = 5;
     uint256 internal constant PACKED_CLOCKS = 7;
 
     /// @dev Set by the constructor of `Hub`.
@@ -76,4 +80,6 @@ abstract contract HubStorage {
     /// @dev The distinct result hashes voted for, in order of appearance. The first reveal replaces that of
     /// the winning group by the digest, from which the hash and the seals of the group follow.
     mapping(bytes32 taskid => bytes32[64]) internal _groups;
+    /// @dev Marked orders are good in the epoch of their signer.
+    mapping(address account => uint256) internal _epochs;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IConditions} from "../interfaces/IConditions.sol";
 import {IMatching} from "../interfaces/IOrders.sol";
 import {AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder} from "../interfaces/Types.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
@@ -42,6 +43,9 @@ abstract contract Matching is IMatching, OrderChecks {
         _lockPrices(terms, hashes.volume);
 
         emit SchedulerNotice(terms.pool, dealid);
+        if (terms.conditions != 0) {
+            emit IConditions.DealConditions(dealid, terms.conditions, terms.guard);
+        }
         emit OrdersMatched(dealid, hashes.app, hashes.dataset, hashes.pool, hashes.request, hashes.volume);
     }
 

@@ -5,7 +5,9 @@ import {IEntryRegistry, IEntryTerms, IOwned, IPoolPolicy} from "../interfaces/IP
 import {AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder} from "../interfaces/Types.sol";
 import {DealTerms} from "../records/DealRecord.sol";
 import {Money} from "./Money.sol";
+import {OrderMarks} from "../records/OrderMark.sol";
 import {OrderHash} from "./OrderHash.sol";
+import {OrderMarking} from "./OrderMarking.sol";
 import {Signatures} from "./Signatures.sol";
 import {TaskAccess} from "./TaskAccess.sol";
 
@@ -23,7 +25,7 @@ struct OrderHashes {
 /// (0x20 to 0x50), volume (0x60). A lane puts the number into its words.
 ///
 /// A null dataset order is signed by nobody, so nothing it says counts: not its price, tag or restrictions.
-abstract contract OrderChecks is Money, Signatures, TaskAccess {
+abstract contract OrderChecks is Money, Signatures, TaskAccess, OrderMarking {
     using OrderHash for AppOrder;
     using OrderHash for DatasetOrder;
     using OrderHash for WorkerpoolOrder;
@@ -58,6 +60,10 @@ abstract contract OrderChecks is Money, Signatures, TaskAccess {
         if (dataset.dataset != address(0)) _admitDataset(dataset, terms, hashes);
         _admitPool(pool, terms, hashes);
         _admitRequest(request, terms, hashes);
+        // Marks are read last: refusals that every client knows come first.
+        bool hasMarks = OrderMarks.isMarked(app.salt) || OrderMarks.isMarked(dataset.salt)
+            || OrderMarks.isMarked(pool.salt) || OrderMarks.isMarked(request.salt);
+        if (hasMarks) _readMarks(app.salt, dataset.salt, pool.salt, request.salt, terms);
     }
 
     function _checkTerms(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IConditions} from "../interfaces/IConditions.sol";
 import {IOrders} from "../interfaces/IOrders.sol";
 import {IOwned} from "../interfaces/IParties.sol";
 import {
@@ -16,11 +17,12 @@ import {
 } from "../interfaces/Types.sol";
 import {DealRecord, DealTerms} from "../records/DealRecord.sol";
 import {OrderHash} from "./OrderHash.sol";
+import {OrderMarking} from "./OrderMarking.sol";
 import {Signatures} from "./Signatures.sol";
 import {TaskAccess} from "./TaskAccess.sol";
 
 /// Everything about orders but matching: pre-signing, closing, broadcasting, checking.
-abstract contract OrderManagement is IOrders, Signatures, TaskAccess {
+abstract contract OrderManagement is IOrders, IConditions, Signatures, TaskAccess, OrderMarking {
     using OrderHash for AppOrder;
     using OrderHash for DatasetOrder;
     using OrderHash for WorkerpoolOrder;
@@ -91,6 +93,13 @@ abstract contract OrderManagement is IOrders, Signatures, TaskAccess {
         emit BroadcastRequestOrder(order);
     }
 
+    function raiseEpoch() external returns (uint256 epoch) {
+        epoch = _epochs[msg.sender] + 1;
+        if (epoch > type(uint16).max) revert EpochsSpent(msg.sender);
+        _epochs[msg.sender] = epoch;
+        emit EpochRaised(msg.sender, epoch);
+    }
+
     function verifySignature(address identity, bytes32 hash, bytes calldata signature)
         external
         view
@@ -131,9 +140,11 @@ abstract contract OrderManagement is IOrders, Signatures, TaskAccess {
         if (_consumed[orderHash] >= order.volume) {
             revert IncompatibleDatasetOrder("Dataset order is revoked or fully consumed");
         }
-        if (!_isSignedOrPresigned(IOwned(order.dataset).owner(), orderHash, order.sign)) {
+        address datasetOwner = IOwned(order.dataset).owner();
+        if (!_isSignedOrPresigned(datasetOwner, orderHash, order.sign)) {
             revert IncompatibleDatasetOrder("Invalid dataset order signature");
         }
+        _readMark(order.salt, datasetOwner, 0);
         bytes memory record = _recordOf(dealId).code;
         if (!DealRecord.isDeal(record)) revert IncompatibleDatasetOrder("Deal not found");
         DealTerms memory deal = DealRecord.unpack(record);

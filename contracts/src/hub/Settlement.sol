@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IEscrow} from "../interfaces/IEscrow.sol";
+import {IConditions} from "../interfaces/IConditions.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
+import {OrderMarks} from "../records/OrderMark.sol";
 import {ResultRecord} from "../records/ResultRecord.sol";
 import {StakeWord} from "../records/StakeWord.sol";
 import {TaskWord} from "../records/TaskWord.sol";
@@ -33,7 +34,7 @@ abstract contract Settlement is Contributions, Callback {
 
     function finalize(bytes32 taskId, bytes calldata results, bytes calldata resultsCallback) external {
         TaskWord task = _tasks[taskId];
-        DealHead deal = _loadRevealingTask(taskId, task);
+        DealHead deal = _loadRevealingTask(taskId, task, OrderMarks.BOUND_RESULTS);
         if (task.revealed() != task.winners()) {
             bool isRevealOver = task.revealed() > 0 && task.revealDeadline() <= block.timestamp;
             if (!isRevealOver) revert RevealsPending(task.revealed(), task.winners());
@@ -42,13 +43,16 @@ abstract contract Settlement is Contributions, Callback {
         if (callback != address(0) || resultsCallback.length > 0) {
             _checkCallback(_groups[taskId][task.winningGroup()], resultsCallback);
         }
+        if (deal.conditions() & OrderMarks.BOUND_RESULTS != 0) {
+            _bindResults(taskId, _groups[taskId][task.winningGroup()], results, resultsCallback);
+        }
 
         _tasks[taskId] = task.withStatus(TaskStatus.COMPLETED);
         if (results.length + resultsCallback.length > 0) {
             CodeRecord.write(taskId, ResultRecord.pack(results, resultsCallback));
         }
-        uint256 released = _settlePrices(taskId, deal);
-        released += _settleContributions(taskId, task, deal);
+        (uint256 released, uint256 fromKitty) = _settlePrices(taskId, deal);
+        released += _settleContributions(taskId, task, deal, fromKitty);
         _release(released);
 
         emit TaskFinalize(taskId, results);
@@ -70,6 +74,9 @@ abstract contract Settlement is Contributions, Callback {
         if (callback != address(0) || resultsCallback.length > 0) {
             _checkCallback(resultDigest, resultsCallback);
         }
+        if (deal.conditions() & OrderMarks.BOUND_RESULTS != 0) {
+            _bindResults(taskId, resultDigest, results, resultsCallback);
+        }
         _checkAuthorization(taskId, deal, enclaveChallenge, authorizationSign);
         _checkFastEnclave(taskId, resultDigest, enclaveChallenge, enclaveSign);
 
@@ -78,8 +85,8 @@ abstract contract Settlement is Contributions, Callback {
             taskId,
             ResultRecord.packFast(resultDigest, msg.sender, enclaveChallenge, results, resultsCallback)
         );
-        uint256 released = _settlePrices(taskId, deal);
-        released += _settleOnlyWorker(taskId, deal);
+        (uint256 released, uint256 fromKitty) = _settlePrices(taskId, deal);
+        released += _settleOnlyWorker(taskId, deal, fromKitty);
         _release(released);
 
         _announceFast(taskId, resultDigest);
@@ -98,6 +105,7 @@ abstract contract Settlement is Contributions, Callback {
         private
         view
     {
+        if (challenge == address(0)) return;
         _checkEnclave(
             _resultHash(taskid, digest), _resultSeal(msg.sender, taskid, digest), challenge, enclaveSign
         );
@@ -111,8 +119,12 @@ abstract contract Settlement is Contributions, Callback {
     }
 
     /// @dev What every success pays, whoever did the work: app, dataset, the pool's stake, a part of the kitty.
-    /// Returns the sum of what was transferred.
-    function _settlePrices(bytes32 taskid, DealHead deal) private returns (uint256 released) {
+    /// What the pool owner gets is told here, and written by `_payPool`. Returns the sum of what was transferred, and
+    /// the kitty's part in it.
+    function _settlePrices(bytes32 taskid, DealHead deal)
+        private
+        returns (uint256 released, uint256 fromKitty)
+    {
         _seize(deal.sponsor(), _priceOf(deal), taskid);
         uint256 appPrice = deal.appPrice();
         if (appPrice > 0) _reward(deal.appOwner(), appPrice, taskid);
@@ -120,19 +132,23 @@ abstract contract Settlement is Contributions, Callback {
         if (datasetPrice > 0) _reward(datasetOwner, datasetPrice, taskid);
         address poolOwner = deal.poolOwner();
         uint256 poolStake = _poolStakeOf(deal);
-        _unlock(poolOwner, poolStake);
-        released = appPrice + datasetPrice + poolStake;
+        _emitUnlock(poolOwner, poolStake);
+        fromKitty = _seizeFromKitty(deal.poolPrice(), taskid);
+        if (fromKitty > 0) _emitReward(poolOwner, fromKitty, taskid);
+        released = appPrice + datasetPrice + poolStake + fromKitty;
+    }
 
-        uint256 part = _seizeFromKitty(deal.poolPrice(), taskid);
-        if (part == 0) return released;
-        _reward(poolOwner, part, taskid);
-        return released + part;
+    /// @dev Writes all that the pool owner gets for the task, once; `rest` is told here.
+    function _payPool(bytes32 taskid, DealHead deal, uint256 fromKitty, uint256 rest) private {
+        address poolOwner = deal.poolOwner();
+        _stakes[poolOwner] = _stakes[poolOwner].unlock(_poolStakeOf(deal)).credit(fromKitty + rest);
+        _emitReward(poolOwner, rest, taskid);
     }
 
     /// @dev Shares the pool's price and the seized stakes out among those who proved their vote, by the
     /// logarithm of their weight; the pool owner gets its ratio and what rounding leaves. Returns the sum of
     /// what was transferred.
-    function _settleContributions(bytes32 taskid, TaskWord task, DealHead deal)
+    function _settleContributions(bytes32 taskid, TaskWord task, DealHead deal, uint256 fromKitty)
         private
         returns (uint256 released)
     {
@@ -152,7 +168,7 @@ abstract contract Settlement is Contributions, Callback {
             left -= reward;
             _pay(workers[i], workerStake, reward, taskid, isScored);
         }
-        _reward(deal.poolOwner(), left, taskid);
+        _payPool(taskid, deal, fromKitty, left);
     }
 
     /// @dev The contributors and their shares: the logarithm of the weight, 0 for a vote that was not proved.
@@ -186,25 +202,32 @@ abstract contract Settlement is Contributions, Callback {
         if (isScored) emit AccurateContribution(worker, taskid);
     }
 
-    /// @dev A vote that was not proved: the stake is lost, and a third of the score.
-    function _punish(address worker, uint256 stake, bytes32 taskid) private {
-        StakeWord account = _stakes[worker].seize(stake);
-        _stakes[worker] = account.withScore(account.score() * 2 / 3);
-        emit IEscrow.Seize(worker, stake, taskid);
-        emit FaultyContribution(worker, taskid);
-    }
-
     /// @dev The worker of `contributeAndFinalize`: no stake, no score. Returns what was transferred.
-    function _settleOnlyWorker(bytes32 taskid, DealHead deal) private returns (uint256 released) {
+    function _settleOnlyWorker(bytes32 taskid, DealHead deal, uint256 fromKitty)
+        private
+        returns (uint256 released)
+    {
         released = deal.poolPrice();
         uint256 workerReward = released * (100 - deal.schedulerRatio()) / 100;
         _reward(msg.sender, workerReward, taskid);
-        _reward(deal.poolOwner(), released - workerReward, taskid);
+        _payPool(taskid, deal, fromKitty, released - workerReward);
     }
 
     /// @dev The callback bytes are the result if a callback is set; without one they may be left out.
     function _checkCallback(bytes32 digest, bytes calldata resultsCallback) private pure {
         if (keccak256(resultsCallback) != digest) revert CallbackMismatch();
+    }
+
+    /// @dev What is recorded must be what was voted for: the callback bytes, which were checked, or else the results.
+    function _bindResults(
+        bytes32 taskid,
+        bytes32 digest,
+        bytes calldata results,
+        bytes calldata resultsCallback
+    ) private {
+        bool isBound = resultsCallback.length > 0 ? results.length == 0 : keccak256(results) == digest;
+        if (!isBound) revert IConditions.ResultsUnlikeDigest(taskid, digest);
+        emit IConditions.ResultsBound(taskid, digest);
     }
 
     function _notify(address target, bytes32 taskid, bytes calldata resultsCallback) private {

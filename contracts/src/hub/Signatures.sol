@@ -80,10 +80,13 @@ abstract contract Signatures is HubStorage {
     /// @dev A restriction is nothing, the account itself, or a group (ERC-734) that has the account.
     function _isAllowed(address restriction, address account) internal view returns (bool) {
         if (restriction == address(0) || restriction == account) return true;
-        (bool success, bytes memory answer) = restriction.staticcall(
-            abi.encodeCall(
-                IKeyHolder.keyHasPurpose, (bytes32(uint256(uint160(account))), GROUPMEMBER_PURPOSE)
-            )
+        return _isKnown(restriction, account, GROUPMEMBER_PURPOSE);
+    }
+
+    /// @dev Whether a group has the account for this purpose.
+    function _isKnown(address group, address account, uint256 purpose) internal view returns (bool) {
+        (bool success, bytes memory answer) = group.staticcall(
+            abi.encodeCall(IKeyHolder.keyHasPurpose, (bytes32(uint256(uint160(account))), purpose))
         );
         // An account without code succeeds with nothing; anything but a clean `true` is a refusal.
         return success && answer.length == 32 && abi.decode(answer, (uint256)) == 1;

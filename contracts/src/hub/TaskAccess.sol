@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+
 import {ContributionStatus} from "../interfaces/Types.sol";
 import {BoostRecord} from "../records/BoostRecord.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
+import {OrderMarks} from "../records/OrderMark.sol";
 import {TaskWord, TaskWords} from "../records/TaskWord.sol";
 import {ContributionSlots, HubStorage} from "./HubStorage.sol";
 
@@ -45,6 +48,23 @@ abstract contract TaskAccess is HubStorage {
     function _statusOf(ContributionSlots storage slots) internal view returns (ContributionStatus) {
         if (slots.vote.isRejected()) return ContributionStatus.REJECTED;
         return slots.sealInverted == 0 ? ContributionStatus.PROVED : ContributionStatus.CONTRIBUTED;
+    }
+
+    /// @dev When the reveals of a consensus of this moment end: never after the task.
+    function _revealDeadline(DealHead deal) internal view returns (uint256) {
+        return FixedPointMathLib.min(
+            block.timestamp + deal.timeRef() * REVEAL_DEADLINE_RATIO,
+            deal.startTime() + deal.timeRef() * FINAL_DEADLINE_RATIO
+        );
+    }
+
+    /// @dev A task that was reopened late would have no time for others' votes; strict deals give it more.
+    function _contributionDeadline(TaskWord task, DealHead deal) internal pure returns (uint256) {
+        uint256 ratio = CONTRIBUTION_DEADLINE_RATIO;
+        if (task.wasReopened() && deal.conditions() & OrderMarks.STRICT_REVEALS != 0) {
+            ratio = REOPENED_DEADLINE_RATIO;
+        }
+        return deal.startTime() + deal.timeRef() * ratio;
     }
 
     function _taskId(bytes32 dealid, uint256 index) internal pure returns (bytes32) {

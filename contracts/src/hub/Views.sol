@@ -62,6 +62,17 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
         return _stakes[worker].score();
     }
 
+    function viewEpoch(address account) external view returns (uint256) {
+        return _epochs[account];
+    }
+
+    function viewDealConditions(bytes32 dealid) external view returns (uint256 conditions, address guard) {
+        bytes memory record = _recordOf(dealid).code;
+        if (!DealRecord.isDeal(record)) return (0, address(0));
+        DealTerms memory terms = DealRecord.unpack(record);
+        return (terms.conditions, terms.guard);
+    }
+
     function viewAccount(address account) external view returns (Account memory) {
         return _viewAccount(account);
     }
@@ -141,7 +152,7 @@ abstract contract Views is IViews, EntryViews, TaskAccess {
         view_.dealid = keccak256(abi.encodePacked(deal.requestHash, deal.botFirst));
         view_.idx = _indexOf(id, task);
         view_.timeref = deal.timeRef;
-        view_.contributionDeadline = deal.startTime + deal.timeRef * CONTRIBUTION_DEADLINE_RATIO;
+        view_.contributionDeadline = _contributionDeadline(task, DealHeads.load(task.deal()));
         view_.finalDeadline = deal.startTime + deal.timeRef * FINAL_DEADLINE_RATIO;
         if (task.isSettled()) {
             _fillSettled(task, view_);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IBoost} from "./IBoost.sol";
+import {IConditions} from "./IConditions.sol";
 import {IConfiguration} from "./IConfiguration.sol";
 import {IEscrow, IStakeToken} from "./IEscrow.sol";
 import {IMatching, IOrders} from "./IOrders.sol";
@@ -17,6 +18,7 @@ interface IHub is
     IOrders,
     ITasks,
     IClaims,
+    IConditions,
     IBoost,
     ILane,
     IConfiguration,

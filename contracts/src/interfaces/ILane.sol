@@ -65,7 +65,7 @@ enum SkipReason {
     NOT_COMMITTED,
     /// Workers outside its row have contributed on chain: it is closed, and goes on as a classic task.
     ON_CHAIN,
-    /// Its callback bytes are not what was voted for.
+    /// Its callback bytes, or bound results, are not what was voted for.
     CALLBACK,
     /// A vote is not disclosed, and there is still time to do it.
     UNDISCLOSED,
@@ -122,7 +122,7 @@ interface ILane {
     function commit(bytes32 dealId, uint256 first, uint256 count, Ballot[] calldata ballots) external;
 
     /// @notice Ends the tasks of the batches: consensus, reveals, payments, results, callbacks. By the pool owner;
-    /// two clocks after the commit by anyone, then without results but the callback's.
+    /// two clocks after the commit by anyone, then without results but the callback's or bound ones.
     function settle(Batch[] calldata batches) external;
 
     /// @notice Discloses votes of a committed task on chain, where they become contributions as in the classic lane;

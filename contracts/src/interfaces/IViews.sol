@@ -31,6 +31,10 @@ interface IViews {
     function viewConsumed(bytes32 id) external view returns (uint256 consumed);
     function viewPresigned(bytes32 id) external view returns (address signer);
     function viewScore(address worker) external view returns (uint256);
+    /// @notice The account's epoch, which its marked orders must name.
+    function viewEpoch(address account) external view returns (uint256);
+    /// @notice The conditions of a deal, as bits, and its guard; zero for a deal of plain orders.
+    function viewDealConditions(bytes32 dealid) external view returns (uint256 conditions, address guard);
     /// @notice The callback bytes of a completed task; reverts with `task-pending` before.
     function resultFor(bytes32 id) external view returns (bytes memory);
     /// @notice Reverts for a category that does not exist.

@@ -94,18 +94,36 @@ library DealHeads {
             : head.optional(DealRecord.HAS_DATASET | DealRecord.HAS_BENEFICIARY | DealRecord.HAS_CALLBACK);
     }
 
+    /// @dev As in `OrderMark`; zero for a deal of plain orders.
+    function conditions(DealHead head) internal pure returns (uint256) {
+        return head.flags() & DealRecord.HAS_CONDITIONS == 0 ? 0 : head.read(head.conditionsAt(), 1);
+    }
+
+    /// @dev Of a deal with conditions.
+    function guard(DealHead head) internal pure returns (address) {
+        return address(uint160(head.read(head.conditionsAt() + 1, 20)));
+    }
+
+    function conditionsAt(DealHead head) internal pure returns (uint256 at) {
+        at = head.optionalAt(DealRecord.HAS_DATASET | DealRecord.HAS_BENEFICIARY | DealRecord.HAS_CALLBACK);
+        if (head.flags() & DealRecord.HAS_SPONSOR != 0) at += 20;
+    }
+
     function flags(DealHead head) internal pure returns (uint256) {
         return head.read(1, 1);
     }
 
     /// @dev The address behind those optional parts, of `before`, that are there.
     function optional(DealHead head, uint256 before) internal pure returns (address) {
+        return address(uint160(head.read(head.optionalAt(before), 20)));
+    }
+
+    function optionalAt(DealHead head, uint256 before) internal pure returns (uint256 at) {
         uint256 there = head.flags() & before;
-        uint256 at = DealRecord.NUMBERS_AT + 4 * head.numberSize();
+        at = DealRecord.NUMBERS_AT + 4 * head.numberSize();
         if (there & DealRecord.HAS_DATASET != 0) at += 52;
         if (there & DealRecord.HAS_BENEFICIARY != 0) at += 20;
         if (there & DealRecord.HAS_CALLBACK != 0) at += 20;
-        return address(uint160(head.read(at, 20)));
     }
 
     /// @dev One of the four numbers of eight bytes, or of 32.

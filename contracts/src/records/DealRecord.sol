@@ -28,6 +28,9 @@ struct DealTerms {
     address beneficiary;
     address callback;
     address sponsor;
+    /// As in `OrderMark`; the guard is zero where none is asked for.
+    uint256 conditions;
+    address guard;
     /// Where params begin in the record.
     uint256 paramsAt;
 }
@@ -37,7 +40,8 @@ struct DealTerms {
 ///   0 STOP | flags 1 | pool 20 | poolOwner 20 | tag 32 | startTime 5 | timeRef 4 | schedulerRatio 1 |
 ///   poolPrice 12 | appPrice 12 | category 4 | requestHash 32 | app 20 | appOwner 20 | requester 20 |
 ///   trust n | botFirst n | botSize n | workerStake n |
-///   [dataset 20 | datasetOwner 20 | datasetPrice 12] | [beneficiary 20] | [callback 20] | [sponsor 20] | params
+///   [dataset 20 | datasetOwner 20 | datasetPrice 12] | [beneficiary 20] | [callback 20] | [sponsor 20] |
+///   [conditions 1 | guard 20] | params
 ///
 /// n is 8 bytes, or 32 if one of the four numbers needs more. Parts in brackets are there if their flag is
 /// set; a sponsor is written only if it is not the requester. Every byte costs 200 gas.
@@ -50,6 +54,7 @@ library DealRecord {
     uint256 internal constant HAS_CALLBACK = 4;
     uint256 internal constant HAS_SPONSOR = 8;
     uint256 internal constant WIDE = 16;
+    uint256 internal constant HAS_CONDITIONS = 32;
     /// Set in deals alone: results are records of the same creator, their bytes are chosen by pools, and the
     /// id of a deal is chosen by the caller. Without it a result could be passed off as a deal.
     uint256 internal constant IS_DEAL = 128;
@@ -71,7 +76,7 @@ library DealRecord {
     uint256 internal constant NUMBERS_AT = 204;
 
     /// @dev The longest record without params: four wide numbers, all that is optional, and a word to read past.
-    uint256 internal constant HEAD_MAX = NUMBERS_AT + 4 * 32 + 52 + 3 * 20 + 32;
+    uint256 internal constant HEAD_MAX = NUMBERS_AT + 4 * 32 + 52 + 3 * 20 + 21 + 32;
 
     /// @dev Callers guarantee that prices fit 96 bits (they were locked), category and timeRef 32 and
     /// schedulerRatio 8.
@@ -92,6 +97,10 @@ library DealRecord {
         if (flags & HAS_BENEFICIARY != 0) at = at.put(uint160(terms.beneficiary), 20);
         if (flags & HAS_CALLBACK != 0) at = at.put(uint160(terms.callback), 20);
         if (flags & HAS_SPONSOR != 0) at = at.put(uint160(terms.sponsor), 20);
+        if (flags & HAS_CONDITIONS != 0) {
+            at = at.put(terms.conditions, 1);
+            at = at.put(uint160(terms.guard), 20);
+        }
         assembly ("memory-safe") {
             calldatacopy(at, params.offset, params.length)
         }
@@ -150,6 +159,11 @@ library DealRecord {
             terms.sponsor = data.takeAddress(at);
             at += 20;
         }
+        if (flags & HAS_CONDITIONS != 0) {
+            terms.conditions = data.take(at, 1);
+            terms.guard = data.takeAddress(at + 1);
+            at += 21;
+        }
         terms.paramsAt = at;
     }
 
@@ -177,6 +191,7 @@ library DealRecord {
         if (terms.beneficiary != address(0)) flags |= HAS_BENEFICIARY;
         if (terms.callback != address(0)) flags |= HAS_CALLBACK;
         if (terms.sponsor != terms.requester) flags |= HAS_SPONSOR;
+        if (terms.conditions != 0) flags |= HAS_CONDITIONS;
         if (_isWide(terms)) flags |= WIDE;
     }
 

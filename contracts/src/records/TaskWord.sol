@@ -11,7 +11,7 @@ import {TaskStatus} from "../interfaces/Types.sol";
 /// result hash is that of `group`. A task completed without contributors was done by `contributeAndFinalize`; one
 /// without a deal belongs to the boost lane and has nothing but its status.
 ///
-/// The status byte holds marks of the settlement lane besides. While a task is committed, its `winners` are
+/// The status byte holds besides whether the task was ever reopened, and marks of the settlement lane. While a task is committed, its `winners` are
 /// its place in the commit, and the lower 32 bits of `revealDeadline` which entries of its row were disclosed on
 /// chain. Once it is settled, `winners` are its place in the batch whose record has its result.
 type TaskWord is uint256;
@@ -34,6 +34,7 @@ library TaskWords {
     uint256 private constant COMMITTED = 1 << 219;
     uint256 private constant SETTLED = 1 << 220;
     uint256 private constant WAS_COMMITTED = 1 << 221;
+    uint256 private constant REOPENED = 1 << 222;
     uint256 private constant CONTRIBUTORS_AT = 224;
     uint256 private constant WINNERS_AT = 232;
     uint256 private constant REVEALED_AT = 240;
@@ -92,6 +93,10 @@ library TaskWords {
     /// @dev Whether it is committed, or was: a task is committed once, so that a row belongs to one commit only.
     function wasCommitted(TaskWord task) internal pure returns (bool) {
         return TaskWord.unwrap(task) & WAS_COMMITTED != 0;
+    }
+
+    function wasReopened(TaskWord task) internal pure returns (bool) {
+        return TaskWord.unwrap(task) & REOPENED != 0;
     }
 
     function isSettled(TaskWord task) internal pure returns (bool) {
@@ -163,7 +168,7 @@ library TaskWords {
     function reopened(TaskWord task) internal pure returns (TaskWord) {
         uint256 consensus = uint256(type(uint40).max) << DEADLINE_AT | uint256(type(uint8).max) << WINNERS_AT
             | uint256(type(uint8).max) << GROUP_AT;
-        return TaskWord.wrap(TaskWord.unwrap(task) & ~consensus).withStatus(TaskStatus.ACTIVE);
+        return TaskWord.wrap(TaskWord.unwrap(task) & ~consensus | REOPENED).withStatus(TaskStatus.ACTIVE);
     }
 
     /// @dev As after a consensus of one who has revealed, without a contribution in storage.

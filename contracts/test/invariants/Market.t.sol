@@ -77,11 +77,12 @@ contract MarketInvariantTest is Test {
         bazaar.checkBooks();
     }
 
-    /// @dev What no whole run may miss.
+    /// @dev What no whole run may miss: a run that does next to nothing shows next to nothing. What it takes luck to
+    /// come to is left to the long market.
     function statesOfEveryRun() private pure returns (string[] memory list) {
-        list = new string[](6);
-        (list[0], list[1], list[2]) = ("matched", "boost matched", "initialized");
-        (list[3], list[4], list[5]) = ("finalized", "pushed", "theft refused");
+        list = new string[](4);
+        (list[0], list[1]) = ("matched", "boost matched");
+        (list[2], list[3]) = ("initialized", "theft refused");
     }
 
     /// @dev One long market, the same every time, comes into every state there is.
@@ -102,7 +103,7 @@ contract MarketInvariantTest is Test {
         bazaar.endAll();
         bazaar.checkBooks();
         bazaar.checkReached(statesOfEveryRun());
-        string[28] memory rest = [
+        string[30] memory rest = [
             "fast",
             "reopened",
             "slashed",
@@ -130,7 +131,9 @@ contract MarketInvariantTest is Test {
             "claimed active",
             "claimed revealing",
             "claimed without being opened",
-            "boost claimed"
+            "boost claimed",
+            "finalized",
+            "pushed"
         ];
         string[] memory list_ = new string[](rest.length);
         for (uint256 i = 0; i < rest.length; ++i) {

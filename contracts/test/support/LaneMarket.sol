@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Ballot, Batch, CommitRange, OtherVote, Outcome} from "../../src/interfaces/ILane.sol";
+import {
+    Ballot,
+    Batch,
+    CommitRange,
+    ILane,
+    OtherVote,
+    Outcome,
+    RowVote,
+    SkipReason
+} from "../../src/interfaces/ILane.sol";
 import {Market, Orders} from "./Market.sol";
 
 /// The steps of the settlement lane as short calls. Workers are sorted by address, as ballots are.
 abstract contract LaneMarket is Market {
+    /// @dev Of a worker, in the deals of `orders`.
+    uint256 internal constant STAKE = 6 * RLC;
     bytes32 internal constant GOOD = keccak256("good");
     bytes32 internal constant BAD = keccak256("bad");
     bytes internal constant RESULTS =
@@ -181,5 +192,24 @@ abstract contract LaneMarket is Market {
         for (uint256 i = 0; i < count; ++i) {
             digests[i] = digest;
         }
+    }
+
+    function bonded(uint256 i) internal view returns (uint256 total, uint256 locked, uint256 release) {
+        return hub.viewBond(workers[i], pool);
+    }
+
+    function votesOf(bytes32 taskid, uint256 worker, bytes32 digest)
+        internal
+        view
+        returns (RowVote[] memory votes)
+    {
+        votes = new RowVote[](1);
+        bytes32 seal = resultSeal(workers[worker], taskid, digest);
+        votes[0] = RowVote(worker, resultHash(taskid, digest), seal, nonceOf(worker, taskid));
+    }
+
+    function expectSkip(bytes32 taskid, SkipReason reason) internal {
+        vm.expectEmit(address(hub));
+        emit ILane.TaskSkipped(taskid, reason);
     }
 }
