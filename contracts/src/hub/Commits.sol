@@ -113,7 +113,6 @@ abstract contract Commits is Bonds, Guards, TaskAccess {
         if (count == 0 || count > TASKS_MAX || ballots.length == 0) {
             revert CommitEmpty(count, ballots.length);
         }
-        (uint256 workerStake, address pool) = (deal.workerStake(), deal.pool());
         address worker = address(0);
         uint256 from = 0;
         uint256 own = 0;
@@ -121,7 +120,7 @@ abstract contract Commits is Bonds, Guards, TaskAccess {
             Ballot calldata ballot = ballots[i];
             if (ballot.worker != worker) {
                 if (ballot.worker < worker) revert BallotUnsorted(i);
-                if (own > 0) _lockBond(worker, pool, own * workerStake);
+                _lockVotes(deal, worker, own);
                 (worker, from, own) = (ballot.worker, first, 0);
                 _checkGuard(deal, worker, address(0));
             }
@@ -132,7 +131,11 @@ abstract contract Commits is Bonds, Guards, TaskAccess {
             own += votes;
             entries += votes;
         }
-        if (own > 0) _lockBond(worker, pool, own * workerStake);
+        _lockVotes(deal, worker, own);
+    }
+
+    function _lockVotes(DealHead deal, address worker, uint256 votes) private {
+        if (votes > 0) _lockBond(worker, deal.pool(), votes * deal.workerStake());
     }
 
     /// @dev How many votes a ballot has; its worker must have signed if there are any.
