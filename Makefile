@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/poco-target
 export CARGO_INCREMENTAL ?= 0
 endif
 
-.PHONY: help setup build devnet up down demo test bench lint clean
+.PHONY: help setup build devnet up down demo test bench lint audit mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,6 +30,12 @@ lint: setup ## formatting and lints only
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	@deploy/deny.sh
+
+audit: setup ## proofs and static analysis of the contracts (halmos, slither; long)
+	cd contracts && npm run --silent audit
+
+mutants: setup ## plant faults in the contracts, which the tests must catch (hours)
+	cd contracts && npm run --silent mutants -- --write
 
 devnet: build ## a chain with all contracts, in the foreground (RPC_PORT, BLOCK_TIME, POCO_DATA)
 	@exec deploy/devnet.sh

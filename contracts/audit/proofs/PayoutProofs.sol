@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Money} from "../src/hub/Money.sol";
+
+/// The rounding of a payout, as `Settlement._settleContributions` has it, written out for three workers: that
+/// what the workers get never exceeds what there is, so that the rest, which the pool owner gets, exists. That
+/// `Settlement` computes this is shown by the vectors and the differential tests.
+///
+/// A division by an unknown number is beyond solvers: ratios and shares are examples, amounts are all of 32 bits.
+contract PayoutProofs {
+    function check_the_workers_part_is_no_more_than_there_is(uint32 total_) external pure {
+        uint256 total = total_;
+        uint256[6] memory ratios = [uint256(0), 1, 5, 37, 99, 100];
+        for (uint256 i = 0; i < 6; ++i) {
+            uint256 part = total * (100 - ratios[i]) / 100;
+            assert(part <= total);
+            // Rounding costs the workers less than one.
+            assert(part * 100 + 100 > total * (100 - ratios[i]));
+        }
+    }
+
+    /// Shares are logarithms of weights: 1 for a fresh worker, 63 at most.
+    function check_the_rest_of_three_shares_is_below_three(uint32 part_) external pure {
+        uint256 part = part_;
+        uint256[3][5] memory cases =
+            [[uint256(1), 1, 1], [uint256(5), 6, 0], [uint256(1), 63, 2], [uint256(7), 3, 1], [uint256(63), 63, 63]];
+        for (uint256 i = 0; i < 5; ++i) {
+            uint256 sum = cases[i][0] + cases[i][1] + cases[i][2];
+            uint256 paid = 0;
+            for (uint256 k = 0; k < 3; ++k) {
+                uint256 reward = part * cases[i][k] / sum;
+                assert(reward * sum <= part * cases[i][k]);
+                paid += reward;
+            }
+            assert(paid <= part && part - paid < 3);
+        }
+    }
+
+    /// The pool owner locks for each task what each task gives back.
+    function check_the_pools_stake_is_a_multiple_of_a_tasks(uint16 price, uint8 volume) external pure {
+        uint256 stake = uint256(price) * 30 / 100;
+        assert(stake <= price);
+        assert(stake * volume <= uint256(price) * volume);
+        assert(stake * 100 <= uint256(price) * 30);
+    }
+
+}
+
+/// What the kitty pays, by the hub's own code.
+contract KittyProofs is Money {
+    function check_the_kitty_pays_no_more_than_it_holds_or_a_tenth_of_the_price(uint96 kitty, uint96 price)
+        external
+        pure
+    {
+        uint256 part = _kittyPart(kitty, price);
+        assert(part <= kitty);
+        assert(part * 10 <= price);
+    }
+}
