@@ -6,7 +6,7 @@ import {fileURLToPath} from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** Contract name to its source file: what is deployed, and the masters whose ABI entries answer to. */
+/** Contract name to its source file: what is deployed, the masters whose ABI entries answer to, and an example. */
 const CONTRACTS = {
   Hub: "Hub.sol",
   HubExtension: "HubExtension.sol",
@@ -20,6 +20,7 @@ const CONTRACTS = {
   Dataset: "Dataset.sol",
   Workerpool: "Workerpool.sol",
   RLC: "RLC.sol",
+  PriceFeed: "PriceFeed.sol",
 };
 
 function readBuild(source, name) {
