@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 check_settings
 open_data_folder
 
-apps=(text-stats draw monte-carlo misbehave)
+apps=(text-stats draw monte-carlo price-feed misbehave)
 target=x86_64-unknown-linux-gnu
 registry="127.0.0.1:$REGISTRY_PORT"
 list="$POCO_DATA/images.toml"

@@ -44,7 +44,8 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The image of an example app: `text-stats`, `draw`, `monte-carlo` or `misbehave`.
+    /// The image of an example app: `text-stats`, `draw`, `monte-carlo`, `price-feed` or
+    /// `misbehave`.
     ///
     /// # Errors
     /// Where there is no such app.

@@ -1,4 +1,4 @@
-//! The example apps: what their four small binaries are made of.
+//! The example apps: what their five small binaries are made of.
 //!
 //! Each binary becomes a container image with nothing else in it, so everything here is
 //! the standard library, `png` and `serde_json`. Workers vote on the digest of what an app
@@ -17,5 +17,6 @@ pub mod landscape;
 pub mod misbehaviour;
 pub mod option;
 pub mod output;
+pub mod quotes;
 pub mod random;
 pub mod text;
