@@ -130,6 +130,15 @@ impl Anvil {
         quantity(&self.call("eth_blockNumber", json!([])).await?)
     }
 
+    /// The latest block's timestamp, in seconds since 1970.
+    ///
+    /// # Errors
+    /// Where anvil does not answer.
+    pub async fn time(&self) -> Result<u64> {
+        let block = self.call("eth_getBlockByNumber", json!(["latest", false])).await?;
+        quantity(&block["timestamp"])
+    }
+
     /// Whether each transaction is mined at once, or waits for [`Anvil::mine`].
     ///
     /// # Errors
