@@ -11,7 +11,8 @@ import {ResultTerms} from "./ResultTerms.sol";
 ///
 /// Results come in two ways. *Push*: a request names this contract as its callback, and the hub calls
 /// `receiveResult` when the task ends. *Pull*: anybody calls `pullResult` for a task that has ended, whatever
-/// its callback was. Both make the same checks.
+/// its callback was. It must have had one, this contract or any address: without a callback pools leave the
+/// bytes off the chain. Both ways make the same checks.
 ///
 /// A push that reverts, or needs more than the hub's `callbackgas()`, is ignored by the hub: the task is over
 /// and paid all the same. The result is not lost, since it can be pulled as long as the terms accept it; what

@@ -22,6 +22,7 @@ sol! {
     interface Refusals {
         error NotNewer(uint256 startTime, uint256 index);
         error ParamsNotAccepted(bytes32 paramsHash);
+        error ResultNotAgreedOn(bytes32 resultHash, bytes32 digest);
     }
 }
 
@@ -96,6 +97,9 @@ impl<'a> Feed<'a> {
             }
             Refusals::RefusalsErrors::ParamsNotAccepted(error) => {
                 format!("ParamsNotAccepted({})", error.paramsHash)
+            }
+            Refusals::RefusalsErrors::ResultNotAgreedOn(error) => {
+                format!("ResultNotAgreedOn({}, {})", error.resultHash, error.digest)
             }
         })
     }

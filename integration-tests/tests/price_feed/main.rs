@@ -9,7 +9,7 @@ use feed::Feed;
 use poco_core::task::TaskStatus;
 use poco_core::{Address, TaskId, keccak256};
 use poco_integration_tests::pool::{Plan, Pool};
-use poco_integration_tests::world::World;
+use poco_integration_tests::world::{Party, World, wallet};
 use serde_json::json;
 use sources::{Sources, UNIT};
 
@@ -53,9 +53,12 @@ async fn a_price_comes_from_sources_through_workers_to_a_contract_and_from_nobod
     let pushed = buy(&world, &pool, &params, feed.address).await?;
     assert_eq!(feed.latest().await?, (UNIT * 3 / 2, at), "the median, and the oldest quote");
 
-    // Pulled: a task that knows nothing of the feed serves as well, once.
+    // Pulled: a task whose callback is somebody else serves as well, once. Without any callback the pool
+    // leaves the bytes off the chain, and there is nothing to pull.
     sources.say(&[("a", "1.6", at + 3), ("b", "1.7", at + 3), ("c", "1.8", at + 3)])?;
-    let pulled = buy(&world, &pool, &params, Address::ZERO).await?;
+    let silent = buy(&world, &pool, &params, Address::ZERO).await?;
+    assert!(feed.refusal(silent).await?.starts_with("ResultNotAgreedOn"));
+    let pulled = buy(&world, &pool, &params, wallet(Party::Requester)?.address()).await?;
     assert_eq!(feed.latest().await?, (UNIT * 3 / 2, at));
     feed.pull(pulled).await?;
     assert_eq!(feed.latest().await?, (UNIT * 17 / 10, at + 3));
