@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Ballot, Batch, CommitRange, ILane, SkipReason} from "../src/interfaces/ILane.sol";
+import {LaneMarket} from "./support/LaneMarket.sol";
+import {Orders} from "./support/Market.sol";
+
+/// Entries of the settlement lane's interface that the tests of its rules pass by: what it announces, and refusals
+/// of lists that are too short, too long or out of order.
+contract LaneFaceTest is LaneMarket {
+    /// @dev A deal of one task, committed to by three who agree.
+    function committed() internal returns (bytes32 dealid, Batch[] memory batches) {
+        bondAll(10 * RLC);
+        dealid = laneDeal(3, 1);
+        commitAs(dealid, 0, 1, all(3, GOOD));
+        batches = batchOf(dealid, 0, 1, START, all(3, GOOD), GOOD);
+    }
+
+    function test_a_bond_is_announced_from_its_beginning_to_its_end() public {
+        address worker = workers[0];
+        vm.startPrank(worker);
+        vm.expectEmit(address(hub));
+        emit ILane.Bonded(worker, pool, 5 * RLC);
+        hub.bond(pool, 5 * RLC);
+        (uint256 total, uint256 locked, uint256 releaseTime) = hub.viewBond(worker, pool);
+        assertEq(total, 5 * RLC);
+        assertEq(locked + releaseTime, 0);
+        vm.expectEmit(address(hub));
+        emit ILane.Unbonding(worker, pool, START + 12_000);
+        hub.unbond(pool);
+        (,, releaseTime) = hub.viewBond(worker, pool);
+        assertEq(releaseTime, START + 12_000, "ten clocks of the longest category");
+        vm.warp(releaseTime);
+        vm.expectEmit(address(hub));
+        emit ILane.BondWithdrawn(worker, pool, 5 * RLC);
+        hub.withdrawBond(pool);
+        (total, locked, releaseTime) = hub.viewBond(worker, pool);
+        assertEq(total + locked + releaseTime, 0);
+        assertEq(free(worker), FUNDS);
+    }
+
+    /// @dev Nobody can hold the rows back: they are in the event, whole.
+    function test_a_commit_is_announced_with_all_its_rows() public {
+        bondAll(20 * RLC);
+        bytes32 dealid = laneDeal(3, 2);
+        bytes32[] memory said = all(3, GOOD);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 2, said);
+        bytes memory rows = bytes.concat(rowOf(idOf(dealid, 0), said), rowOf(idOf(dealid, 1), said));
+        vm.expectEmit(address(hub));
+        emit ILane.Committed(dealid, 0, hex"0303", rows);
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 2, ballots);
+    }
+
+    function test_a_closed_task_is_announced() public {
+        (bytes32 dealid,) = committed();
+        bytes memory row = rowOf(idOf(dealid, 0), all(3, GOOD));
+        vm.warp(START + 2 * T);
+        vm.expectEmit(address(hub));
+        emit ILane.Closed(idOf(dealid, 0));
+        hub.close(wholeRange(dealid, 0, START), row);
+    }
+
+    function test_a_task_that_cannot_be_settled_is_announced_with_the_reason() public {
+        (bytes32 dealid, Batch[] memory batches) = committed();
+        batches[0].outcomes[0].resultsCallback = "not what was voted for";
+        vm.expectEmit(address(hub));
+        emit ILane.TaskSkipped(idOf(dealid, 0), SkipReason.CALLBACK);
+        vm.prank(poolOwner);
+        hub.settle(batches);
+    }
+
+    function test_a_batch_must_tell_every_vote() public {
+        (bytes32 dealid, Batch[] memory batches) = committed();
+        batches[0].outcomes[0].nonces = new uint128[](2);
+        vm.expectRevert(abi.encodeWithSelector(ILane.VotesMissing.selector, 2));
+        vm.prank(poolOwner);
+        hub.settle(batches);
+
+        bytes32[] memory said = all(3, GOOD);
+        said[1] = BAD;
+        batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        delete batches[0].outcomes[0].others;
+        vm.expectRevert(abi.encodeWithSelector(ILane.VotesMissing.selector, 0));
+        vm.prank(poolOwner);
+        hub.settle(batches);
+        batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        batches[0].outcomes[0].nonces = new uint128[](1);
+        vm.expectRevert(abi.encodeWithSelector(ILane.VotesMissing.selector, 1));
+        vm.prank(poolOwner);
+        hub.settle(batches);
+    }
+
+    function test_the_workers_of_a_batch_are_ascending() public {
+        (, Batch[] memory batches) = committed();
+        address[] memory table = batches[0].workers;
+        (table[1], table[2]) = (table[2], table[1]);
+        vm.expectRevert(abi.encodeWithSelector(ILane.WorkersUnsorted.selector, 2));
+        vm.prank(poolOwner);
+        hub.settle(batches);
+        table[2] = table[1];
+        vm.expectRevert(abi.encodeWithSelector(ILane.WorkersUnsorted.selector, 2));
+        vm.prank(poolOwner);
+        hub.settle(batches);
+    }
+
+    function test_a_row_has_thirty_two_votes_at_most() public {
+        (, Batch[] memory batches) = committed();
+        batches[0].workers = new address[](33);
+        vm.expectRevert(abi.encodeWithSelector(ILane.RowTooLong.selector, 33, 32));
+        vm.prank(poolOwner);
+        hub.settle(batches);
+
+        // Without a price no bond is needed.
+        Orders memory o = orders();
+        o.pool.workerpoolprice = 0;
+        bytes32 dealid = makeDeal(o);
+        Ballot[] memory ballots = ballotsOfMany(dealid, 33);
+        vm.expectRevert(abi.encodeWithSelector(ILane.RowTooLong.selector, 33, 32));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        ballots = ballotsOfMany(dealid, 32);
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+    }
+
+    /// @dev Ballots of wallets that nobody knows, by address.
+    function ballotsOfMany(bytes32 dealid, uint256 count) private view returns (Ballot[] memory ballots) {
+        uint256[] memory many = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 key = 1000 + i;
+            uint256 at = i;
+            while (at > 0 && vm.addr(many[at - 1]) > vm.addr(key)) {
+                many[at] = many[at - 1];
+                --at;
+            }
+            many[at] = key;
+        }
+        bytes32[] memory entries = new bytes32[](1);
+        entries[0] = keccak256("a vote");
+        bytes32 structHash =
+            keccak256(abi.encode(BALLOT_TYPE, dealid, uint256(0), keccak256(abi.encodePacked(entries))));
+        bytes32 hash = typed(hub.eip712domain_separator(), structHash);
+        ballots = new Ballot[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ballots[i] = Ballot(vm.addr(many[i]), 0, entries, sign(many[i], hash));
+        }
+    }
+
+    /// @dev It cannot come to this, since no task is committed twice. Were it otherwise, no commit whose bonds are
+    /// locked would be lost: the place of one is filled by hand here.
+    function test_no_commit_takes_the_place_of_another() public {
+        bondAll(20 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 1, all(3, GOOD));
+        bytes32 kept = keccak256(abi.encodePacked(keccak256(rowOf(idOf(dealid, 0), all(3, GOOD)))));
+        uint256 before = vm.snapshotState();
+        vm.record();
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        (, bytes32[] memory writes) = vm.accesses(address(hub));
+        bytes32 place;
+        for (uint256 i = 0; i < writes.length; ++i) {
+            if (vm.load(address(hub), writes[i]) == kept) place = writes[i];
+        }
+        assertNotEq(place, 0, "the commit was not found in storage");
+        vm.revertToState(before);
+        vm.store(address(hub), place, kept);
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitExists.selector, dealid, 0));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+    }
+}
