@@ -166,7 +166,7 @@ const LANE = [
   fault("lane: silence is punished at once", "hub/Batches.sol", "ledger.isRevealOver && count", "count", "LaneStops"),
   fault("lane: strangers settle at once", "hub/Batches.sol", "if (grace > block.timestamp) revert NotYours(msg.sender, grace);", "", "LaneStops"),
   fault("lane: strangers say where results lie", "hub/Batches.sol", "if (outcomes[i].results.length > 0) revert ResultsUnbound(msg.sender);", "", "LaneStops"),
-  fault("lane: settled without consensus", "hub/Batches.sol", "isUnanimous ? !ledger.isReached : !_isReached(count, ledger.deal.trust())", "false", "Lane,LaneStops"),
+  fault("lane: settled without consensus", "hub/Batches.sol", "} else if (!_isReached(count, ledger.deal.trust())) {", "} else if (count.winners == 0) {", "Lane,LaneStops"),
   fault("lane: other votes weigh nothing", "hub/Batches.sol", "_addOther(count, next, vote.resultHash, ledger.weights[position]);", "", "Lane"),
   fault("lane: callback bytes of one's own", "hub/Batches.sol", "if (hasCallback && keccak256(outcome.resultsCallback) != outcome.digest) return false;", "", "Lane"),
   fault("lane: bound results may be others", "hub/Batches.sol", "return keccak256(outcome.results) == outcome.digest;", "return true;", "Conditions"),

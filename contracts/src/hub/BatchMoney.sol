@@ -11,6 +11,7 @@ import {BatchRecord} from "../records/BatchRecord.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
 import {DealHead} from "../records/DealHead.sol";
 import {StakeWord} from "../records/StakeWord.sol";
+import {TaskWord} from "../records/TaskWord.sol";
 import {Commits} from "./Commits.sol";
 import {Consensus} from "./Consensus.sol";
 
@@ -26,6 +27,8 @@ abstract contract BatchMoney is Commits {
         uint256 workerStake;
         uint256 price;
         bool isRevealOver;
+        /// The task that is looked at.
+        TaskWord task;
         /// Where in memory rows are put together.
         uint256 row;
         uint256[] scores;

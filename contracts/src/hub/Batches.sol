@@ -107,7 +107,7 @@ abstract contract Batches is BatchMoney, Callback {
         count.resultHash = _resultHash(taskid, outcome.digest);
         count.product = 1;
         count.isDisclosed = true;
-        uint256 disclosed = _tasks[taskid].disclosed();
+        uint256 disclosed = ledger.task.disclosed();
         count.hashes = new bytes32[](outcome.others.length);
         count.products = new uint256[](outcome.others.length);
         uint256 at = ledger.row;
@@ -205,44 +205,88 @@ abstract contract Batches is BatchMoney, Callback {
         Ledger memory ledger,
         uint256 position,
         bytes32 taskid
-    ) private returns (bytes32 row) {
-        TaskWord task = _tasks[taskid];
+    ) private returns (bytes32) {
+        ledger.task = _tasks[taskid];
         uint256 everybody = ledger.everybody;
         bool isUnanimous =
-            outcome.present == everybody && outcome.agreeing == everybody && task.disclosed() == 0;
-        Count memory count;
-        bytes32 resultHash = _resultHash(taskid, outcome.digest);
-        if (isUnanimous) row = _rowOfAll(workers, outcome, ledger.row, taskid, resultHash);
-        else (row, count) = _count(workers, outcome, taskid, ledger);
+            outcome.present == everybody && outcome.agreeing == everybody && ledger.task.disclosed() == 0;
+        return isUnanimous
+            ? _settleAgreed(workers, outcome, ledger, position, taskid)
+            : _settleDivided(workers, outcome, ledger, position, taskid);
+    }
 
+    /// @dev A task in which every worker of the batch voted for the digest: the usual one.
+    function _settleAgreed(
+        address[] calldata workers,
+        Outcome calldata outcome,
+        Ledger memory ledger,
+        uint256 position,
+        bytes32 taskid
+    ) private returns (bytes32 row) {
+        bytes32 resultHash = _resultHash(taskid, outcome.digest);
+        row = _rowOfAll(workers, outcome, ledger.row, taskid, resultHash);
+        if (!_isReady(outcome, ledger, taskid)) return row;
+        if (!ledger.isReached) {
+            emit TaskSkipped(taskid, SkipReason.NO_CONSENSUS);
+            return row;
+        }
+        _emitEqualVotes(workers, outcome.digest, taskid, resultHash);
+        _payEqually(workers, ledger, taskid);
+        _end(outcome, ledger, position, taskid, ledger.everybody);
+    }
+
+    function _settleDivided(
+        address[] calldata workers,
+        Outcome calldata outcome,
+        Ledger memory ledger,
+        uint256 position,
+        bytes32 taskid
+    ) private returns (bytes32) {
+        (bytes32 row, Count memory count) = _count(workers, outcome, taskid, ledger);
+        if (!_isReady(outcome, ledger, taskid)) return row;
+        if (!count.isDisclosed) {
+            emit TaskSkipped(taskid, SkipReason.UNDISCLOSED);
+        } else if (!_isReached(count, ledger.deal.trust())) {
+            emit TaskSkipped(taskid, SkipReason.NO_CONSENSUS);
+        } else {
+            _emitVotes(workers, outcome, count);
+            _payTask(workers, ledger, count);
+            _end(outcome, ledger, position, taskid, count.winners);
+        }
+        return row;
+    }
+
+    /// @dev Whether a task can be settled, whatever its votes; says why if not.
+    function _isReady(Outcome calldata outcome, Ledger memory ledger, bytes32 taskid) private returns (bool) {
+        TaskWord task = ledger.task;
         if (!task.isCommitted() || task.status() != TaskStatus.ACTIVE) {
             emit TaskSkipped(taskid, SkipReason.NOT_COMMITTED);
         } else if (task.contributors() > LibBit.popCount(task.disclosed())) {
             emit TaskSkipped(taskid, SkipReason.ON_CHAIN);
         } else if (!_isVotedFor(ledger.deal, outcome)) {
             emit TaskSkipped(taskid, SkipReason.CALLBACK);
-        } else if (!isUnanimous && !count.isDisclosed) {
-            emit TaskSkipped(taskid, SkipReason.UNDISCLOSED);
-        } else if (isUnanimous ? !ledger.isReached : !_isReached(count, ledger.deal.trust())) {
-            emit TaskSkipped(taskid, SkipReason.NO_CONSENSUS);
         } else {
-            if (ledger.tasks == 0) ledger.firstSettled = position;
-            ledger.tasks += 1;
-            ledger.settled |= 1 << position;
-            uint256 place = position - ledger.firstSettled;
-            _tasks[taskid] = task.settled(place);
-            if (isUnanimous) {
-                _emitEqualVotes(workers, outcome.digest, taskid, resultHash);
-                _payEqually(workers, ledger, taskid);
-            } else {
-                _emitVotes(workers, outcome, count);
-                _payTask(workers, ledger, count);
-            }
-            uint256 winners = isUnanimous ? everybody : count.winners;
-            ledger.at = BatchRecord.put(ledger.at, place, outcome, winners, workers.length);
-            if (_isBound(ledger.deal)) emit IConditions.ResultsBound(taskid, outcome.digest);
-            emit ITasks.TaskFinalize(taskid, outcome.results);
+            return true;
         }
+        return false;
+    }
+
+    /// @dev Marks a task that was paid for as settled, and records its result.
+    function _end(
+        Outcome calldata outcome,
+        Ledger memory ledger,
+        uint256 position,
+        bytes32 taskid,
+        uint256 winners
+    ) private {
+        if (ledger.tasks == 0) ledger.firstSettled = position;
+        ledger.tasks += 1;
+        ledger.settled |= 1 << position;
+        uint256 place = position - ledger.firstSettled;
+        _tasks[taskid] = ledger.task.settled(place);
+        ledger.at = BatchRecord.put(ledger.at, place, outcome, winners, ledger.scores.length);
+        if (_isBound(ledger.deal)) emit IConditions.ResultsBound(taskid, outcome.digest);
+        emit ITasks.TaskFinalize(taskid, outcome.results);
     }
 
     /// @dev The hash of a row in which every worker voted for the digest: the usual one.

@@ -16,7 +16,8 @@ abstract contract Bonds is ILane, Money {
 
     function unbond(address pool) external {
         uint256 longest = 0;
-        for (uint256 i = 0; i < _categories.length; ++i) {
+        uint256 categories = _categories.length;
+        for (uint256 i = 0; i < categories; ++i) {
             uint256 clock = _categories[i].workClockTimeRef;
             if (clock > longest) longest = clock;
         }
