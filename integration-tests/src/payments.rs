@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use poco_chain::Chain;
 use poco_core::payout::{Ballot, Payout, Share, contribute_and_finalize, finalize};
 use poco_core::task::{ContributionStatus, TaskView};
-use poco_core::{Address, Amount, TaskId};
+use poco_core::{Address, Amount, Rules, TaskId};
 use std::collections::BTreeMap;
 
 /// Free stakes before some tasks.
@@ -74,7 +74,8 @@ impl Balances {
     }
 }
 
-/// Reads a completed task whose `finalize` found `kitty` in the kitty.
+/// Reads a completed task of a hub of ours whose `finalize` found `kitty` in the kitty. With an
+/// empty kitty the reference pays the same.
 ///
 /// # Errors
 /// Where the chain does not answer or does not know the task.
@@ -90,8 +91,10 @@ pub async fn settled(chain: &Chain, task: TaskId, kitty: Amount) -> Result<Settl
     }
     // A vote weighs at least 2, whose logarithm is 1; contributing and finalizing in one leaves 0.
     let payout = match ballots[..] {
-        [Ballot { worker, log_weight: 0, .. }] => contribute_and_finalize(&deal, kitty, worker)?,
-        _ => finalize(&deal, kitty, &ballots)?,
+        [Ballot { worker, log_weight: 0, .. }] => {
+            contribute_and_finalize(Rules::Ours, &deal, kitty, worker)?
+        }
+        _ => finalize(Rules::Ours, &deal, kitty, &ballots)?,
     };
     Ok(Settled { view, payout })
 }

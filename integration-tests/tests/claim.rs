@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use poco_chain::Chain;
 use poco_core::payout::{self, KITTY};
 use poco_core::task::TaskStatus;
-use poco_core::{Amount, DealId, TaskId, U256};
+use poco_core::{Amount, DealId, Rules, TaskId, U256};
 use poco_integration_tests::payments::{Balances, settled};
 use poco_integration_tests::pool::{Plan, Pool, start_scheduler};
 use poco_integration_tests::process::wait_for;
@@ -96,7 +96,8 @@ async fn the_pool_comes_back(
     let bought = bought(&pool.run(world, &["--args", "echo c", "--output", &output])?)
         .with_context(|| pool.scheduler.tail(60))?;
     let settled = settled(&chain, bought.task, kitty).await?;
-    assert_eq!(settled.payout.kitty, payout::kitty_share(kitty)?);
+    let price = chain.deal(settled.view.deal).await?.context("the deal")?.workerpool.price;
+    assert_eq!(settled.payout.kitty, payout::kitty_share(Rules::Ours, kitty, price)?);
     before.assert_paid(&chain, std::slice::from_ref(&settled.payout)).await?;
     let left = chain.account(KITTY).await?.locked;
     assert_eq!(left.checked_add(settled.payout.kitty), Some(kitty));

@@ -22,6 +22,7 @@ pub mod matching;
 pub mod message;
 pub mod order;
 pub mod payout;
+pub mod rules;
 pub mod score;
 pub mod signature;
 pub mod tag;
@@ -38,6 +39,7 @@ pub use call::Call;
 pub use deal::{Deal, Resource};
 pub use event::{AnyOrder, Event};
 pub use order::{AppOrder, DatasetOrder, OrderKind, RequestOrder, Signed, WorkerpoolOrder};
+pub use rules::{Release, Rules};
 pub use tag::Tag;
 pub use types::{
     Amount, CategoryId, DealId, OrderHash, ResultDigest, ResultHash, ResultSeal, TaskId, Timestamp,

@@ -5,6 +5,7 @@
 //! explains a refusal asks for all of them.
 
 use crate::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
+use crate::rules::Rules;
 use crate::tag::Tag;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -15,7 +16,7 @@ use alloy_primitives::{Address, U256};
 pub struct Terms<'a> {
     /// The app's offer.
     pub app: &'a AppOrder,
-    /// The dataset's offer; ignored altogether when its dataset is zero.
+    /// The dataset's offer; by our rules ignored altogether when its dataset is zero.
     pub dataset: &'a DatasetOrder,
     /// The pool's offer.
     pub workerpool: &'a WorkerpoolOrder,
@@ -183,30 +184,42 @@ impl Mismatch {
     }
 }
 
-/// How many tasks the match makes, or the first rule that it breaks, in the contract's order.
+/// How many tasks the match makes by our rules, or the first rule that it breaks.
 ///
 /// # Errors
 /// The first [`Mismatch`].
 pub fn check(terms: &Terms<'_>, facts: &Facts) -> Result<U256, Mismatch> {
-    match rules(terms, facts).find(|rule| rule.is_broken) {
+    check_by(Rules::Ours, terms, facts)
+}
+
+/// How many tasks the match makes, or the first rule that it breaks, in the contract's order.
+///
+/// # Errors
+/// The first [`Mismatch`].
+pub fn check_by(whose: Rules, terms: &Terms<'_>, facts: &Facts) -> Result<U256, Mismatch> {
+    match rules(whose, terms, facts).find(|rule| rule.is_broken) {
         Some(broken) => Err(broken.mismatch),
         None => Ok(volume(terms, facts)),
     }
 }
 
-/// Every rule that the match breaks, in the contract's order; empty where it is possible.
+/// Every one of our rules that the match breaks, in the contract's order; empty where it is possible.
 #[must_use]
 pub fn mismatches(terms: &Terms<'_>, facts: &Facts) -> Vec<Mismatch> {
-    rules(terms, facts).filter(|rule| rule.is_broken).map(|rule| rule.mismatch).collect()
+    rules(Rules::Ours, terms, facts)
+        .filter(|rule| rule.is_broken)
+        .map(|rule| rule.mismatch)
+        .collect()
 }
 
 /// The tag of the deal: everything that the app, the dataset and the request ask for.
 ///
-/// A dataset's wish for one kind of enclave does not bind: its bits 1 to 3 are left out.
+/// By most rules a dataset's wish for one kind of enclave does not bind: its bits 1 to 3 are left out.
 #[must_use]
-pub fn tag_union(terms: &Terms<'_>) -> Tag {
+pub fn tag_union(whose: Rules, terms: &Terms<'_>) -> Tag {
+    let heeded = if heeds_dataset(whose, terms) { terms.dataset.tag } else { Tag::NONE };
     let dataset =
-        if has_dataset(terms) { terms.dataset.tag.without(Tag::TEE_KINDS) } else { Tag::NONE };
+        if whose.heed_enclave_kind_of_dataset() { heeded } else { heeded.without(Tag::TEE_KINDS) };
     terms.app.tag | dataset | terms.request.tag
 }
 
@@ -225,6 +238,11 @@ fn has_dataset(terms: &Terms<'_>) -> bool {
     !terms.dataset.dataset.is_zero()
 }
 
+/// Whether the terms of the dataset order count: the reference reads those of a null order too.
+fn heeds_dataset(whose: Rules, terms: &Terms<'_>) -> bool {
+    has_dataset(terms) || whose.heed_null_dataset()
+}
+
 struct Rule {
     mismatch: Mismatch,
     is_broken: bool,
@@ -235,17 +253,17 @@ const fn rule(mismatch: Mismatch, is_broken: bool) -> Rule {
 }
 
 /// All rules, in the order in which the contract tries them.
-fn rules(terms: &Terms<'_>, facts: &Facts) -> impl Iterator<Item = Rule> {
-    term_rules(terms, facts)
+fn rules(whose: Rules, terms: &Terms<'_>, facts: &Facts) -> impl Iterator<Item = Rule> {
+    term_rules(whose, terms, facts)
         .into_iter()
-        .chain(restriction_rules(terms, facts))
+        .chain(restriction_rules(whose, terms, facts))
         .chain(standing_rules(terms, facts))
 }
 
-fn term_rules(terms: &Terms<'_>, facts: &Facts) -> [Rule; 10] {
+fn term_rules(whose: Rules, terms: &Terms<'_>, facts: &Facts) -> [Rule; 10] {
     let Terms { app, dataset, workerpool, request } = *terms;
-    let tag = tag_union(terms);
-    let dataset_too_dear = has_dataset(terms) && request.dataset_price_max < dataset.price;
+    let tag = tag_union(whose, terms);
+    let dataset_too_dear = heeds_dataset(whose, terms) && request.dataset_price_max < dataset.price;
     [
         rule(Mismatch::CategoryDiffers, request.category != workerpool.category),
         rule(Mismatch::CategoryUnknown, request.category >= U256::from(facts.category_count)),
@@ -260,7 +278,7 @@ fn term_rules(terms: &Terms<'_>, facts: &Facts) -> [Rule; 10] {
     ]
 }
 
-fn restriction_rules(terms: &Terms<'_>, facts: &Facts) -> [Rule; 10] {
+fn restriction_rules(whose: Rules, terms: &Terms<'_>, facts: &Facts) -> [Rule; 10] {
     let Terms { app, dataset, workerpool, request } = *terms;
     let keeps_out = |restriction: Address, counterpart: Address| {
         !restriction.is_zero()
@@ -268,7 +286,7 @@ fn restriction_rules(terms: &Terms<'_>, facts: &Facts) -> [Rule; 10] {
             && !facts.memberships.contains(&(restriction, counterpart))
     };
     let dataset_keeps_out = |restriction: Address, counterpart: Address| {
-        has_dataset(terms) && keeps_out(restriction, counterpart)
+        heeds_dataset(whose, terms) && keeps_out(restriction, counterpart)
     };
     [
         rule(

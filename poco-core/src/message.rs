@@ -55,6 +55,13 @@ pub fn enclave_hash(hash: ResultHash, seal: ResultSeal) -> B256 {
     eth_signed_message_hash(hash_packed(&[hash.0.as_slice(), seal.0.as_slice()]))
 }
 
+/// What an enclave's key signs, eth-prefixed, with a result of the boost lane: the digest of the
+/// results, or of the callback's data where there is a callback.
+#[must_use]
+pub fn boost_enclave_hash(worker: Address, task: TaskId, digest: ResultDigest) -> B256 {
+    eth_signed_message_hash(ResultSeal::of(worker, task, digest).0)
+}
+
 /// What a worker's wallet signs to log into the pool `workerpool`: EIP-712 over the pool's challenge.
 ///
 /// Domain `("PoCo Pool", "1", chain id, workerpool)`, type `Login(address worker,bytes32 nonce)`.

@@ -5,6 +5,7 @@
 //! credits. Moving the money is the business of [`crate::escrow`].
 
 use crate::deal::Deal;
+use crate::rules::{KITTY_PRICE_PERCENT, Rules};
 use crate::types::Amount;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256, address, aliases::U512};
@@ -64,14 +65,22 @@ pub fn deal_locks(deal: &Deal) -> Result<DealLocks, Overflow> {
     })
 }
 
-/// What a success takes out of a kitty that holds `kitty`:
-/// `min(max(floor(kitty * 10 / 100), 1 RLC), kitty)`.
+/// What a success at a pool's `price` takes out of a kitty that holds `kitty`:
+/// `min(max(floor(kitty * 10 / 100), 1 RLC), kitty)`, by our rules at most `floor(price * 10 / 100)`:
+/// else a slashed pool gets its stake back by free deals with itself.
 ///
 /// # Errors
-/// [`Overflow`] where `kitty * 10` exceeds 256 bits.
-pub fn kitty_share(kitty: Amount) -> Result<Amount, Overflow> {
+/// [`Overflow`] where `kitty * 10` or `price * 10` exceeds 256 bits.
+pub fn kitty_share(rules: Rules, kitty: Amount, price: Amount) -> Result<Amount, Overflow> {
     let share = kitty.percentage_floor(U256::from(KITTY_PERCENT)).ok_or(Overflow)?;
-    Ok(share.max(KITTY_SHARE_MIN).min(kitty))
+    let share = share.max(KITTY_SHARE_MIN).min(kitty);
+    match rules {
+        Rules::Reference(_) => Ok(share),
+        Rules::Ours => {
+            let most = price.percentage_floor(U256::from(KITTY_PRICE_PERCENT)).ok_or(Overflow)?;
+            Ok(share.min(most))
+        }
+    }
 }
 
 /// One contributor of a task, as finalize sees it.
@@ -152,7 +161,12 @@ impl Payout {
 ///
 /// # Errors
 /// [`Overflow`] where an amount exceeds 256 bits.
-pub fn finalize(deal: &Deal, kitty: Amount, ballots: &[Ballot]) -> Result<Payout, Overflow> {
+pub fn finalize(
+    rules: Rules,
+    deal: &Deal,
+    kitty: Amount,
+    ballots: &[Ballot],
+) -> Result<Payout, Overflow> {
     let faulty = ballots.iter().filter(|ballot| !ballot.is_proved).count();
     let forfeited = deal.worker_stake.checked_mul(U256::from(faulty)).ok_or(Overflow)?;
     let total = deal.workerpool.price.checked_add(forfeited).ok_or(Overflow)?;
@@ -173,7 +187,7 @@ pub fn finalize(deal: &Deal, kitty: Amount, ballots: &[Ballot]) -> Result<Payout
         };
         workers.push((ballot.worker, share));
     }
-    payout(deal, kitty, workers, scheduler)
+    payout(deal, kitty_share(rules, kitty, deal.workerpool.price)?, workers, scheduler)
 }
 
 /// The payments of `contributeAndFinalize`: `worker` did all of it, without a stake.
@@ -181,18 +195,16 @@ pub fn finalize(deal: &Deal, kitty: Amount, ballots: &[Ballot]) -> Result<Payout
 /// # Errors
 /// [`Overflow`] where an amount exceeds 256 bits.
 pub fn contribute_and_finalize(
+    rules: Rules,
     deal: &Deal,
     kitty: Amount,
     worker: Address,
 ) -> Result<Payout, Overflow> {
     let reward = workers_reward(deal.workerpool.price, deal.scheduler_reward_ratio)?;
     let scheduler = deal.workerpool.price.checked_sub(reward).ok_or(Overflow)?;
-    payout(
-        deal,
-        kitty,
-        Vec::from([(worker, Share::Proved { stake: Amount::ZERO, reward })]),
-        scheduler,
-    )
+    let kitty = kitty_share(rules, kitty, deal.workerpool.price)?;
+    let alone = Vec::from([(worker, Share::Proved { stake: Amount::ZERO, reward })]);
+    payout(deal, kitty, alone, scheduler)
 }
 
 /// All the money that moves when a task is claimed.
@@ -231,7 +243,7 @@ fn payout(
         app_owner: deal.app.price,
         dataset_owner: deal.dataset.price,
         pool_stake: pool_stake(deal.workerpool.price)?,
-        kitty: kitty_share(kitty)?,
+        kitty,
         workers,
         scheduler,
     })
@@ -242,7 +254,7 @@ fn proved(ballots: &[Ballot]) -> impl Iterator<Item = &Ballot> {
 }
 
 /// `floor(total * (100 - ratio) / 100)`. Pools cannot ask for more than 100 percent.
-fn workers_reward(total: Amount, scheduler_ratio: U256) -> Result<Amount, Overflow> {
+pub(crate) fn workers_reward(total: Amount, scheduler_ratio: U256) -> Result<Amount, Overflow> {
     let workers_ratio = HUNDRED.checked_sub(scheduler_ratio).ok_or(Overflow)?;
     total.percentage_floor(workers_ratio).ok_or(Overflow)
 }
@@ -259,6 +271,9 @@ fn part(reward: Amount, log_weight: u64, log_weights: u64) -> Amount {
 mod tests {
     use super::*;
     use crate::deal::Resource;
+    use crate::rules::Release;
+
+    const REFERENCE: Rules = Rules::Reference(Release::V6_2_0);
 
     fn rlc(nano: u64) -> Amount {
         Amount::from_nano(nano)
@@ -281,7 +296,7 @@ mod tests {
     fn the_example_of_the_protocol_holds_to_the_digit() {
         let deal = deal(20_000_000_000, 7_000_000_000, 5);
         let ballots = [ballot(1, false, 1), ballot(2, true, 5), ballot(3, true, 6)];
-        let payout = finalize(&deal, Amount::ZERO, &ballots).unwrap();
+        let payout = finalize(Rules::Ours, &deal, Amount::ZERO, &ballots).unwrap();
         let stake = rlc(7_000_000_000);
         assert_eq!(
             payout.workers.iter().map(|(_, share)| *share).collect::<Vec<_>>(),
@@ -307,8 +322,28 @@ mod tests {
             (10_000_000_010, 1_000_000_001),
             (500_000_000_000, 50_000_000_000),
         ] {
-            assert_eq!(kitty_share(rlc(kitty)), Ok(rlc(share)), "kitty {kitty}");
+            assert_eq!(
+                kitty_share(REFERENCE, rlc(kitty), Amount::ZERO),
+                Ok(rlc(share)),
+                "kitty {kitty}"
+            );
         }
+    }
+
+    #[test]
+    fn by_our_rules_the_kitty_gives_at_most_a_tenth_of_the_pools_price() {
+        for (kitty, price, share) in [
+            (500_000_000_000, 600_000_000_000, 50_000_000_000),
+            (500_000_000_000, 10_000_000_000, 1_000_000_000),
+            (5, 1_000, 5),
+            (5, 49, 4),
+            (5, 9, 0),
+            (500_000_000_000, 0, 0),
+        ] {
+            assert_eq!(kitty_share(Rules::Ours, rlc(kitty), rlc(price)), Ok(rlc(share)));
+        }
+        let most = Amount(U256::MAX);
+        assert_eq!(kitty_share(Rules::Ours, Amount::ZERO, most), Err(Overflow));
     }
 
     #[test]
@@ -322,7 +357,8 @@ mod tests {
 
     #[test]
     fn a_lone_worker_gets_all_but_the_schedulers_part() {
-        let payout = contribute_and_finalize(&deal(101, 30, 1), Amount::ZERO, Address::ZERO);
+        let deal = deal(101, 30, 1);
+        let payout = contribute_and_finalize(REFERENCE, &deal, Amount::ZERO, Address::ZERO);
         let payout = payout.unwrap();
         assert_eq!(payout.scheduler, rlc(2));
         assert_eq!(payout.credits(), Some(rlc(101)));
@@ -332,8 +368,8 @@ mod tests {
     fn prices_too_large_for_256_bits_are_refused_not_wrapped() {
         let mut deal = deal(1, 1, 1);
         deal.workerpool.price = Amount(U256::MAX);
-        assert_eq!(finalize(&deal, Amount::ZERO, &[]), Err(Overflow));
+        assert_eq!(finalize(REFERENCE, &deal, Amount::ZERO, &[]), Err(Overflow));
         assert_eq!(claim(&deal), Err(Overflow));
-        assert_eq!(kitty_share(Amount(U256::MAX)), Err(Overflow));
+        assert_eq!(kitty_share(REFERENCE, Amount(U256::MAX), Amount::ZERO), Err(Overflow));
     }
 }

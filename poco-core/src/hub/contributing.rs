@@ -9,9 +9,10 @@ use crate::credibility;
 use crate::deal::Deal;
 use crate::event::Event;
 use crate::message::{authorization_hash, enclave_hash};
+use crate::rules::CONTRIBUTIONS_MAX;
 use crate::task::{ContributionStatus, ContributionView, TaskStatus};
 use crate::types::{ResultHash, ResultSeal, TaskId};
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 
 /// What of a vote is signed by others: the pool (or the enclave broker) and the enclave.
 pub(super) struct Leave<'a> {
@@ -28,7 +29,18 @@ impl Execution<'_> {
         let worker = self.sender;
         let (mut task, deal) = self.task(id, TaskStatus::Active)?;
         self.check_before(task.view.contribution_deadline)?;
-        if self.state.contributions.get(&(id, worker)).status != ContributionStatus::Unset {
+        if self.state.rules.are_ours() {
+            if task.view.contributors.len() >= CONTRIBUTIONS_MAX {
+                return Err(Refusal::TooManyContributions);
+            }
+            if seal.0 == B256::repeat_byte(0xff) {
+                return Err(Refusal::SealReserved);
+            }
+        }
+        let status = self.state.contributions.get(&(id, worker)).status;
+        let is_new = status == ContributionStatus::Unset;
+        // Ours looks at earlier contributions last, where it counts them.
+        if !is_new && !self.state.rules.are_ours() {
             return Err(Refusal::AlreadyContributed);
         }
         let leave = Leave {
@@ -39,6 +51,9 @@ impl Execution<'_> {
             authorization_sign: &contribution.authorization_sign,
         };
         self.check_leave(id, &deal, &leave)?;
+        if !is_new {
+            return Err(Refusal::AlreadyContributed);
+        }
 
         let weight = credibility::weight(self.state.scores.get(&worker));
         let view = ContributionView {
@@ -50,15 +65,21 @@ impl Execution<'_> {
         };
         self.state.contributions.set((id, worker), view);
         task.view.contributors.push(worker);
+        let group = self.state.groups.get(&(id, hash));
+        let count = credibility::add(group, task.total, weight)
+            .and_then(|it| Some((it, credibility::is_consensus(it.group, it.total, deal.trust)?)))
+            .ok_or(Refusal::Overflow);
+        if self.state.rules.are_ours() {
+            // Ours counts before it locks: the refusal comes first.
+            count?;
+        }
         self.state.escrow.lock(worker, deal.worker_stake, &mut self.events)?;
         self.events.push(Event::TaskContribute { task: id, worker, hash });
 
-        let group = self.state.groups.get(&(id, hash));
-        let added = credibility::add(group, task.total, weight).ok_or(Refusal::Overflow)?;
+        let (added, is_consensus) = count?;
         self.state.groups.set((id, hash), added.group);
         task.total = added.total;
-        let is_consensus = credibility::is_consensus(added.group, added.total, deal.trust);
-        if is_consensus.ok_or(Refusal::Overflow)? {
+        if is_consensus {
             self.agree(id, &mut task, hash);
         }
         self.state.tasks.set(id, task);
@@ -80,6 +101,13 @@ impl Execution<'_> {
         self.events.push(Event::TaskConsensus { task: id, consensus });
     }
 
+    /// Who authorizes workers: the pool's owner, or of enclaves the broker if there is one.
+    pub(super) fn authority(&self, deal: &Deal, enclave_challenge: Address) -> Address {
+        let broker = self.state.tee_broker.get();
+        let is_brokered = !enclave_challenge.is_zero() && !broker.is_zero();
+        if is_brokered { broker } else { deal.workerpool.owner }
+    }
+
     /// Whether the sender may contribute: an enclave where the deal asks for one, the pool's (with
     /// an enclave, the broker's if there is one) authorization, the enclave's own signature.
     pub(super) fn check_leave(
@@ -92,9 +120,7 @@ impl Execution<'_> {
         if challenge.is_zero() && deal.needs_enclave() {
             return Err(Refusal::EnclaveChallengeMissing);
         }
-        let broker = self.state.tee_broker.get();
-        let is_brokered = !challenge.is_zero() && !broker.is_zero();
-        let authority = if is_brokered { broker } else { deal.workerpool.owner };
+        let authority = self.authority(deal, challenge);
         let message = authorization_hash(self.sender, task, challenge);
         if !self.state.is_signed(authority, message, leave.authorization_sign)? {
             return Err(Refusal::AuthorizationInvalid);

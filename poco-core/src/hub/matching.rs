@@ -18,21 +18,29 @@ use alloy_primitives::{Address, U256};
 /// What the hub knows about four orders before it decides.
 pub(super) struct Prepared {
     pub(super) facts: Facts,
-    hashes: Hashes,
+    pub(super) hashes: Hashes,
     app_owner: Address,
     dataset_owner: Address,
     workerpool: Entry,
     /// The orders whose signature has a length that no wallet's has, as the rule they break.
-    malformed: Vec<Mismatch>,
+    pub(super) malformed: Vec<Mismatch>,
 }
 
 /// The orders' hashes; zero for no dataset.
 #[derive(Clone, Copy)]
-struct Hashes {
+pub(super) struct Hashes {
     app: OrderHash,
     dataset: OrderHash,
     workerpool: OrderHash,
-    request: OrderHash,
+    pub(super) request: OrderHash,
+}
+
+impl Hashes {
+    /// What is told to all about a match.
+    pub(super) fn matched(self, deal: DealId, volume: U256) -> Event {
+        let Self { app, dataset, workerpool, request } = self;
+        Event::OrdersMatched { deal, app, dataset, workerpool, request, volume }
+    }
 }
 
 impl State {
@@ -124,16 +132,32 @@ impl Execution<'_> {
 
     fn make_deal(&mut self, terms: &SignedTerms, payer: Address) -> Result<DealId, Refusal> {
         let prepared = self.state.prepare(terms);
-        let volume = matching::check(&plain(terms), &prepared.facts).map_err(|mismatch| {
-            if prepared.malformed.contains(&mismatch) {
-                Refusal::SignatureFormat
-            } else {
-                Refusal::Match(mismatch)
-            }
-        })?;
+        let rules = self.state.rules;
+        let volume =
+            matching::check_by(rules, &plain(terms), &prepared.facts).map_err(|mismatch| {
+                if prepared.malformed.contains(&mismatch) {
+                    Refusal::SignatureFormat
+                } else {
+                    Refusal::Match(mismatch)
+                }
+            })?;
         let deal = self.deal(terms, &prepared, volume, payer)?;
+        self.state.check_deal_record(&deal)?;
         let hashes = prepared.hashes;
         let id = DealId::of_match(hashes.request, deal.bot_first);
+        self.consume(hashes, volume)?;
+        let locks = payout::deal_locks(&deal)?;
+        self.state.escrow.lock(payer, locks.payer, &mut self.events)?;
+        let pool_owner = deal.workerpool.owner;
+        self.state.escrow.lock(pool_owner, locks.workerpool_owner, &mut self.events)?;
+        self.events.push(Event::SchedulerNotice { workerpool: deal.workerpool.pointer, deal: id });
+        self.events.push(hashes.matched(id, volume));
+        self.state.deals.set(id, deal);
+        Ok(id)
+    }
+
+    /// Uses up what a match takes of its orders.
+    pub(super) fn consume(&mut self, hashes: Hashes, volume: U256) -> Result<(), Refusal> {
         for hash in [hashes.app, hashes.dataset, hashes.workerpool, hashes.request] {
             if hash == OrderHash::ZERO {
                 continue;
@@ -142,26 +166,11 @@ impl Execution<'_> {
             let consumed = consumed.checked_add(volume).ok_or(Refusal::Overflow)?;
             self.state.consumed.set(hash, consumed);
         }
-
-        let locks = payout::deal_locks(&deal)?;
-        self.state.escrow.lock(payer, locks.payer, &mut self.events)?;
-        let pool_owner = deal.workerpool.owner;
-        self.state.escrow.lock(pool_owner, locks.workerpool_owner, &mut self.events)?;
-        self.events.push(Event::SchedulerNotice { workerpool: deal.workerpool.pointer, deal: id });
-        self.events.push(Event::OrdersMatched {
-            deal: id,
-            app: hashes.app,
-            dataset: hashes.dataset,
-            workerpool: hashes.workerpool,
-            request: hashes.request,
-            volume,
-        });
-        self.state.deals.set(id, deal);
-        Ok(id)
+        Ok(())
     }
 
     /// What the match freezes.
-    fn deal(
+    pub(super) fn deal(
         &self,
         terms: &SignedTerms,
         prepared: &Prepared,
@@ -183,7 +192,7 @@ impl Execution<'_> {
             workerpool: resource(workerpool.workerpool, pool_owner, workerpool.price),
             trust: request.trust.max(U256::ONE),
             category: CategoryId(category),
-            tag: matching::tag_union(&plain(terms)),
+            tag: matching::tag_union(self.state.rules, &plain(terms)),
             requester: request.requester,
             beneficiary: request.beneficiary,
             callback: request.callback,

@@ -6,35 +6,43 @@
 //! entry, whether a contract accepts a signature, who is in a group) are facts that the model
 //! holds; the registries and the token are modelled as far as the hub depends on them.
 //!
-//! Left out: gas (an on-chain callback needs enough of it left), how entries get their addresses
-//! (they are an input), the single-transaction lane, and what callbacks do. A callback cannot
+//! [`Rules`] say whose contract it is: the reference's or ours.
+//!
+//! Left out: gas (of a callback's only that no block has more than a limit), how entries get their addresses
+//! (they are an input), and what callbacks do. A callback cannot
 //! undo the call that led to it and its failure is ignored, so the model reports it as something
 //! that happens ([`Callback`]); if it calls the hub in turn, that is another `call`.
 
+mod boost;
 mod consensus;
 mod contracts;
 mod contributing;
+mod limits;
 mod matching;
 mod orders;
 mod owner;
 mod refusal;
 mod registries;
 mod settlement;
+mod side;
 mod stake;
 mod state;
 mod token;
 mod views;
 
+pub use boost::{BoostCall, BoostRefusal, Push};
 pub use contracts::Contracts;
 pub use owner::OwnerCall;
 pub use refusal::Refusal;
 pub use registries::{Policy, RegistryCall};
+pub use side::SideCall;
 pub use token::TokenCall;
 
 use crate::call::Call;
 use crate::category::{self, Category};
 use crate::eip712::Domain;
 use crate::event::Event;
+use crate::rules::Rules;
 use crate::types::{Amount, CategoryId, DealId, TaskId, Timestamp};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -45,6 +53,8 @@ use state::State;
 /// What a hub starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Whose rules it follows.
+    pub rules: Rules,
     /// The hub's address.
     pub hub: Address,
     /// The hash of its EIP-712 domain ([`crate::eip712::Domain::separator`]).
@@ -60,13 +70,14 @@ pub struct Config {
 impl Config {
     /// A hub of the usual domain and categories, where nobody has a score.
     #[must_use]
-    pub fn standard(chain_id: u64, hub: Address, owner: Address) -> Self {
+    pub fn standard(rules: Rules, chain_id: u64, hub: Address, owner: Address) -> Self {
         let category = |(name, seconds): (&str, u64)| Category {
             name: name.into(),
             description: String::new(),
             work_clock_time_ref_seconds: seconds,
         };
         Self {
+            rules,
             hub,
             domain_separator: Domain::of_hub(chain_id, hub).separator(),
             owner,
@@ -141,6 +152,32 @@ impl Hub {
         call: &Call,
     ) -> Result<Outcome, Refusal> {
         self.execute(sender, now, |execution| execution.dispatch(call))
+    }
+
+    /// Does what a transaction from `sender` beside those of [`Call`] does.
+    ///
+    /// # Errors
+    /// The first [`Refusal`]; nothing has changed then.
+    pub fn side_call(
+        &mut self,
+        sender: Address,
+        now: Timestamp,
+        call: &SideCall,
+    ) -> Result<Outcome, Refusal> {
+        self.execute(sender, now, |execution| execution.side(call))
+    }
+
+    /// Does what a transaction from `sender` in the boost lane does.
+    ///
+    /// # Errors
+    /// The first [`Refusal`]; nothing has changed then.
+    pub fn boost_call(
+        &mut self,
+        sender: Address,
+        now: Timestamp,
+        call: &BoostCall,
+    ) -> Result<Outcome, Refusal> {
+        self.execute(sender, now, |execution| execution.boost(call))
     }
 
     /// Does what a transaction from `sender` to one of the registries or entries does.

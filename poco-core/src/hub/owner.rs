@@ -4,8 +4,9 @@ use super::refusal::Refusal;
 use super::{Execution, Value};
 use crate::category::Category;
 use crate::event::Event;
+use crate::rules::WORK_CLOCK_SECONDS_MAX;
 use crate::types::CategoryId;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
 /// A transaction that configures the hub; only its owner may send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,24 +22,53 @@ pub enum OwnerCall {
         /// To whom.
         to: Address,
     },
+    /// Leaves the hub without an owner for good.
+    RenounceOwnership,
+    /// Sets the gas that callbacks are granted.
+    SetCallbackGas {
+        /// How much.
+        gas: U256,
+    },
+    /// Configures the hub once more, which is refused.
+    Configure,
+    /// Names the registries anew: here always the same.
+    ChangeRegistries,
 }
 
 impl Execution<'_> {
     pub(super) fn configure(&mut self, call: &OwnerCall) -> Result<Value, Refusal> {
+        if *call == OwnerCall::RenounceOwnership && !self.state.rules.let_owner_renounce() {
+            return Err(Refusal::FunctionUnknown);
+        }
         self.check_hub_owner()?;
         match *call {
             OwnerCall::SetTeeBroker { broker } => self.state.tee_broker.set(broker),
             OwnerCall::TransferOwnership { to } => {
-                let from = self.state.owner.get();
-                self.state.owner.set(to);
-                self.events.push(Event::OwnershipTransferred { from, to });
+                if to.is_zero() && self.state.rules.are_ours() {
+                    return Err(Refusal::NewOwnerIsZero);
+                }
+                self.set_owner(to);
             }
+            OwnerCall::RenounceOwnership => self.set_owner(Address::ZERO),
+            OwnerCall::SetCallbackGas { gas } => self.state.callback_gas.set(gas),
+            OwnerCall::Configure => return Err(Refusal::Configured),
+            OwnerCall::ChangeRegistries => {}
         }
         Ok(Value::Nothing)
     }
 
+    fn set_owner(&mut self, to: Address) {
+        let from = self.state.owner.get();
+        self.state.owner.set(to);
+        self.events.push(Event::OwnershipTransferred { from, to });
+    }
+
     pub(super) fn create_category(&mut self, category: Category) -> Result<Value, Refusal> {
         self.check_hub_owner()?;
+        let is_long = category.work_clock_time_ref_seconds > WORK_CLOCK_SECONDS_MAX;
+        if is_long && self.state.rules.are_ours() {
+            return Err(Refusal::WorkClockTooLong);
+        }
         let number = self.state.category_count();
         self.events.push(Event::CreateCategory {
             category: CategoryId(number),

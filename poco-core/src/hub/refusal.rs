@@ -1,5 +1,6 @@
 //! Why the hub refuses a call: one variant per reason.
 
+use super::boost::BoostRefusal;
 use crate::escrow::EscrowRefusal;
 use crate::matching::Mismatch;
 use crate::payout::Overflow;
@@ -17,6 +18,9 @@ pub enum Refusal {
     /// The money is not there.
     #[error(transparent)]
     Escrow(#[from] EscrowRefusal),
+    /// The boost lane says no.
+    #[error(transparent)]
+    Boost(#[from] BoostRefusal),
     /// A wallet's signature has 65 or 64 bytes.
     #[error("the signature is not 65 or 64 bytes long")]
     SignatureFormat,
@@ -95,6 +99,51 @@ pub enum Refusal {
     /// `contributeAndFinalize` is for deals of trust 1.
     #[error("the deal asks for more trust than one worker gives")]
     TrustAboveOne,
+    /// By our rules a task takes 64 contributions.
+    #[error("the task has as many contributions as one can have")]
+    TooManyContributions,
+    /// By our rules no seal is all ones; no hash is like that.
+    #[error("the seal is all ones")]
+    SealReserved,
+    /// By our rules a deal with its parameters, and results, have the length of a contract's code at most.
+    #[error("the parameters or the results are too long")]
+    RecordTooLong,
+    /// By our rules a category lasts at most eight years and a half.
+    #[error("the category's time is too long")]
+    WorkClockTooLong,
+    /// By our rules a pool's percentage fits 24 bits.
+    #[error("the percentage is too large")]
+    RatioTooLarge,
+    /// By our rules a score of at most 2^63 is imported.
+    #[error("the score is too large")]
+    ScoreTooLarge,
+    /// The earlier score was taken over before.
+    #[error("the score was imported before")]
+    ScoreImported,
+    /// A callback that is granted more gas than there is.
+    #[error("there is less gas than the callback is granted")]
+    CallbackGasTooLow,
+    /// The reference has no such function.
+    #[error("the hub has no such function")]
+    FunctionUnknown,
+    /// By our rules only renouncing leaves a hub without an owner.
+    #[error("the zero address cannot own the hub")]
+    NewOwnerIsZero,
+    /// A hub is configured once.
+    #[error("the hub is configured already")]
+    Configured,
+    /// The hub takes approvals from its own token alone.
+    #[error("the token is not the hub's")]
+    WrongToken,
+    /// The spender does not take the approval.
+    #[error("the spender refused the approval")]
+    ApprovalRefused,
+    /// The spender has no code, or does not understand.
+    #[error("the spender does not answer")]
+    SpenderSilent,
+    /// A match that comes with a deposit is made by the requester.
+    #[error("the depositor is not the requester")]
+    NotTheRequester,
     /// A number exceeds 256 bits.
     #[error("a number exceeds 256 bits")]
     Overflow,
@@ -134,11 +183,21 @@ impl Refusal {
                     alloc::format!("iExecV5-matchOrders-0x{:02x}", mismatch.code()).into(),
                 );
             }
+            Self::Boost(refusal) => {
+                return refusal.words().map(|words| alloc::format!("PocoBoost: {words}").into());
+            }
             Self::Escrow(refusal) => refusal.reference_text()?,
             Self::SignatureFormat => "invalid-signature-format",
             Self::SenderOrSignature => "invalid-sender-or-signature",
             Self::NotTheHubOwner => "Ownable: caller is not the owner",
             Self::NotTheResourceOwner => "caller is not the owner",
+            Self::ScoreImported => "score-already-imported",
+            Self::NewOwnerIsZero => "Ownable: new owner is the zero address",
+            Self::Configured => "already-configured",
+            Self::FunctionUnknown => "fallback-disabled",
+            Self::WrongToken => "wrong-token",
+            Self::ApprovalRefused => "approval-refused",
+            Self::NotTheRequester => "caller-must-be-requester",
             Self::NotThePoolOwner
             | Self::DealUnknown
             | Self::IndexOutsideDeal
@@ -158,6 +217,14 @@ impl Refusal {
             | Self::RevealsExist
             | Self::TaskHasContributions
             | Self::TrustAboveOne
+            | Self::TooManyContributions
+            | Self::SealReserved
+            | Self::RecordTooLong
+            | Self::WorkClockTooLong
+            | Self::RatioTooLarge
+            | Self::ScoreTooLarge
+            | Self::CallbackGasTooLow
+            | Self::SpenderSilent
             | Self::Overflow
             | Self::TokenBalanceTooLow
             | Self::TokenAllowanceTooLow

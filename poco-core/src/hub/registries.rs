@@ -4,6 +4,7 @@ use super::refusal::Refusal;
 use super::{Execution, Value};
 use crate::event::Event;
 use crate::order::OrderKind;
+use crate::rules::WORKER_STAKE_RATIO_MAX;
 use alloy_primitives::{Address, U256};
 
 /// A transaction to a registry or to one of its entries.
@@ -118,6 +119,10 @@ impl Execution<'_> {
         let entry = self.owned_entry(OrderKind::Workerpool, workerpool)?;
         if policy.scheduler_reward_ratio > U256::from(100) {
             return Err(Refusal::RatioAboveHundred);
+        }
+        let is_large = policy.worker_stake_ratio > U256::from(WORKER_STAKE_RATIO_MAX);
+        if is_large && self.state.rules.are_ours() {
+            return Err(Refusal::RatioTooLarge);
         }
         self.state.entries.set((OrderKind::Workerpool, workerpool), Entry { policy, ..entry });
         self.events.push(Event::PolicyUpdate {

@@ -1,6 +1,7 @@
 //! The ends of a task and the money that moves then: finalize, contributeAndFinalize, claim.
 
 use super::contributing::Leave;
+use super::limits::ResultForm;
 use super::refusal::Refusal;
 use super::{Callback, Execution, Value};
 use crate::call::WholeContribution;
@@ -13,6 +14,9 @@ use crate::task::{ContributionStatus, ContributionView, TaskStatus};
 use crate::types::{Amount, ResultDigest, ResultHash, ResultSeal, TaskId};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
+
+/// More gas than any block has: a callback that is granted this much never gets it.
+const CALLBACK_GAS_MAX: u64 = 1 << 40;
 
 impl Execution<'_> {
     pub(super) fn finalize(
@@ -28,21 +32,22 @@ impl Execution<'_> {
         }
         check_callback(&deal, task.view.digest, results_callback)?;
         let ballots = self.ballots(id, &task.view.contributors);
-        let payout = payout::finalize(&deal, self.kitty(), &ballots)?;
+        let payout = payout::finalize(self.state.rules, &deal, self.kitty(), &ballots)?;
+        self.state.check_result_record(ResultForm::Classic, results, results_callback)?;
 
         task.view.status = TaskStatus::Completed;
         task.view.results = results.clone();
         task.view.results_callback = results_callback.clone();
         self.state.tasks.set(id, task);
         self.pay_prices(id, &deal, &payout)?;
-        let is_replicated = payout.workers.len() > 1;
+        let is_scored = self.state.rules.raise_score(payout.workers.len(), deal.worker_stake);
         for (worker, share) in &payout.workers {
-            self.pay_worker(id, *worker, *share, is_replicated)?;
+            self.pay_worker(id, *worker, *share, is_scored)?;
         }
         let pool_owner = deal.workerpool.owner;
         self.state.escrow.reward(pool_owner, payout.scheduler, id.0, &mut self.events)?;
         self.events.push(Event::TaskFinalize { task: id, results: results.clone() });
-        self.call_back(id, &deal, results_callback);
+        self.call_back(id, &deal, results_callback)?;
         Ok(Value::Nothing)
     }
 
@@ -71,6 +76,8 @@ impl Execution<'_> {
             authorization_sign: &whole.authorization_sign,
         };
         self.check_leave(id, &deal, &leave)?;
+        let form = ResultForm::Fast(enclave_challenge);
+        self.state.check_result_record(form, &whole.results, &whole.results_callback)?;
 
         let status = ContributionStatus::Proved;
         let view = ContributionView { status, hash, seal, enclave_challenge, weight: U256::ZERO };
@@ -92,7 +99,7 @@ impl Execution<'_> {
         self.events.push(Event::TaskConsensus { task: id, consensus: hash });
         self.events.push(Event::TaskReveal { task: id, worker, digest });
         self.events.push(Event::TaskFinalize { task: id, results: whole.results.clone() });
-        self.call_back(id, &deal, &whole.results_callback);
+        self.call_back(id, &deal, &whole.results_callback)?;
         Ok(Value::Nothing)
     }
 
@@ -136,7 +143,7 @@ impl Execution<'_> {
             escrow.reward(deal.dataset.owner, payout.dataset_owner, id.0, log)?;
         }
         escrow.unlock(deal.workerpool.owner, payout.pool_stake, log)?;
-        // A kitty with anything in it gives at least 1 nRLC.
+        // By the reference's rules a kitty with anything in it gives at least 1 nRLC.
         if !payout.kitty.is_zero() {
             escrow.seize(KITTY, payout.kitty, id.0, log)?;
             escrow.reward(deal.workerpool.owner, payout.kitty, id.0, log)?;
@@ -149,7 +156,7 @@ impl Execution<'_> {
         id: TaskId,
         worker: Address,
         share: Share,
-        is_replicated: bool,
+        is_scored: bool,
     ) -> Result<(), Refusal> {
         let (escrow, log) = (&mut self.state.escrow, &mut self.events);
         let score = self.state.scores.get(&worker);
@@ -157,7 +164,7 @@ impl Execution<'_> {
             Share::Proved { stake, reward } => {
                 escrow.unlock(worker, stake, log)?;
                 escrow.reward(worker, reward, id.0, log)?;
-                if is_replicated {
+                if is_scored {
                     self.state.scores.set(worker, score::raised(score));
                     log.push(Event::AccurateContribution { worker, task: id });
                 }
@@ -173,7 +180,7 @@ impl Execution<'_> {
 
     /// The payments of a task with one worker that staked nothing and whose score stays.
     fn pay_alone(&mut self, id: TaskId, deal: &Deal, worker: Address) -> Result<(), Refusal> {
-        let payout = payout::contribute_and_finalize(deal, self.kitty(), worker)?;
+        let payout = payout::contribute_and_finalize(self.state.rules, deal, self.kitty(), worker)?;
         self.pay_prices(id, deal, &payout)?;
         for (worker, share) in payout.workers {
             match share {
@@ -201,14 +208,23 @@ impl Execution<'_> {
         contributors.iter().map(ballot).collect()
     }
 
-    fn kitty(&self) -> Amount {
+    pub(super) fn kitty(&self) -> Amount {
         self.state.escrow.account(KITTY).frozen
     }
 
-    fn call_back(&mut self, task: TaskId, deal: &Deal, data: &Bytes) {
+    pub(super) fn call_back(
+        &mut self,
+        task: TaskId,
+        deal: &Deal,
+        data: &Bytes,
+    ) -> Result<(), Refusal> {
         if !deal.callback.is_zero() {
+            if self.state.callback_gas.get() > U256::from(CALLBACK_GAS_MAX) {
+                return Err(Refusal::CallbackGasTooLow);
+            }
             self.callbacks.push(Callback { contract: deal.callback, task, data: data.clone() });
         }
+        Ok(())
     }
 }
 

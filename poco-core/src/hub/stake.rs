@@ -55,6 +55,10 @@ impl Execution<'_> {
     }
 
     fn withdraw(&mut self, amount: Amount, target: Address) -> Result<(), Refusal> {
+        // By the reference's rules it is the token's business.
+        if target.is_zero() && self.state.rules.are_ours() {
+            return Err(EscrowRefusal::TransferToZero.into());
+        }
         self.state.escrow.burn(self.sender, amount, &mut self.events)?;
         self.state.token.transfer(self.state.hub, target, amount)
     }
@@ -70,6 +74,10 @@ impl Execution<'_> {
 
     fn transfer_from(&mut self, from: Address, to: Address, amount: Amount) -> Result<(), Refusal> {
         let allowance = self.state.escrow.allowance(from, self.sender);
+        // The reference looks at the allowance last, and so words other refusals first.
+        if allowance < amount && self.state.rules.are_ours() {
+            return Err(EscrowRefusal::AllowanceTooLow.into());
+        }
         self.state.escrow.transfer(from, to, amount, &mut self.events)?;
         let rest = allowance.checked_sub(amount).ok_or(EscrowRefusal::AllowanceTooLow)?;
         self.state.escrow.approve(from, self.sender, rest, &mut self.events)?;

@@ -9,6 +9,7 @@ use crate::credibility::Total;
 use crate::deal::Deal;
 use crate::escrow::Escrow;
 use crate::order::OrderKind;
+use crate::rules::Rules;
 use crate::table::{Cell, Table};
 use crate::task::{ContributionView, TaskView};
 use crate::types::{DealId, OrderHash, ResultHash, TaskId};
@@ -23,10 +24,12 @@ pub(super) struct Task {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
+    pub(super) rules: Rules,
     pub(super) hub: Address,
     pub(super) domain_separator: B256,
     pub(super) owner: Cell<Address>,
     pub(super) tee_broker: Cell<Address>,
+    pub(super) callback_gas: Cell<U256>,
     pub(super) categories: Table<u64, Category>,
     pub(super) escrow: Escrow,
     pub(super) token: Token,
@@ -36,16 +39,20 @@ pub(super) struct State {
     pub(super) consumed: Table<OrderHash, U256>,
     pub(super) presigned: Table<OrderHash, Address>,
     pub(super) deals: Table<DealId, Deal>,
+    /// Those of the boost lane.
+    pub(super) boosted: Table<DealId, Deal>,
     pub(super) tasks: Table<TaskId, Task>,
     pub(super) contributions: Table<(TaskId, Address), ContributionView>,
     /// The weight of each group of contributions that agree.
     pub(super) groups: Table<(TaskId, ResultHash), U256>,
     pub(super) scores: Table<Address, U256>,
+    /// Whose score came from an earlier hub.
+    pub(super) imported: Table<Address, ()>,
 }
 
 impl State {
     pub(super) fn new(config: Config) -> Self {
-        let Config { hub, domain_separator, owner, categories, scores: imported } = config;
+        let Config { rules, hub, domain_separator, owner, categories, scores: imported } = config;
         let mut numbered = Table::default();
         for (number, category) in (0u64..).zip(categories) {
             numbered.set(number, category);
@@ -57,10 +64,12 @@ impl State {
         }
         scores.commit();
         Self {
+            rules,
             hub,
             domain_separator,
             owner: Cell::new(owner),
             tee_broker: Cell::new(Address::ZERO),
+            callback_gas: Cell::new(U256::from(rules.first_callback_gas())),
             categories: numbered,
             escrow: Escrow::new(hub),
             token: Token::new(hub),
@@ -69,20 +78,24 @@ impl State {
             consumed: Table::default(),
             presigned: Table::default(),
             deals: Table::default(),
+            boosted: Table::default(),
             tasks: Table::default(),
             contributions: Table::default(),
             groups: Table::default(),
             scores,
+            imported: Table::default(),
         }
     }
 
     pub(super) fn commit(&mut self) {
         // Named one by one, so that a new member cannot be forgotten.
         let Self {
+            rules: _,
             hub: _,
             domain_separator: _,
             owner,
             tee_broker,
+            callback_gas,
             categories,
             escrow,
             token,
@@ -91,13 +104,16 @@ impl State {
             consumed,
             presigned,
             deals,
+            boosted,
             tasks,
             contributions,
             groups,
             scores,
+            imported,
         } = self;
         owner.commit();
         tee_broker.commit();
+        callback_gas.commit();
         categories.commit();
         escrow.commit();
         token.commit();
@@ -105,18 +121,22 @@ impl State {
         consumed.commit();
         presigned.commit();
         deals.commit();
+        boosted.commit();
         tasks.commit();
         contributions.commit();
         groups.commit();
         scores.commit();
+        imported.commit();
     }
 
     pub(super) fn roll_back(&mut self) {
         let Self {
+            rules: _,
             hub: _,
             domain_separator: _,
             owner,
             tee_broker,
+            callback_gas,
             categories,
             escrow,
             token,
@@ -125,13 +145,16 @@ impl State {
             consumed,
             presigned,
             deals,
+            boosted,
             tasks,
             contributions,
             groups,
             scores,
+            imported,
         } = self;
         owner.roll_back();
         tee_broker.roll_back();
+        callback_gas.roll_back();
         categories.roll_back();
         escrow.roll_back();
         token.roll_back();
@@ -139,10 +162,12 @@ impl State {
         consumed.roll_back();
         presigned.roll_back();
         deals.roll_back();
+        boosted.roll_back();
         tasks.roll_back();
         contributions.roll_back();
         groups.roll_back();
         scores.roll_back();
+        imported.roll_back();
     }
 
     pub(super) fn category_count(&self) -> u64 {

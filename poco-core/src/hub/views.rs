@@ -10,6 +10,7 @@ use crate::escrow::Account;
 use crate::matching;
 use crate::order::OrderKind;
 use crate::payout::KITTY;
+use crate::rules::Rules;
 use crate::task::{ContributionView, TaskStatus, TaskView};
 use crate::types::{Amount, CategoryId, DealId, OrderHash, TaskId};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -19,6 +20,18 @@ impl Hub {
     #[must_use]
     pub fn address(&self) -> Address {
         self.state.hub
+    }
+
+    /// Whose rules the hub follows.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.state.rules
+    }
+
+    /// `callbackgas`.
+    #[must_use]
+    pub fn callback_gas(&self) -> U256 {
+        self.state.callback_gas.get()
     }
 
     /// The hash of the domain under which orders are signed.
@@ -48,6 +61,17 @@ impl Hub {
     /// Every deal, by id.
     pub fn deals(&self) -> impl Iterator<Item = (DealId, &Deal)> {
         self.state.deals.iter().map(|(id, deal)| (*id, deal))
+    }
+
+    /// `viewDealBoost`; `None` where there is no such deal of the boost lane (on chain: zeros).
+    #[must_use]
+    pub fn boosted_deal(&self, id: DealId) -> Option<&Deal> {
+        self.state.boosted.find(&id)
+    }
+
+    /// Every deal of the boost lane, by id.
+    pub fn boosted_deals(&self) -> impl Iterator<Item = (DealId, &Deal)> {
+        self.state.boosted.iter().map(|(id, deal)| (*id, deal))
     }
 
     /// `viewTask`; zeros for a task that nobody opened.
@@ -149,6 +173,14 @@ impl Hub {
     #[must_use]
     pub fn category_count(&self) -> u64 {
         self.state.category_count()
+    }
+
+    /// The entries of a registry with their owners, by address.
+    pub fn resources(&self, kind: OrderKind) -> impl Iterator<Item = (Address, Address)> {
+        let entries = self.state.entries.iter();
+        entries
+            .filter(move |((of, _), _)| *of == kind)
+            .map(|((_, resource), entry)| (*resource, entry.owner))
     }
 
     /// Who owns a registry's entry; `None` where there is none.

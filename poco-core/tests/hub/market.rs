@@ -7,7 +7,7 @@ use poco_core::message::authorization_hash;
 use poco_core::order::Order;
 use poco_core::{
     Address, Amount, AppOrder, B256, Bytes, DatasetOrder, DealId, OrderKind, RequestOrder,
-    ResultDigest, ResultHash, ResultSeal, Signed, TaskId, Timestamp, U256, WorkerpoolOrder,
+    ResultDigest, ResultHash, ResultSeal, Rules, Signed, TaskId, Timestamp, U256, WorkerpoolOrder,
     keccak256,
 };
 
@@ -71,11 +71,20 @@ impl Market {
         Self::with_scores(&[])
     }
 
+    /// A market by the rules of `rules`.
+    pub(crate) fn by(rules: Rules) -> Self {
+        Self::by_with_scores(rules, &[])
+    }
+
     pub(crate) fn with_scores(scores: &[(&str, u64)]) -> Self {
+        Self::by_with_scores(Rules::Ours, scores)
+    }
+
+    pub(crate) fn by_with_scores(rules: Rules, scores: &[(&str, u64)]) -> Self {
         let owner = party("hub owner");
         let scores = scores.iter().map(|(name, score)| (party(name).address, U256::from(*score)));
-        let config =
-            Config { scores: scores.collect(), ..Config::standard(31337, HUB, owner.address) };
+        let standard = Config::standard(rules, 31337, HUB, owner.address);
+        let config = Config { scores: scores.collect(), ..standard };
         let mut market = Self {
             hub: Hub::new(config),
             owner,

@@ -8,7 +8,8 @@ use poco_core::matching::Mismatch;
 use poco_core::message::{authorization_hash, enclave_hash};
 use poco_core::order::{Order, OrderOperation};
 use poco_core::{
-    Address, Bytes, CategoryId, Event, OrderKind, RequestOrder, Signed, Tag, TaskId, U256,
+    Address, Bytes, CategoryId, Event, OrderKind, Release, RequestOrder, Rules, Signed, Tag,
+    TaskId, U256,
 };
 
 fn manage(order: RequestOrder, operation: OrderOperation, sign: Bytes) -> Call {
@@ -173,7 +174,7 @@ fn the_owner_of_the_hub_adds_categories() {
 
 #[test]
 fn a_pool_keeps_at_most_all_of_the_reward() {
-    let mut market = Market::new();
+    let mut market = Market::by(Rules::Reference(Release::V6_2_0));
     let policy = Policy { worker_stake_ratio: U256::MAX, scheduler_reward_ratio: U256::from(101) };
     let change = RegistryCall::ChangePolicy { workerpool: market.workerpool, policy };
     let owner = market.pool_owner.address;

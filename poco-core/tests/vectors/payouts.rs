@@ -5,14 +5,15 @@
 
 use crate::{address, decimal};
 use poco_core::payout::{self, Ballot, Payout, Share};
-use poco_core::{Amount, Deal, Resource, U256, score};
+use poco_core::{Amount, Deal, Release, Resource, Rules, U256, score};
 use serde_json::{Value, json};
 
 pub(crate) fn vectors() -> Value {
     json!({
-        "alone": alone(),
+        "alone": alone(REFERENCE, &CASES),
         "kitties": kitties(),
-        "payouts": CASES.iter().map(payout_of).collect::<Vec<_>>(),
+        "ours": ours(),
+        "payouts": CASES.iter().map(|case| payout_of(REFERENCE, case)).collect::<Vec<_>>(),
         "scores": scores(),
         "stakes": stakes(),
     })
@@ -31,6 +32,9 @@ struct Case {
 }
 
 const RLC: u64 = Amount::NANO_PER_RLC;
+
+/// Whose rules the entries are made by, where they do not name others.
+const REFERENCE: Rules = Rules::Reference(Release::V6_2_0);
 
 const CASES: [Case; 9] = [
     Case {
@@ -125,6 +129,96 @@ const CASES: [Case; 9] = [
     },
 ];
 
+/// Where our rules differ: what the kitty gives, and who earns a score.
+const CASES_OF_OURS: [Case; 7] = [
+    Case {
+        name: "a kitty that gives a tenth of the price and no more",
+        app: 0,
+        dataset: 0,
+        workerpool: 20 * RLC,
+        worker_stake: 7 * RLC,
+        ratio: 5,
+        kitty: 777 * RLC + 7,
+        ballots: &[(true, 5), (true, 6)],
+    },
+    Case {
+        name: "a kitty that gives its tenth, below that of the price",
+        app: 0,
+        dataset: 0,
+        workerpool: 1_000 * RLC,
+        worker_stake: 300 * RLC,
+        ratio: 5,
+        kitty: 777 * RLC + 7,
+        ballots: &[(false, 1), (true, 6), (true, 5)],
+    },
+    Case {
+        name: "a kitty that gives all it has",
+        app: 3,
+        dataset: 0,
+        workerpool: RLC,
+        worker_stake: RLC / 3,
+        ratio: 1,
+        kitty: 19,
+        ballots: &[(true, 1), (true, 1)],
+    },
+    Case {
+        name: "a price too small for the kitty",
+        app: 0,
+        dataset: 0,
+        workerpool: 9,
+        worker_stake: 2,
+        ratio: 1,
+        kitty: 5 * RLC,
+        ballots: &[(true, 1), (true, 1)],
+    },
+    Case {
+        name: "the least price that the kitty knows",
+        app: 0,
+        dataset: 0,
+        workerpool: 10,
+        worker_stake: 3,
+        ratio: 1,
+        kitty: 5 * RLC,
+        ballots: &[(true, 1)],
+    },
+    Case {
+        name: "a free deal gets nothing from the kitty and no score",
+        app: 5,
+        dataset: 5,
+        workerpool: 0,
+        worker_stake: 0,
+        ratio: 1,
+        kitty: 5 * RLC,
+        ballots: &[(true, 1), (true, 9), (true, 1)],
+    },
+    Case {
+        name: "a price without a stake earns no score",
+        app: 0,
+        dataset: 0,
+        workerpool: 20 * RLC,
+        worker_stake: 0,
+        ratio: 1,
+        kitty: 0,
+        ballots: &[(true, 1), (true, 9), (false, 1)],
+    },
+];
+
+/// By our rules: every entry names them, and says who earns a score.
+fn ours() -> Value {
+    let payouts = CASES.iter().chain(&CASES_OF_OURS).map(|case| {
+        let mut entry = payout_of(Rules::Ours, case);
+        let stake = Amount::from_nano(case.worker_stake);
+        entry["raisesScore"] = json!(Rules::Ours.raise_score(case.ballots.len(), stake));
+        entry["rules"] = json!("ours");
+        entry
+    });
+    let mut alone = [alone(Rules::Ours, &CASES), alone(Rules::Ours, &CASES_OF_OURS)].concat();
+    for entry in &mut alone {
+        entry["rules"] = json!("ours");
+    }
+    json!({ "alone": alone, "payouts": payouts.collect::<Vec<_>>() })
+}
+
 fn deal(case: &Case) -> Deal {
     let resource = |price| Resource { price: Amount::from_nano(price), ..Resource::default() };
     Deal {
@@ -137,7 +231,7 @@ fn deal(case: &Case) -> Deal {
     }
 }
 
-fn payout_of(case: &Case) -> Value {
+fn payout_of(rules: Rules, case: &Case) -> Value {
     let ballots: Vec<_> = case
         .ballots
         .iter()
@@ -148,7 +242,8 @@ fn payout_of(case: &Case) -> Value {
             log_weight: *log_weight,
         })
         .collect();
-    let payout = payout::finalize(&deal(case), Amount::from_nano(case.kitty), &ballots).unwrap();
+    let payout =
+        payout::finalize(rules, &deal(case), Amount::from_nano(case.kitty), &ballots).unwrap();
     assert_eq!(payout.debits(), payout.credits(), "{}", case.name);
     let rewards = payout.workers.iter().map(|(_, share)| match share {
         Share::Proved { reward, .. } => decimal(reward.0),
@@ -174,12 +269,12 @@ fn payout_of(case: &Case) -> Value {
 }
 
 /// What `contributeAndFinalize` pays for the same prices.
-fn alone() -> Vec<Value> {
+fn alone(rules: Rules, cases: &[Case]) -> Vec<Value> {
     let entry = |case: &Case| {
         let kitty = Amount::from_nano(case.kitty);
         let worker = address("worker 0");
         let Payout { workers, scheduler, payer, kitty: kitty_share, .. } =
-            payout::contribute_and_finalize(&deal(case), kitty, worker).unwrap();
+            payout::contribute_and_finalize(rules, &deal(case), kitty, worker).unwrap();
         let [(_, Share::Proved { reward, .. })] = workers.as_slice() else {
             unreachable!("the one worker has proved its result");
         };
@@ -195,14 +290,14 @@ fn alone() -> Vec<Value> {
             "workerpoolPrice": decimal(U256::from(case.workerpool)),
         })
     };
-    CASES.iter().map(entry).collect()
+    cases.iter().map(entry).collect()
 }
 
 fn kitties() -> Vec<Value> {
     let kitties =
         [0, 1, RLC - 1, RLC, RLC + 1, 10 * RLC - 1, 10 * RLC, 10 * RLC + 19, 777 * RLC + 7];
     let entry = |kitty: u64| {
-        let share = payout::kitty_share(Amount::from_nano(kitty)).unwrap();
+        let share = payout::kitty_share(REFERENCE, Amount::from_nano(kitty), Amount::ZERO).unwrap();
         json!({ "kitty": decimal(U256::from(kitty)), "share": decimal(share.0) })
     };
     kitties.into_iter().map(entry).collect()

@@ -1,12 +1,13 @@
 //! Calls with the largest and smallest of everything: nothing panics, wraps or gets lost.
 
-use super::runner;
 use super::world::{
     HUB_OWNER, POOL_OWNERS, REQUESTERS, SIGN, SPONSOR, Seen, Terms, WORKERS, World,
 };
+use super::{RULES, runner};
 use poco_core::call::{Call, Contribution, WholeContribution};
 use poco_core::hub::{Refusal, RegistryCall};
 use poco_core::payout::KITTY;
+use poco_core::rules::WORK_CLOCK_SECONDS_MAX;
 use poco_core::task::TaskStatus;
 use poco_core::{
     Address, Amount, B256, Bytes, DealId, OrderKind, ResultDigest, ResultHash, ResultSeal, TaskId,
@@ -30,10 +31,11 @@ const MUST_SEE: [&str; 6] = [
 fn no_number_is_too_large_for_any_call() {
     let seen = Seen::default();
     let dice = prop::collection::vec(any::<Dice>(), 1..60);
-    runner(250)
-        .run(&dice, |throws| {
+    let cases = (prop::sample::select(RULES.to_vec()), dice);
+    runner(400)
+        .run(&cases, |(rules, throws)| {
             // Nine accounts of this much just fit.
-            let mut world = World::new(Amount(U256::MAX / U256::from(10)), &seen);
+            let mut world = World::new(rules, Amount(U256::MAX / U256::from(10)), &seen);
             for dice in throws {
                 world.throw(dice);
             }
@@ -115,7 +117,11 @@ impl World<'_> {
             let create = Call::CreateCategory {
                 name: String::new(),
                 description: String::new(),
-                work_clock_time_ref_seconds: u64::MAX,
+                work_clock_time_ref_seconds: if self.hub.rules().are_ours() {
+                    WORK_CLOCK_SECONDS_MAX
+                } else {
+                    u64::MAX
+                },
             };
             self.call(HUB_OWNER, &create).expect("the owner adds a category");
         }

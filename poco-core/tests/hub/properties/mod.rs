@@ -10,10 +10,13 @@ mod world;
 
 use poco_core::credibility::{Total, add, weight};
 use poco_core::payout::{self, Ballot};
-use poco_core::{Address, Amount, Deal, Resource, U256};
+use poco_core::{Address, Amount, Deal, Release, Resource, Rules, U256};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;
+
+/// Every property holds under each.
+pub(crate) const RULES: [Rules; 2] = [Rules::Reference(Release::V6_2_0), Rules::Ours];
 
 pub(crate) fn runner(cases: u32) -> TestRunner {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
@@ -62,10 +65,11 @@ fn the_order_of_contributions_does_not_change_what_they_are_paid() {
             (0u8..).zip(list).map(ballot).collect::<Vec<_>>()
         })
         .prop_flat_map(|list| (Just(list.clone()), Just(list).prop_shuffle()));
-    let terms = (0u64..1_000_000_000_000, 0u64..1_000_000_000_000, 0u64..=100);
+    let rules = prop::sample::select(RULES.to_vec());
+    let terms = (rules, 0u64..1_000_000_000_000, 0u64..1_000_000_000_000, 0u64..=100);
     runner(500)
         .run(&(shuffled, terms, 0u64..1_000_000_000_000), |((one, other), terms, kitty)| {
-            let (price, worker_stake, ratio) = terms;
+            let (rules, price, worker_stake, ratio) = terms;
             let price = Amount::from_nano(price);
             let deal = Deal {
                 workerpool: Resource { price, ..Resource::default() },
@@ -74,8 +78,8 @@ fn the_order_of_contributions_does_not_change_what_they_are_paid() {
                 ..Deal::default()
             };
             let kitty = Amount::from_nano(kitty);
-            let paid = payout::finalize(&deal, kitty, &one).unwrap();
-            let mut paid_other = payout::finalize(&deal, kitty, &other).unwrap();
+            let paid = payout::finalize(rules, &deal, kitty, &one).unwrap();
+            let mut paid_other = payout::finalize(rules, &deal, kitty, &other).unwrap();
             prop_assert_eq!(paid.debits(), paid.credits());
             paid_other.workers.sort_by_key(|(worker, _)| *worker);
             prop_assert_eq!(paid, paid_other);

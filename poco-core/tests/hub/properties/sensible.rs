@@ -1,10 +1,10 @@
 //! Mostly sensible calls in any order: the life of many tasks, mixed.
 
-use super::runner;
 use super::world::{
     APP_OWNER, HUB_OWNER, POOL_OWNERS, POOLS, REQUESTERS, SIGN, SPONSOR, Seen, Terms, WORKERS,
     World,
 };
+use super::{RULES, runner};
 use crate::market::{RLC, T, nano};
 use poco_core::call::{Call, Contribution, WholeContribution};
 use poco_core::event::AnyOrder;
@@ -79,9 +79,10 @@ const MUST_SEE: [&str; 18] = [
 #[test]
 fn money_is_conserved_and_comes_back_whatever_happens() {
     let seen = Seen::default();
-    runner(250)
-        .run(&prop::collection::vec(step(), 1..140), |steps| {
-            let mut world = World::new(nano(2_000 * RLC), &seen);
+    let cases = (prop::sample::select(RULES.to_vec()), prop::collection::vec(step(), 1..140));
+    runner(400)
+        .run(&cases, |(rules, steps)| {
+            let mut world = World::new(rules, nano(2_000 * RLC), &seen);
             for step in steps {
                 world.take(step);
             }

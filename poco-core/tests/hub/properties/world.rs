@@ -12,8 +12,8 @@ use poco_core::message::authorization_hash;
 use poco_core::order::OrderOperation;
 use poco_core::task::TaskStatus;
 use poco_core::{
-    Address, Amount, AppOrder, B256, Bytes, DatasetOrder, OrderKind, RequestOrder, Signed, TaskId,
-    Timestamp, U256, WorkerpoolOrder,
+    Address, Amount, AppOrder, B256, Bytes, DatasetOrder, OrderKind, RequestOrder, Rules, Signed,
+    TaskId, Timestamp, U256, WorkerpoolOrder,
 };
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -69,8 +69,8 @@ pub(crate) struct Terms {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(funds: Amount, seen: &'a Seen) -> Self {
-        let mut config = Config::standard(31337, HUB, HUB_OWNER);
+    pub(crate) fn new(rules: Rules, funds: Amount, seen: &'a Seen) -> Self {
+        let mut config = Config::standard(rules, 31337, HUB, HUB_OWNER);
         config.scores = WORKERS.into_iter().zip(SCORES.map(U256::from)).collect();
         let mut world = Self {
             hub: Hub::new(config),

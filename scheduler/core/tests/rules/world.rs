@@ -7,7 +7,8 @@ use poco_core::message::authorization_hash;
 use poco_core::order::Order;
 use poco_core::{
     Address, Amount, AppOrder, Bytes, DealId, Event, OrderKind, RequestOrder, ResultDigest,
-    ResultHash, ResultSeal, Signed, Tag, TaskId, Timestamp, U256, WorkerpoolOrder, keccak256,
+    ResultHash, ResultSeal, Rules, Signed, Tag, TaskId, Timestamp, U256, WorkerpoolOrder,
+    keccak256,
 };
 use poco_scheduler_core::{
     Action, Capacity, Cause, ChainEvent, Command, ContributionFacts, Core, DealFacts, Failure,
@@ -70,7 +71,8 @@ impl World {
     pub(crate) fn with(scores: &[(u8, u64)], change: impl FnOnce(&mut Settings)) -> Self {
         let hub = Address::repeat_byte(0xee);
         let scores = scores.iter().map(|(name, score)| (worker(*name), U256::from(*score)));
-        let config = Config { scores: scores.collect(), ..Config::standard(31337, hub, OWNER) };
+        let standard = Config::standard(Rules::Ours, 31337, hub, OWNER);
+        let config = Config { scores: scores.collect(), ..standard };
         let mut hub = Hub::new(config);
         for (kind, resource, owner) in
             [(OrderKind::App, APP, REQUESTER), (OrderKind::Workerpool, POOL, OWNER)]
