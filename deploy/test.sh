@@ -51,6 +51,8 @@ targets() {
     const others = names(packages.filter((one) => !isIntegration(one)));
     const twice = [...integration].filter((name) => others.has(name));
     if (twice.length > 0) throw new Error(`test programs of the same name: ${twice}`);
+    // A part of its own, which tells what it has reached.
+    if (!others.delete("three_ways")) throw new Error("no test program three_ways");
     const chosen = process.argv[1] === "integration" ? integration : others;
     console.log([...chosen].map((name) => `--test ${name}`).join(" "));' "$1"
 }
@@ -67,6 +69,8 @@ part unit tests --lib --bins
 part documents tests --doc
 # shellcheck disable=SC2046 # one word each
 part crates tests $(targets others)
+part three-ways tests --test three_ways -- --nocapture
+grep '^three ways: ' "$logs/three-ways"
 # shellcheck disable=SC2046 # one word each
 part integration tests $(targets integration) -- --test-threads 2
 

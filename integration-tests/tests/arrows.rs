@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("poco-market", &["poco-chain", "poco-core"]),
     ("poco", &["poco-chain", "poco-core", "poco-proto", "poco-result", "poco-sandbox"]),
     ("poco-apps", &[]),
+    ("poco-differential", &["poco-core"]),
     ("poco-integration-tests", &["poco-chain", "poco-core", "poco-proto", "poco-result"]),
 ];
 
@@ -39,7 +40,7 @@ const PURE: [&str; 4] = ["poco-core", "poco-scheduler-core", "poco-worker-core",
 
 /// Libraries that one place alone may know: ABI encoding, protobuf, the store, the engine.
 const KNOWN_ONLY_IN: &[(&str, &[&str])] = &[
-    ("alloy-sol-types", &["poco-chain"]),
+    ("alloy-sol-types", &["poco-chain", "poco-differential"]),
     ("tonic-prost", &["poco-proto"]),
     ("bollard", &["poco-sandbox"]),
     ("rocksdb", &["poco-scheduler", "poco-worker", "poco-market"]),
