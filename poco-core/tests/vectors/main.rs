@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credibility;
+mod marks;
 mod messages;
 mod orders;
 mod payouts;
@@ -42,6 +43,11 @@ fn the_order_vectors_are_what_the_code_computes() {
 #[test]
 fn the_message_vectors_are_what_the_code_computes() {
     compare_or_write("messages.json", &messages::vectors());
+}
+
+#[test]
+fn the_mark_vectors_are_what_the_code_computes() {
+    compare_or_write("marks.json", &marks::vectors());
 }
 
 #[test]
