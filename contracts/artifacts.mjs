@@ -6,7 +6,8 @@ import {fileURLToPath} from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** Contract name to its source file: what is deployed, the masters whose ABI entries answer to, and an example. */
+/** Contract name to its source file: what is deployed, the masters whose ABI entries answer to, what users deploy for
+ * themselves, and an example. */
 const CONTRACTS = {
   Hub: "Hub.sol",
   HubExtension: "HubExtension.sol",
@@ -20,6 +21,7 @@ const CONTRACTS = {
   Dataset: "Dataset.sol",
   Workerpool: "Workerpool.sol",
   RLC: "RLC.sol",
+  Group: "Group.sol",
   PriceFeed: "PriceFeed.sol",
 };
 

@@ -11,7 +11,8 @@ mod tests;
 
 pub(crate) use entry::Entry;
 use entry::{Key, Rank};
-use poco_core::{Address, OrderHash, OrderKind, Tag, U256};
+use poco_core::mark::agreement::agree_on_guard;
+use poco_core::{Address, OrderHash, OrderKind, Tag, Timestamp, U256};
 pub(crate) use query::{Listing, OrderQuery, PAGE_SIZE, PAGE_SIZES, Page, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Book {
     entries: BTreeMap<OrderHash, Entry>,
     ranked: BTreeMap<Key, BTreeSet<Rank>>,
+    /// Those that stop to match some day, by when.
+    expiring: BTreeSet<(Timestamp, OrderHash)>,
+    /// The hub takes a marked salt for any other, and so does the book.
+    ignores_marks: bool,
 }
 
 /// Whether a request finds the offer it needs.
@@ -34,6 +39,11 @@ pub(crate) enum Offer {
 }
 
 impl Book {
+    /// An empty book of a hub that heeds marked salts, or does not.
+    pub(crate) fn new(heeds_marks: bool) -> Self {
+        Self { ignores_marks: !heeds_marks, ..Self::default() }
+    }
+
     /// The open orders that a question asks for, best first.
     pub(crate) fn list(&self, query: &OrderQuery, page: Page) -> Listing {
         let mut items = Vec::new();
@@ -49,8 +59,14 @@ impl Book {
     }
 
     /// Adds an open order, in place of an older one of the same hash.
-    pub(crate) fn insert(&mut self, entry: Entry) {
+    pub(crate) fn insert(&mut self, mut entry: Entry) {
         self.remove(entry.hash);
+        if self.ignores_marks {
+            entry.mark = None;
+        }
+        if let Some(expiry) = entry.expiry() {
+            self.expiring.insert((expiry, entry.hash));
+        }
         for key in entry.keys() {
             self.ranked.entry(key).or_default().insert(entry.rank());
         }
@@ -60,6 +76,9 @@ impl Book {
     /// Takes an order out, whatever the reason.
     pub(crate) fn remove(&mut self, hash: OrderHash) -> Option<Entry> {
         let entry = self.entries.remove(&hash)?;
+        if let Some(expiry) = entry.expiry() {
+            self.expiring.remove(&(expiry, hash));
+        }
         for key in entry.keys() {
             if let Some(ranks) = self.ranked.get_mut(&key) {
                 ranks.remove(&entry.rank());
@@ -146,6 +165,22 @@ impl Book {
         self.with(key).filter(|entry| entry.signer != owner).map(|entry| entry.hash).collect()
     }
 
+    /// The open orders that stop to match by `now`.
+    pub(crate) fn expired(&self, now: Timestamp) -> Vec<OrderHash> {
+        let over = self.expiring.iter().take_while(|(expiry, _)| expiry.has_passed(now));
+        over.map(|(_, hash)| *hash).collect()
+    }
+
+    /// The open orders of an account that it signed in another epoch.
+    pub(crate) fn of_other_epoch(&self, account: Address, epoch: u16) -> Vec<OrderHash> {
+        [OrderKind::App, OrderKind::Dataset, OrderKind::Workerpool, OrderKind::Request]
+            .into_iter()
+            .flat_map(|kind| self.with(Key::Signer(kind, account)))
+            .filter(|entry| entry.mark.is_some_and(|mark| mark.epoch() != epoch))
+            .map(|entry| entry.hash)
+            .collect()
+    }
+
     /// The open requests that no longer find an offer now that `gone` is no longer open.
     pub(crate) fn dependants(&self, gone: &Entry) -> Vec<OrderHash> {
         let (key, offer): (_, fn(&Self, &Entry) -> Offer) = match gone.kind {
@@ -175,6 +210,7 @@ impl Book {
                     && fits(offer.workerpool, request.workerpool)
                     && fits(offer.requester, request.requester)
                     && (!wants_enclave || offer.tag.contains(Tag::TEE))
+                    && agree_on_guard(offer.mark, request.mark).is_ok()
             })
             .map(|offer| offer.price);
         judge(best, request.app_price_max)

@@ -4,7 +4,7 @@ use crate::book::{Book, Entry};
 use crate::deal::DealRecord;
 use crate::record::{Record, Status};
 use crate::store::{Batch, Store};
-use poco_core::{Address, OrderHash, OrderKind, U256};
+use poco_core::{Address, OrderHash, OrderKind, Timestamp, U256};
 
 /// News for those who watch the market.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,19 @@ impl<'a> Draft<'a> {
     /// An account has this much free stake left.
     pub(crate) fn staked(&mut self, account: Address, free: U256) -> anyhow::Result<()> {
         self.bury(self.book.uncovered(account, free))
+    }
+
+    /// An account is in this epoch now: what it signed in others is cancelled, if it is marked.
+    pub(crate) fn epoch_raised(&mut self, account: Address, epoch: u16) -> anyhow::Result<()> {
+        for hash in self.book.of_other_epoch(account, epoch) {
+            self.closed(hash)?;
+        }
+        Ok(())
+    }
+
+    /// The latest block is of this time.
+    pub(crate) fn time_is(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        self.bury(self.book.expired(now))
     }
 
     /// Every fact in an order was asked for anew, as of this draft's block.

@@ -17,7 +17,7 @@ use crate::rules::{self, Standing};
 use crate::standing;
 use digest::{Digest, Match};
 use futures::{StreamExt, TryStreamExt, stream};
-use poco_chain::{Blocks, Chain, Cursor, EventStream, Interest, RpcError, StreamItem};
+use poco_chain::{BlockRef, Blocks, Chain, Cursor, EventStream, Interest, RpcError, StreamItem};
 use poco_core::{Address, CategoryId, OrderHash, OrderKind, U256};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -88,7 +88,7 @@ async fn take_in(market: &Market, item: StreamItem) -> Result<(), FollowError> {
         StreamItem::Rollback { to, cursor } => {
             tracing::warn!(to = to.number, "the chain was reorganised");
             market.meters.rolled_back();
-            roll_back(market, &mut desk, to.number, cursor).await
+            roll_back(market, &mut desk, to, cursor).await
         }
     }
 }
@@ -111,14 +111,15 @@ async fn take_in_blocks(
 ) -> Result<(), FollowError> {
     let end = blocks.to.number;
     let digest = Digest::of(&blocks.events);
-    let facts = read_facts(market, desk, &digest, end).await?;
+    let facts = read_facts(market, desk, &digest, blocks.to).await?;
     desk.position = end;
     for deal in &facts.deals {
         tracing::info!(deal = %deal.id, workerpool = %deal.deal.workerpool.pointer, "deal made");
     }
     market.change(desk, facts.at, |draft| {
         draft.batch.cursor = Some(blocks.cursor);
-        apply(draft, digest, facts)
+        apply(draft, digest, facts)?;
+        draft.time_is(blocks.to.timestamp)
     })?;
     Ok(())
 }
@@ -133,6 +134,9 @@ fn apply(draft: &mut Draft<'_>, digest: Digest, facts: Facts) -> anyhow::Result<
     }
     for ((kind, resource), owner) in digest.sold {
         draft.owned(kind, resource, owner)?;
+    }
+    for (account, epoch) in digest.epochs {
+        draft.epoch_raised(account, epoch)?;
     }
     for (account, free) in facts.free {
         draft.staked(account, free)?;
@@ -149,7 +153,7 @@ async fn read_facts(
     market: &Market,
     desk: &Desk,
     digest: &Digest,
-    end: u64,
+    end: BlockRef,
 ) -> Result<Facts, FollowError> {
     // A deal never changes, so it is read at the head.
     let deals = stream::iter(&digest.matches)
@@ -159,13 +163,13 @@ async fn read_facts(
         .await?;
     let used = published(market, &digest.used)?;
     let staking = market.book().staking(&digest.drained);
-    let ahead = market.store.orders_known_at(desk.position.saturating_add(1)..=end)?;
+    let ahead = market.store.orders_known_at(desk.position.saturating_add(1)..=end.number)?;
     let at = if used.is_empty() && staking.is_empty() && ahead.is_empty() {
         end
     } else {
         readable(&market.chain, end).await?
     };
-    let chain = &market.chain.at(at);
+    let chain = &market.chain.at(at.number);
     let consumed = stream::iter(used)
         .map(|hash| async move { chain.consumed(hash).await.map(|consumed| (hash, consumed)) })
         .buffered(QUESTIONS_AT_A_TIME)
@@ -177,13 +181,13 @@ async fn read_facts(
         .try_collect()
         .await?;
     let ahead = read_standings(&market.chain, ahead, at).await?;
-    Ok(Facts { at, deals, consumed, free, ahead })
+    Ok(Facts { at: at.number, deals, consumed, free, ahead })
 }
 
 /// The block whose state to read for what happened up to `end`.
-async fn readable(chain: &Chain, end: u64) -> Result<u64, RpcError> {
-    let head = chain.latest().await?.number;
-    Ok(if head.saturating_sub(end) > STATE_BLOCKS { head } else { end })
+async fn readable(chain: &Chain, end: BlockRef) -> Result<BlockRef, RpcError> {
+    let head = chain.latest().await?;
+    Ok(if head.number.saturating_sub(end.number) > STATE_BLOCKS { head } else { end })
 }
 
 async fn read_deal(chain: &Chain, found: &Match) -> Result<DealRecord, FollowError> {
@@ -214,7 +218,7 @@ fn published(market: &Market, hashes: &BTreeSet<OrderHash>) -> anyhow::Result<Ve
 async fn read_standings(
     chain: &Chain,
     records: Vec<Record>,
-    at: u64,
+    at: BlockRef,
 ) -> Result<Vec<(Record, Standing)>, RpcError> {
     stream::iter(records)
         .map(|record| async move {
@@ -230,22 +234,22 @@ async fn read_standings(
 async fn roll_back(
     market: &Market,
     desk: &mut Desk,
-    to: u64,
+    to: BlockRef,
     cursor: Cursor,
 ) -> Result<(), FollowError> {
-    let deals_gone = market.store.deals_after(to)?;
+    let deals_gone = market.store.deals_after(to.number)?;
     let categories_gone: Vec<CategoryId> = market
         .store
         .categories()?
         .into_iter()
-        .filter(|category| category.place.block > to)
+        .filter(|category| category.place.block > to.number)
         .map(|category| category.id)
         .collect();
-    let touched = market.store.orders_known_at(to.saturating_add(1)..=u64::MAX)?;
+    let touched = market.store.orders_known_at(to.number.saturating_add(1)..=u64::MAX)?;
     let at = readable(&market.chain, to).await?;
     let touched = read_standings(&market.chain, touched, at).await?;
-    desk.position = to;
-    market.change(desk, at, |draft| {
+    desk.position = to.number;
+    market.change(desk, at.number, |draft| {
         draft.batch.cursor = Some(cursor);
         draft.batch.deals_gone = deals_gone;
         draft.batch.categories_gone = categories_gone;

@@ -49,11 +49,16 @@ pub(crate) struct Desk {
 }
 
 impl Market {
-    /// Opens the data folder and loads the open orders.
-    pub(crate) fn open(chain: Chain, folder: &Path, start_block: u64) -> anyhow::Result<Self> {
+    /// Opens the data folder and loads the open orders. `heeds_marks`: the hub does.
+    pub(crate) fn open(
+        chain: Chain,
+        folder: &Path,
+        start_block: u64,
+        heeds_marks: bool,
+    ) -> anyhow::Result<Self> {
         let identity = Identity { chain_id: chain.chain_id(), hub: chain.hub() };
         let store = Store::open(folder, identity)?;
-        let mut book = Book::default();
+        let mut book = Book::new(heeds_marks);
         for record in store.open_orders()? {
             book.insert(Entry::of(&record));
         }

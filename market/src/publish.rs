@@ -76,8 +76,8 @@ async fn ask(
     hash: OrderHash,
     order: &AnyOrder,
 ) -> Result<(u64, Standing), RpcError> {
-    let latest = market.chain.latest().await?.number;
-    Ok((latest, standing::read(&market.chain, hash, order, latest).await?))
+    let latest = market.chain.latest().await?;
+    Ok((latest.number, standing::read(&market.chain, hash, order, latest).await?))
 }
 
 fn publish_from(

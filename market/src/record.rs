@@ -12,9 +12,10 @@ pub(crate) enum Status {
     Open,
     /// Its whole volume was matched.
     Filled,
-    /// Its owner closed it on chain.
+    /// Its owner closed it on chain, or raised the epoch that it was signed in.
     Canceled,
-    /// Lost what it stood on: the owner, the stake, or the offers it needs. May be published anew.
+    /// Lost what it stood on: the owner, the stake, the offers it needs, or its time. May be
+    /// published anew, as far as the rules let it.
     Dead,
 }
 
@@ -78,6 +79,16 @@ pub(crate) fn volume(order: &AnyOrder) -> U256 {
         AnyOrder::Dataset(signed) => signed.order.volume,
         AnyOrder::Workerpool(signed) => signed.order.volume,
         AnyOrder::Request(signed) => signed.order.volume,
+    }
+}
+
+/// The bytes that tell an order from others, and may say more.
+pub(crate) fn salt(order: &AnyOrder) -> B256 {
+    match order {
+        AnyOrder::App(signed) => signed.order.salt,
+        AnyOrder::Dataset(signed) => signed.order.salt,
+        AnyOrder::Workerpool(signed) => signed.order.salt,
+        AnyOrder::Request(signed) => signed.order.salt,
     }
 }
 

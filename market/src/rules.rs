@@ -1,8 +1,9 @@
 //! Who may publish what: the rules of the order book, decided from facts that others bring.
 
 use crate::book::{Book, Entry, Offer};
-use crate::record::{Status, kind_name};
-use poco_core::{Address, AnyOrder, OrderKind, Tag, U256};
+use crate::record::{self, Status, kind_name};
+use poco_core::mark::agreement::{Disagreement, Marked};
+use poco_core::{Address, AnyOrder, OrderKind, Tag, Timestamp, U256};
 
 /// Open orders of one kind that a wallet may have: one wallet cannot crowd out the others.
 pub(crate) const OPEN_ORDERS_PER_WALLET_MAX: usize = 50;
@@ -25,6 +26,10 @@ pub(crate) struct Standing {
     pub(crate) consumed: U256,
     /// The owner's free stake, in nRLC; zero where the kind of order needs none.
     pub(crate) free_stake: U256,
+    /// The owner's epoch; `None` where the hub heeds no marked salts.
+    pub(crate) epoch: Option<u16>,
+    /// The time of the block.
+    pub(crate) time: Timestamp,
 }
 
 /// Why an order is not published. The texts are those that clients know.
@@ -46,6 +51,9 @@ pub(crate) enum Refusal {
     BookFull,
     #[error("order already consumed")]
     AlreadyConsumed,
+    /// No match of the order is possible, for what it says in its salt.
+    #[error(transparent)]
+    Mark(#[from] Disagreement),
     #[error("workerpool owner's stake is too low to cover required workerpool lock")]
     WorkerpoolStakeTooLow,
     #[error(
@@ -104,6 +112,7 @@ pub(crate) fn check_publication(
     if entry.remaining.is_zero() {
         return Err(Refusal::AlreadyConsumed);
     }
+    check_mark(order, signer, standing)?;
     check_stake(&entry, standing.free_stake)?;
     check_offers(&entry, book)?;
     Ok(Publishable { signer, remaining: entry.remaining })
@@ -128,11 +137,24 @@ pub(crate) fn judge_again(
         };
         return (status, U256::ZERO);
     }
-    let stands = standing.owner == Some(signer)
+    // Of a resource that was sold the epoch is another's.
+    let is_owner = standing.owner == Some(signer);
+    let mark = if is_owner { check_mark(order, signer, standing) } else { Ok(()) };
+    if matches!(mark, Err(Disagreement::OrderOfOtherEpoch { .. })) {
+        return (Status::Canceled, U256::ZERO);
+    }
+    let stands = is_owner
         && standing.is_signed
+        && mark.is_ok()
         && check_stake(&entry, standing.free_stake).is_ok()
         && check_offers(&entry, book).is_ok();
     (if stands { Status::Open } else { Status::Dead }, entry.remaining)
+}
+
+fn check_mark(order: &AnyOrder, signer: Address, standing: &Standing) -> Result<(), Disagreement> {
+    let Some(epoch) = standing.epoch else { return Ok(()) };
+    let marked = Marked { salt: record::salt(order), signer, epoch };
+    marked.check_alone(record::kind(order), standing.time)
 }
 
 fn check_stake(entry: &Entry, free_stake: U256) -> Result<(), Refusal> {
@@ -205,9 +227,19 @@ pub(crate) fn check_numbers(order: &AnyOrder) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poco_core::{Amount, AppOrder, Bytes, RequestOrder, Signed, WorkerpoolOrder};
+    use poco_core::{
+        Amount, AppOrder, Bytes, Conditions, OrderMark, RequestOrder, Signed, WorkerpoolOrder,
+    };
 
     const OWNER: Address = Address::repeat_byte(1);
+    const NOW: Timestamp = Timestamp(1_700_000_000);
+
+    fn marked(conditions: Conditions, expiry: Option<Timestamp>, epoch: u16) -> AnyOrder {
+        let mark = OrderMark::new(conditions, expiry, epoch, Address::repeat_byte(9)).unwrap();
+        let salt = mark.to_salt();
+        let volume = U256::from(10);
+        AnyOrder::App(signed(AppOrder { volume, salt, ..AppOrder::default() }))
+    }
 
     fn signed<O>(order: O) -> Signed<O> {
         Signed { order, sign: Bytes::new() }
@@ -231,6 +263,8 @@ mod tests {
             is_signed: true,
             consumed: U256::ZERO,
             free_stake: U256::from(30),
+            epoch: Some(0),
+            time: NOW,
         }
     }
 
@@ -285,6 +319,45 @@ mod tests {
         ] {
             assert_eq!(judge(Status::Open, &lost), (Status::Dead, U256::from(10)), "{lost:?}");
         }
+    }
+
+    #[test]
+    fn a_marked_order_is_published_while_some_match_of_it_is_possible() {
+        let text = |order: &AnyOrder, standing: &Standing| {
+            publish(order, None, standing).map(drop).map_err(|refusal| refusal.to_string())
+        };
+        let soon = marked(Conditions::NONE, Some(NOW.after(1)), 0);
+        assert_eq!(text(&soon, &standing()), Ok(()));
+        let later = Standing { time: NOW.after(1), ..standing() };
+        let expired = format!("the order of {OWNER} expired at second 1700000001");
+        assert_eq!(text(&soon, &later), Err(expired));
+        let cancelled = format!(
+            "the order of {OWNER} is one of epoch 1, and {OWNER} is in epoch 0: it was cancelled"
+        );
+        assert_eq!(text(&marked(Conditions::NONE, None, 1), &standing()), Err(cancelled));
+        let odd = marked(Conditions::SPONSOR_ONLY, None, 0);
+        let unknown =
+            format!("the order of {OWNER} says what no order of its kind can: sponsor-only");
+        assert_eq!(text(&odd, &standing()), Err(unknown));
+        // A hub that heeds no marks matches all of them.
+        let plain = Standing { epoch: None, time: Timestamp(u64::MAX), ..standing() };
+        for order in [soon, odd, marked(Conditions::NONE, None, 1)] {
+            assert_eq!(text(&order, &plain), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_its_time_or_its_epoch_ended_is_judged_so_and_comes_back_with_a_lost_block() {
+        let order = marked(Conditions::NONE, Some(NOW.after(1)), 0);
+        let judge =
+            |was, standing: &Standing| judge_again(&order, OWNER, was, standing, &Book::default());
+        let ten = U256::from(10);
+        let later = Standing { time: NOW.after(1), ..standing() };
+        assert_eq!(judge(Status::Open, &later), (Status::Dead, ten));
+        assert_eq!(judge(Status::Dead, &standing()), (Status::Open, ten));
+        let raised = Standing { epoch: Some(1), ..standing() };
+        assert_eq!(judge(Status::Open, &raised), (Status::Canceled, U256::ZERO));
+        assert_eq!(judge(Status::Canceled, &standing()), (Status::Open, ten));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::live;
 use crate::market::Market;
 use anyhow::{Context, bail};
 use poco_chain::{Chain, ChainSettings};
+use poco_core::Address;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +29,9 @@ pub(crate) async fn serve(config: Config, settings: ChainSettings) -> anyhow::Re
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}: choose another --listen", config.listen))?;
-    let market = Arc::new(Market::open(chain, &config.data_dir, config.start_block)?);
+    let heeds_marks = chain.epoch(Address::ZERO).await?.is_some();
+    let market = Market::open(chain, &config.data_dir, config.start_block, heeds_marks)?;
+    let market = Arc::new(market);
     let stop = CancellationToken::new();
     let (watchers, io) = live::service(market.chain.chain_id());
     let gateway = Gateway::new(market.clone(), config.requests_per_minute, config.trust_proxy);

@@ -3,9 +3,9 @@
 use crate::record;
 use crate::rules::Standing;
 use futures::try_join;
-use poco_chain::{Chain, RpcError};
+use poco_chain::{BlockRef, Chain, RpcError};
 use poco_core::signature::recover;
-use poco_core::{Address, AnyOrder, Bytes, OrderHash, OrderKind, U256};
+use poco_core::{Address, AnyOrder, B256, Bytes, OrderHash, OrderKind, OrderMark, U256};
 
 /// What the chain says about an order at block `at`.
 ///
@@ -15,20 +15,22 @@ pub(crate) async fn read(
     chain: &Chain,
     hash: OrderHash,
     order: &AnyOrder,
-    at: u64,
+    at: BlockRef,
 ) -> Result<Standing, RpcError> {
-    let chain = &chain.at(at);
+    let chain = &chain.at(at.number);
+    let time = at.timestamp;
     let owner = owner(chain, order).await?;
     let Some(signer) = owner else {
         let (is_signed, consumed, free_stake) = (false, U256::ZERO, U256::ZERO);
-        return Ok(Standing { owner, is_signed, consumed, free_stake });
+        return Ok(Standing { owner, is_signed, consumed, free_stake, epoch: None, time });
     };
-    let (is_signed, consumed, free_stake) = try_join!(
+    let (is_signed, consumed, free_stake, epoch) = try_join!(
         is_signed(chain, signer, hash, sign(order)),
         chain.consumed(hash),
         free_stake(chain, record::kind(order), signer),
+        epoch(chain, record::salt(order), signer),
     )?;
-    Ok(Standing { owner, is_signed, consumed, free_stake })
+    Ok(Standing { owner, is_signed, consumed, free_stake, epoch, time })
 }
 
 /// Whose signature the order needs; `None` where the resource is in no registry.
@@ -63,6 +65,14 @@ async fn free_stake(chain: &Chain, kind: OrderKind, account: Address) -> Result<
         OrderKind::App | OrderKind::Dataset => Ok(U256::ZERO),
         OrderKind::Workerpool | OrderKind::Request => Ok(chain.account(account).await?.free.0),
     }
+}
+
+/// An order without a mark is of every epoch: the node is not asked.
+async fn epoch(chain: &Chain, salt: B256, account: Address) -> Result<Option<u16>, RpcError> {
+    if OrderMark::of_salt(salt).is_none() {
+        return Ok(None);
+    }
+    chain.epoch(account).await
 }
 
 fn sign(order: &AnyOrder) -> &Bytes {

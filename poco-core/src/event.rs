@@ -1,5 +1,6 @@
 //! What the contracts report: the events of the hub, the registries and the pools' entries.
 
+use crate::mark::ConditionsEvent;
 use crate::order::{AppOrder, DatasetOrder, OrderKind, RequestOrder, Signed, WorkerpoolOrder};
 use crate::types::{Amount, CategoryId, DealId, OrderHash, ResultDigest, ResultHash, TaskId};
 use alloc::boxed::Box;
@@ -232,6 +233,11 @@ pub enum Event {
         /// Who owns it.
         to: Address,
     },
+    /// Something that comes of marked orders alone.
+    Conditions(
+        /// What.
+        ConditionsEvent,
+    ),
 }
 
 /// A signed order of any kind.

@@ -130,6 +130,9 @@ mod interface {
             event Closed(bytes32 indexed taskid);
             event TaskSkipped(bytes32 indexed taskid, uint8 reason);
             event ResultPushedBoost(bytes32 dealId, uint256 index, bytes results);
+            event DealConditions(bytes32 indexed dealid, uint256 conditions, address guard);
+            event ResultsBound(bytes32 indexed taskid, bytes32 digest);
+            event EpochRaised(address indexed account, uint256 epoch);
 
             function deposit(uint256 amount) external returns (bool);
             function depositFor(uint256 amount, address target) external returns (bool);
@@ -225,7 +228,20 @@ mod interface {
             function changePolicy(uint256 newWorkerStakeRatioPolicy, uint256 newSchedulerRewardRatioPolicy) external;
         }
 
+        // Of the hub too, but only of ours.
+        interface Conditions {
+            function raiseEpoch() external returns (uint256 epoch);
+
+            function viewEpoch(address account) external view returns (uint256);
+            function viewDealConditions(bytes32 dealid) external view returns (uint256 conditions, address guard);
+        }
+
         interface Group {
+            function addKeys(address[] keys, uint256 purpose) external;
+            function removeKeys(address[] keys, uint256 purpose) external;
+            function transferOwnership(address newOwner) external;
+
+            function owner() external view returns (address);
             function keyHasPurpose(bytes32 key, uint256 purpose) external view returns (bool);
         }
     }

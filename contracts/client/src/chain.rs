@@ -4,6 +4,7 @@
 //! answer: a node that lags is never believed to say "no". Sending is [`crate::Sender`]'s, and
 //! following is [`crate::EventStream`]'s.
 
+mod conditions;
 mod connect;
 mod facts;
 mod logs;

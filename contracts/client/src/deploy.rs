@@ -34,6 +34,7 @@ const HUB_VIEWS: &str = include_str!("../../artifacts/HubViews.json");
 const HUB_BOOST: &str = include_str!("../../artifacts/HubBoost.json");
 const HUB_LANE: &str = include_str!("../../artifacts/HubLane.json");
 const HUB: &str = include_str!("../../artifacts/Hub.json");
+const GROUP: &str = include_str!("../../artifacts/Group.json");
 
 /// What to deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +186,11 @@ async fn verify(
         }
     }
     Ok(())
+}
+
+/// The code that creates a group, without its argument.
+pub(crate) fn group_code() -> Bytes {
+    code(GROUP).expect("the artifact is part of the program, and a test creates a group of it")
 }
 
 /// The code of an artifact that creates its contract.

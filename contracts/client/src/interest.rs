@@ -117,7 +117,8 @@ impl Interest {
             | Event::AccurateContribution { .. }
             | Event::FaultyContribution { .. }
             | Event::CreateCategory { .. }
-            | Event::OwnershipTransferred { .. } => true,
+            | Event::OwnershipTransferred { .. }
+            | Event::Conditions(_) => true,
         }
     }
 }

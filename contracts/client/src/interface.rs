@@ -1,12 +1,18 @@
 //! The interface that this crate was built for, as Solidity signatures: for whoever wants to know
 //! whether a contract has it.
 
-use crate::abi::{Hub, refusal::errors::Errors};
+use crate::abi::{Conditions, Hub, refusal::errors::Errors};
 
 /// The hub's functions that are called.
 #[must_use]
 pub fn hub_calls() -> &'static [&'static str] {
     Hub::HubCalls::SIGNATURES
+}
+
+/// Functions that only our own hub has, and that need not be there.
+#[must_use]
+pub fn conditions_calls() -> &'static [&'static str] {
+    Conditions::ConditionsCalls::SIGNATURES
 }
 
 /// The hub's events that are understood.

@@ -44,7 +44,7 @@ pub use sender::{LedgerStore, Receipt, SendError, Sender, SenderSettings};
 pub use settings::ChainFlags;
 pub use settings::{ChainConfig, ChainSettings};
 pub use stream::{Blocks, EventStream, LocatedEvent, StreamItem};
-pub use transaction::{NewResource, Transaction};
+pub use transaction::{GroupPurpose, NewResource, Transaction};
 pub use wallet::Wallet;
 
 /// Chooses the process's TLS implementation. Call it first in `main`; further calls do nothing.

@@ -1,8 +1,9 @@
-//! What can be sent: calls of the hub, the registries and the token, as calldata.
+//! What can be sent: calls of the hub, the registries, the token and groups, as calldata.
 
-use crate::abi::{Registry, Token, Workerpool, calls};
+use crate::abi::{Conditions, Group, Registry, Token, Workerpool, calls};
 use crate::chain::Chain;
-use alloy_sol_types::SolCall;
+use crate::deploy;
+use alloy_sol_types::{SolCall, SolValue};
 use poco_chain_core::ledger::Payload;
 use poco_core::{Address, Amount, B256, Bytes, Call, OrderKind, U256};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,25 @@ impl NewResource {
             Self::Dataset { .. } => OrderKind::Dataset,
             Self::Workerpool { .. } => OrderKind::Workerpool,
         }
+    }
+}
+
+/// What a key in a group is for (ERC-734).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupPurpose {
+    /// It belongs to the group.
+    Member,
+    /// It is the key of an enclave that the group's owner vouches for.
+    Enclave,
+}
+
+impl GroupPurpose {
+    pub(crate) const fn number(self) -> U256 {
+        let number = match self {
+            Self::Member => 4,
+            Self::Enclave => 5,
+        };
+        U256::from_limbs([number, 0, 0, 0])
     }
 }
 
@@ -131,6 +151,34 @@ impl Transaction {
         let token_id = U256::from_be_slice(resource.as_slice());
         let call = Registry::safeTransferFromCall { from, to, tokenId: token_id };
         Self::to(chain.registry(kind), call.abi_encode().into())
+    }
+
+    /// Cancels every marked order that the sender has signed before. iExec's own hub refuses it.
+    #[must_use]
+    pub fn raise_epoch(chain: &Chain) -> Self {
+        Self::to(chain.hub(), Conditions::raiseEpochCall {}.abi_encode().into())
+    }
+
+    /// Creates a group of accounts, for restrictions and as a guard; `owner` says who belongs to it.
+    #[must_use]
+    pub fn create_group(owner: Address) -> Self {
+        let mut code = deploy::group_code().to_vec();
+        code.extend((owner,).abi_encode());
+        Self { to: None, data: code.into() }
+    }
+
+    /// Takes keys into a group of the sender's.
+    #[must_use]
+    pub fn add_to_group(group: Address, keys: &[Address], purpose: GroupPurpose) -> Self {
+        let call = Group::addKeysCall { keys: keys.to_vec(), purpose: purpose.number() };
+        Self::to(group, call.abi_encode().into())
+    }
+
+    /// Takes keys out of a group of the sender's.
+    #[must_use]
+    pub fn remove_from_group(group: Address, keys: &[Address], purpose: GroupPurpose) -> Self {
+        let call = Group::removeKeysCall { keys: keys.to_vec(), purpose: purpose.number() };
+        Self::to(group, call.abi_encode().into())
     }
 
     const fn to(contract: Address, data: Bytes) -> Self {

@@ -53,7 +53,9 @@ fn outputs(abi: &[Value], function: &str) -> Vec<String> {
 fn every_error_of_the_contracts_is_shown_with_its_name() {
     let known = interface::errors();
     let mut seen = 0;
-    for name in ["HubInterface", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "RLC"] {
+    for name in
+        ["HubInterface", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "RLC", "Group"]
+    {
         let abi = abi(&contracts(&format!("artifacts/{name}.json")));
         for error in signatures(&abi, "error") {
             assert!(
@@ -70,7 +72,7 @@ fn every_error_of_the_contracts_is_shown_with_its_name() {
 fn every_call_and_event_of_the_hub_is_known_to_our_build() {
     let abi = abi(&contracts("artifacts/HubInterface.json"));
     let functions = signatures(&abi, "function");
-    for call in interface::hub_calls() {
+    for call in interface::hub_calls().iter().chain(interface::conditions_calls()) {
         assert!(functions.contains(*call), "the hub has no {call}");
     }
     let events = signatures(&abi, "event");
@@ -98,9 +100,11 @@ fn the_reference_has_the_same_calls_and_shows_the_same_structs() {
     events.extend(signatures(&boost, "event"));
     // The settlement lane is ours alone.
     let lane = ["Bonded", "Unbonding", "BondWithdrawn", "Committed", "Closed", "TaskSkipped"];
+    // So are marked orders.
+    let marks = ["DealConditions", "ResultsBound", "EpochRaised"];
     for event in interface::hub_events() {
         let name = event.split('(').next().unwrap();
-        let is_known = events.contains(*event) || lane.contains(&name);
+        let is_known = events.contains(*event) || lane.contains(&name) || marks.contains(&name);
         assert!(is_known, "the reference has no event {event}");
     }
     for view in ["viewDeal", "viewTask", "viewContribution", "viewAccount", "viewCategory"] {

@@ -6,6 +6,7 @@ use crate::strangers::LISTENER;
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
 use alloy_sol_types::{SolCall, SolEvent, SolValue, sol};
 use poco_core::hub::{Callback, Policy, Value};
+use poco_core::mark::ConditionsEvent;
 use poco_core::{AnyOrder, Event, OrderKind};
 
 sol! {
@@ -74,6 +75,7 @@ pub fn log(side: &Side, places: &Places, event: &Event, before: Option<Policy>) 
         | Event::OrderBroadcast(_)
         | Event::CreateCategory { .. }
         | Event::OwnershipTransferred { .. } => (places.hub, of_orders(event)),
+        Event::Conditions(event) => (places.hub, of_marks(event)),
         Event::TaskInitialize { .. }
         | Event::TaskContribute { .. }
         | Event::TaskConsensus { .. }
@@ -146,6 +148,23 @@ fn of_orders(event: &Event) -> LogData {
             Hub::OwnershipTransferred { previousOwner: *from, newOwner: *to }.encode_log_data()
         }
         _ => unreachable!("no event of an order"),
+    }
+}
+
+fn of_marks(event: &ConditionsEvent) -> LogData {
+    match *event {
+        ConditionsEvent::DealConditions { deal, conditions } => Hub::DealConditions {
+            dealid: deal.0,
+            conditions: U256::from(conditions.conditions().bits()),
+            guard: conditions.guard().unwrap_or_default(),
+        }
+        .encode_log_data(),
+        ConditionsEvent::ResultsBound { task, digest } => {
+            Hub::ResultsBound { taskid: task.0, digest: digest.0 }.encode_log_data()
+        }
+        ConditionsEvent::EpochRaised { account, epoch } => {
+            Hub::EpochRaised { account, epoch: U256::from(epoch) }.encode_log_data()
+        }
     }
 }
 

@@ -232,6 +232,7 @@ fn task_of(event: &Event) -> Option<TaskId> {
         | Event::CreateCategory { .. }
         | Event::ResourceTransfer { .. }
         | Event::PolicyUpdate { .. }
-        | Event::OwnershipTransferred { .. } => None,
+        | Event::OwnershipTransferred { .. }
+        | Event::Conditions(_) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What the book keeps in memory of an open order: what it is sorted, filtered and judged by.
 
 use crate::record::{self, PublicationTime, Record};
-use poco_core::{Address, AnyOrder, OrderHash, OrderKind, Tag, U256};
+use poco_core::{Address, AnyOrder, OrderHash, OrderKind, OrderMark, Tag, Timestamp, U256};
 use std::collections::BTreeSet;
 
 /// A place in a list: best price first, then the older publication, then the smaller hash.
@@ -50,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) workerpool: Address,
     pub(crate) requester: Address,
     pub(crate) beneficiary: Address,
+    /// What the order says in its salt; a book of a hub that heeds no marks keeps none.
+    pub(crate) mark: Option<OrderMark>,
 }
 
 /// Percentage of its price that a pool's owner must be able to lock for each task.
@@ -84,6 +86,7 @@ impl Entry {
             workerpool: Address::ZERO,
             requester: Address::ZERO,
             beneficiary: Address::ZERO,
+            mark: OrderMark::of_salt(record::salt(order)),
         };
         match order {
             AnyOrder::App(signed) => Self {
@@ -139,6 +142,11 @@ impl Entry {
             OrderKind::Request => U256::MAX - self.price,
         };
         Rank { price, published: self.published, hash: self.hash }
+    }
+
+    /// When the order stops to match.
+    pub(crate) fn expiry(&self) -> Option<Timestamp> {
+        self.mark.and_then(OrderMark::expiry)
     }
 
     /// The resource an offer is about; the requester of a request.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::PublicationTime;
-use poco_core::B256;
+use poco_core::{B256, Conditions, OrderMark};
 use proptest::prelude::*;
 
 const NOBODY: Address = Address::ZERO;
@@ -33,6 +33,7 @@ fn entry(kind: OrderKind, number: u64) -> Entry {
         workerpool: NOBODY,
         requester: NOBODY,
         beneficiary: NOBODY,
+        mark: None,
     }
 }
 
@@ -48,6 +49,75 @@ fn numbers(listing: &Listing) -> Vec<u64> {
 
 fn list(book: &Book, query: &OrderQuery) -> Vec<u64> {
     numbers(&book.list(query, Page::default()))
+}
+
+fn marked(kind: OrderKind, number: u64, expiry: u64, epoch: u16) -> Entry {
+    let expiry = (expiry != 0).then_some(Timestamp(expiry));
+    let mark = OrderMark::new(Conditions::NONE, expiry, epoch, address(9)).unwrap();
+    Entry { mark: Some(mark), ..entry(kind, number) }
+}
+
+fn hashes(numbers: impl IntoIterator<Item = u64>) -> Vec<OrderHash> {
+    numbers.into_iter().map(|number| OrderHash(B256::from(U256::from(number)))).collect()
+}
+
+#[test]
+fn orders_expire_in_the_second_that_they_name() {
+    let kind = OrderKind::App;
+    let mut book = book([marked(kind, 1, 100, 0), marked(kind, 2, 90, 0), marked(kind, 3, 0, 0)]);
+    book.insert(entry(kind, 4));
+    assert_eq!(book.expired(Timestamp(89)), []);
+    assert_eq!(book.expired(Timestamp(90)), hashes([2]));
+    assert_eq!(book.expired(Timestamp(u64::MAX)), hashes([2, 1]));
+    book.remove(hashes([2])[0]);
+    book.insert(marked(kind, 1, 200, 0));
+    assert_eq!(book.expired(Timestamp(199)), []);
+}
+
+#[test]
+fn an_epoch_ends_the_marked_orders_of_one_account_of_whatever_kind() {
+    let kinds = [OrderKind::App, OrderKind::Dataset, OrderKind::Workerpool, OrderKind::Request];
+    let mut book = Book::default();
+    for (number, kind) in (1..).zip(kinds) {
+        book.insert(marked(kind, number, 0, 3));
+        book.insert(entry(kind, 10 + number));
+        book.insert(marked(kind, 20 + number, 0, 4));
+        book.insert(Entry { signer: address(2), ..marked(kind, 30 + number, 0, 3) });
+    }
+    assert_eq!(book.of_other_epoch(address(1), 4), hashes([1, 2, 3, 4]));
+    assert_eq!(book.of_other_epoch(address(3), 4), []);
+}
+
+#[test]
+fn a_book_of_a_hub_that_heeds_no_marks_keeps_none() {
+    let mut book = Book::new(false);
+    book.insert(marked(OrderKind::App, 1, 100, 3));
+    assert_eq!(book.expired(Timestamp(u64::MAX)), []);
+    assert_eq!(book.of_other_epoch(address(1), 4), []);
+    assert_eq!(list(&book, &OrderQuery::all(OrderKind::App)), [1]);
+}
+
+#[test]
+fn an_offer_under_another_guard_is_none_for_a_request() {
+    let guarded = |conditions, guard| OrderMark::new(conditions, None, 0, address(guard)).ok();
+    let offer = |number, price, mark| Entry {
+        app: address(7),
+        price: U256::from(price),
+        mark,
+        ..entry(OrderKind::App, number)
+    };
+    let request = Entry {
+        app: address(7),
+        app_price_max: U256::from(5),
+        mark: guarded(Conditions::KNOWN_ENCLAVES, 2),
+        ..entry(OrderKind::Request, 9)
+    };
+    let other = offer(1, 1, guarded(Conditions::KNOWN_WORKERS, 3));
+    assert_eq!(book([other.clone()]).app_offer(&request), Offer::None);
+    let same = offer(2, 5, guarded(Conditions::KNOWN_WORKERS, 2));
+    assert_eq!(book([other.clone(), same]).app_offer(&request), Offer::Affordable);
+    let plain = Entry { mark: None, ..request };
+    assert_eq!(book([other]).app_offer(&plain), Offer::Affordable);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::deal::{CategoryRecord, Place};
 use poco_chain::LocatedEvent;
 use poco_core::category::Category;
+use poco_core::mark::ConditionsEvent;
 use poco_core::{Address, DealId, Event, OrderHash, OrderKind, U256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,8 @@ pub(crate) struct Digest {
     /// Resources that changed hands, with their last owner.
     pub(crate) sold: BTreeMap<(OrderKind, Address), Address>,
     pub(crate) categories: Vec<CategoryRecord>,
+    /// Accounts that cancelled all that they had signed with a mark, with their last epoch.
+    pub(crate) epochs: BTreeMap<Address, u16>,
 }
 
 impl Digest {
@@ -94,6 +97,9 @@ impl Digest {
                     place,
                 });
             }
+            Event::Conditions(ConditionsEvent::EpochRaised { account, epoch }) => {
+                self.epochs.insert(*account, *epoch);
+            }
             // Tasks, payments and policies do not touch the order book.
             Event::Approval { .. }
             | Event::Lock { .. }
@@ -116,7 +122,10 @@ impl Digest {
             | Event::AccurateContribution { .. }
             | Event::FaultyContribution { .. }
             | Event::PolicyUpdate { .. }
-            | Event::OwnershipTransferred { .. } => {}
+            | Event::OwnershipTransferred { .. }
+            | Event::Conditions(
+                ConditionsEvent::DealConditions { .. } | ConditionsEvent::ResultsBound { .. },
+            ) => {}
         }
     }
 }
@@ -157,6 +166,15 @@ mod tests {
         let events = [located(sale(ALICE, BOB), 0), located(sale(BOB, ALICE), 1)];
         let sold = Digest::of(&events).sold;
         assert_eq!(sold, [((OrderKind::App, Address::repeat_byte(7)), ALICE)].into());
+    }
+
+    #[test]
+    fn of_several_epochs_the_last_one_counts() {
+        let raised = |epoch| {
+            let account = ALICE;
+            located(Event::Conditions(ConditionsEvent::EpochRaised { account, epoch }), 0)
+        };
+        assert_eq!(Digest::of(&[raised(1), raised(2)]).epochs, [(ALICE, 2)].into());
     }
 
     #[test]

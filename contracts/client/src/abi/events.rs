@@ -3,11 +3,12 @@
 //! What a log means depends on who emitted it: the hub's `Transfer` moves stake, a registry's sells
 //! a resource, and both have the same topic.
 
-use crate::abi::views::small;
+use crate::abi::views::{deal_conditions, epoch, small};
 use crate::abi::{Hub, Registry, Workerpool};
 use crate::contracts::Contracts;
 use alloy_primitives::Log;
 use alloy_sol_types::{SolEvent, SolEventInterface};
+use poco_core::mark::ConditionsEvent;
 use poco_core::{
     Address, Amount, AnyOrder, B256, CategoryId, DealId, Event, OrderHash, OrderKind, ResultDigest,
     ResultHash, TaskId,
@@ -93,6 +94,9 @@ fn of_hub(event: Hub::HubEvents) -> Option<Event> {
         | E::Committed(_)
         | E::Closed(_)
         | E::TaskSkipped(_) => return None,
+        E::DealConditions(_) | E::ResultsBound(_) | E::EpochRaised(_) => {
+            return of_marks(event).map(Event::Conditions);
+        }
         task_event @ (E::TaskInitialize(_)
         | E::TaskContribute(_)
         | E::TaskConsensus(_)
@@ -117,6 +121,24 @@ fn of_boost(event: Hub::HubEvents) -> Option<Event> {
         }
         E::ResultPushedBoost(e) => {
             Event::ResultPushedBoost { deal: DealId(e.dealId), index: e.index, results: e.results }
+        }
+        _ => return None,
+    })
+}
+
+fn of_marks(event: Hub::HubEvents) -> Option<ConditionsEvent> {
+    use Hub::HubEvents as E;
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the caller passes events of marks alone")]
+    Some(match event {
+        E::DealConditions(e) => ConditionsEvent::DealConditions {
+            deal: DealId(e.dealid),
+            conditions: deal_conditions(e.conditions, e.guard).ok()?,
+        },
+        E::ResultsBound(e) => {
+            ConditionsEvent::ResultsBound { task: TaskId(e.taskid), digest: ResultDigest(e.digest) }
+        }
+        E::EpochRaised(e) => {
+            ConditionsEvent::EpochRaised { account: e.account, epoch: epoch(e.epoch).ok()? }
         }
         _ => return None,
     })

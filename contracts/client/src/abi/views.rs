@@ -4,8 +4,8 @@ use crate::abi;
 use poco_core::category::Category;
 use poco_core::task::{ContributionStatus, ContributionView, TaskStatus, TaskView};
 use poco_core::{
-    Amount, CategoryId, Deal, DealId, Resource, ResultDigest, ResultHash, ResultSeal, Tag,
-    Timestamp, U256,
+    Address, Amount, CategoryId, Conditions, Deal, DealConditions, DealId, Resource, ResultDigest,
+    ResultHash, ResultSeal, Tag, Timestamp, U256,
 };
 
 /// A number that no hub of this protocol can hold, as 2^64 seconds.
@@ -18,6 +18,20 @@ pub(crate) struct OutOfRange {
 
 pub(crate) fn small(field: &'static str, value: U256) -> Result<u64, OutOfRange> {
     u64::try_from(value).map_err(|_| OutOfRange { field, value })
+}
+
+/// Of an account; what exceeds the bits of a mark is no epoch of this protocol.
+pub(crate) fn epoch(value: U256) -> Result<u16, OutOfRange> {
+    u16::try_from(value).map_err(|_| OutOfRange { field: "epoch", value })
+}
+
+pub(crate) fn deal_conditions(
+    conditions: U256,
+    guard: Address,
+) -> Result<DealConditions, OutOfRange> {
+    let bits = u8::try_from(conditions);
+    let bits = bits.map_err(|_| OutOfRange { field: "conditions", value: conditions })?;
+    Ok(DealConditions::new(Conditions::from_bits(bits), guard))
 }
 
 fn resource(view: abi::ResourceView) -> Resource {

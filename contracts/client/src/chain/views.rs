@@ -3,12 +3,13 @@
 use super::Chain;
 use crate::abi::{Group, Hub, Token, views};
 use crate::rpc::{RpcCall, RpcError};
+use crate::transaction::GroupPurpose;
 use poco_core::category::Category;
 use poco_core::task::{ContributionView, TaskView};
 use poco_core::{Address, Amount, Bytes, CategoryId, Deal, DealId, OrderHash, TaskId, U256};
 
 /// Purpose of a group's members (ERC-734), as the hub asks for it.
-pub(super) const GROUP_MEMBER_PURPOSE: U256 = U256::from_limbs([4, 0, 0, 0]);
+pub(super) const GROUP_MEMBER_PURPOSE: U256 = GroupPurpose::Member.number();
 
 /// An account in the hub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

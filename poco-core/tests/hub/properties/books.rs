@@ -58,7 +58,8 @@ impl Books {
                 | Event::CreateCategory { .. }
                 | Event::ResourceTransfer { .. }
                 | Event::PolicyUpdate { .. }
-                | Event::OwnershipTransferred { .. } => {}
+                | Event::OwnershipTransferred { .. }
+                | Event::Conditions(_) => {}
             }
         }
         assert_eq!(seized, rewarded, "debits and credits of {events:?}");
