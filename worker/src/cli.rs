@@ -115,6 +115,10 @@ struct StakeFlags {
     #[arg(long, env = "POCO_WORKER_AUTO_DEPOSIT", value_name = "NRLC")]
     #[serde(skip_serializing_if = "Option::is_none")]
     auto_deposit: Option<u64>,
+    /// The most stake (nRLC) that is locked for one task; a task that asks for more is declined.
+    #[arg(long, env = "POCO_WORKER_MAX_STAKE", value_name = "NRLC")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_stake: Option<u64>,
 }
 
 #[derive(Debug, Default, Serialize, Args)]

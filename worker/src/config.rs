@@ -71,6 +71,10 @@ pub(crate) struct StakeConfig {
     /// On start, deposit tokens until this much stake (in nRLC) is free; never if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) auto_deposit: Option<u64>,
+    /// The most stake (in nRLC) that is locked for one task; a task that asks for more is declined.
+    /// Whatever the deal asks for if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_stake: Option<u64>,
 }
 
 /// How apps run. Sizes are per slot.

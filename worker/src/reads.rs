@@ -25,12 +25,19 @@ pub(crate) async fn facts(
     deal: DealId,
 ) -> Result<(BlockRef, Facts), RpcError> {
     let (head, view) = view(chain, worker, task).await?;
-    let (deal, account) = tokio::try_join!(chain.deal(deal), chain.account(worker))?;
+    let (deal, conditions, account) =
+        tokio::try_join!(chain.deal(deal), chain.deal_conditions(deal), chain.account(worker))?;
+    let is_known_to_guard = match conditions.guard_of_workers() {
+        Some(guard) => chain.is_group_member(guard, worker).await?,
+        None => true,
+    };
     let mut facts = Facts {
         deal: None,
         app: None,
         dataset: None,
         work_clock_time_ref_seconds: None,
+        conditions,
+        is_known_to_guard,
         free_stake: account.free,
         view,
     };

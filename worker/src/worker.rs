@@ -13,7 +13,7 @@ use crate::runs::{Runs, Tools};
 use crate::stake;
 use anyhow::{Context as _, ensure};
 use poco_chain::{Chain, Sender, Wallet};
-use poco_core::Address;
+use poco_core::{Address, Amount};
 use poco_proto::v1;
 use poco_sandbox::input::{FetchSettings, Fetcher};
 use poco_sandbox::{Engine, Sandbox, Settings};
@@ -158,6 +158,7 @@ fn core_config(checked: &Checked, worker: Address) -> poco_worker_core::Config {
         workerpool: checked.workerpool,
         slots: config.slots,
         tag: checked.tag,
+        stake_max: checked.config.stake.max_stake.map(Amount::from_nano),
         confirmations: checked.chain.confirmations,
         poll_millis: POLL_MILLIS,
         pull_millis_max: later(config.sandbox.pull_seconds),

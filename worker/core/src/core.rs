@@ -8,7 +8,7 @@ use crate::time::{Millis, Now};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use poco_core::{Address, Tag, TaskId};
+use poco_core::{Address, Amount, Tag, TaskId};
 
 /// Most tasks held at once, running or waiting for the chain: a login that lists them all stays
 /// far below the largest message (36 bytes each).
@@ -28,6 +28,8 @@ pub struct Config {
     pub slots: u32,
     /// What this machine offers.
     pub tag: Tag,
+    /// The most stake that the vote for one task may lock; whatever the deal asks for where not set.
+    pub stake_max: Option<Amount>,
     /// Blocks on top of a consensus before the digest is disclosed, and on top of a task's end
     /// before its result is deleted.
     pub confirmations: u64,

@@ -1,7 +1,7 @@
 //! What the worker reads from the chain.
 
 use poco_core::task::{ContributionView, TaskView};
-use poco_core::{Address, Amount, B256, Bytes, Deal};
+use poco_core::{Address, Amount, B256, Bytes, Deal, DealConditions};
 
 /// A registered app or dataset: where its content is and what it must hash to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -25,6 +25,10 @@ pub struct Facts {
     pub dataset: Option<Program>,
     /// T of the deal's category; `None` where the node knows no such category.
     pub work_clock_time_ref_seconds: Option<u64>,
+    /// What the deal keeps beyond what every deal does.
+    pub conditions: DealConditions,
+    /// Whether the deal's guard knows the worker; true where the deal has none for workers.
+    pub is_known_to_guard: bool,
     /// The worker's free stake.
     pub free_stake: Amount,
     /// The task and the worker's own contribution.

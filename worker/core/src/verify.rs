@@ -8,8 +8,10 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use poco_core::message::authorization_hash;
-use poco_core::task::{ContributionStatus, TaskStatus};
-use poco_core::{Address, Amount, Deal, TaskId, Timestamp, U256, signature};
+use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
+use poco_core::{
+    Address, Amount, Conditions, Deal, DealConditions, TaskId, Timestamp, U256, signature,
+};
 
 /// The kind of app that runs in a container.
 const APP_KIND: &str = "DOCKER";
@@ -57,12 +59,13 @@ pub(crate) fn check_facts(
         return Err(Objection::MayPass(chain("the deal is not on chain")));
     };
     check_deal(config, assignment, &deal).map_err(Objection::Final)?;
+    check_conditions(facts.conditions, facts.is_known_to_guard)?;
     let Some(seconds) = facts.work_clock_time_ref_seconds else {
         let detail = format!("category {} is not on chain", deal.category);
         return Err(Objection::MayPass(chain(detail)));
     };
     let terms = Terms {
-        contribution_deadline: deal.deadlines(seconds).contribution,
+        contribution_deadline: contribution_deadline(&deal, seconds, &facts.view.task),
         // contributeAndFinalize locks nothing.
         worker_stake: match assignment.lane {
             Lane::Classic => deal.worker_stake,
@@ -70,6 +73,7 @@ pub(crate) fn check_facts(
         },
         has_callback: is_set(deal.callback),
     };
+    check_stake_max(config, &terms).map_err(Objection::Final)?;
     check_status(&facts.view.task.status, &facts.view.contribution.status)
         .map_err(Objection::Final)?;
     check_time(&terms, seconds, circumstances.now).map_err(Objection::Final)?;
@@ -131,6 +135,38 @@ fn check_deal(config: &Config, assignment: &Assignment, deal: &Deal) -> Result<(
         return Err(chain(format!("the fast lane needs trust 1, the deal has {}", deal.trust)));
     }
     Ok(())
+}
+
+/// What the deal asks for beyond what every deal does must be in this worker's power.
+fn check_conditions(kept: DealConditions, is_known_to_guard: bool) -> Result<(), Objection> {
+    let unserved = kept.conditions().within(Conditions::BOUND_RESULTS);
+    if !unserved.is_none() {
+        let detail = format!("the deal asks for {unserved}, which this worker cannot do");
+        return Err(Objection::Final(declined(detail)));
+    }
+    match kept.guard_of_workers() {
+        Some(guard) if !is_known_to_guard => {
+            let detail = format!("the deal's guard {guard} does not know this worker");
+            Err(Objection::MayPass(chain(detail)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// As the hub says of an open task: of a strict deal it takes votes for longer once it was reopened.
+fn contribution_deadline(deal: &Deal, seconds: u64, task: &TaskView) -> Timestamp {
+    let told = task.contribution_deadline;
+    if told == Timestamp::default() { deal.deadlines(seconds).contribution } else { told }
+}
+
+fn check_stake_max(config: &Config, terms: &Terms) -> Result<(), Failure> {
+    let stake = terms.worker_stake;
+    match config.stake_max {
+        Some(most) if stake > most => Err(declined(format!(
+            "a vote locks {stake}, and this worker stakes at most {most} for one task"
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_status(task: &TaskStatus, own: &ContributionStatus) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 mod support;
 
 use poco_core::task::{ContributionStatus, TaskStatus};
-use poco_core::{Address, Amount, Bytes, DealId, Resource, Tag, U256};
+use poco_core::{Address, Amount, Bytes, Conditions, DealConditions, DealId, Resource, Tag, U256};
 use poco_worker_core::{
     Action, Assignment, Cause, Facts, Failure, Input, Lane, Record, Stage, State,
 };
@@ -174,6 +174,92 @@ fn what_the_chain_contradicts_is_declined_with_its_reason() {
         assert_eq!(failure.cause, cause, "{failure:?}");
         assert!(failure.detail.contains(words), "{failure:?}");
     }
+}
+
+#[test]
+fn a_stake_above_what_the_operator_allows_is_declined_by_the_deals_own_terms() {
+    let below = Amount(support::STAKE.0 - U256::ONE);
+    let config = |stake_max| poco_worker_core::Config { stake_max, ..support::config() };
+    let mut rig = Rig::with(config(Some(below)));
+    let failure = refusal_of(rig.assignment(0), rig.facts(), &mut rig);
+    assert_eq!(failure.cause, Cause::Declined);
+    assert_eq!(
+        failure.detail,
+        "a vote locks 6 RLC, and this worker stakes at most 5.999999999 RLC for one task"
+    );
+    for allowed in [Some(support::STAKE), None] {
+        let mut rig = Rig::with(config(allowed));
+        rig.run(0);
+    }
+    // The fast lane locks nothing.
+    let mut rig = Rig::with(config(Some(Amount::ZERO)));
+    let (mut assignment, mut facts) = (rig.assignment(0), rig.facts());
+    assignment.lane = Lane::Fast;
+    facts.deal.as_mut().unwrap().trust = U256::ONE;
+    let task = assignment.task;
+    rig.step(Input::Assign(Box::new(assignment)));
+    rig.step(Input::Facts { task, facts: Box::new(facts) });
+    assert!(matches!(rig.core.find_state(task), Some(State::Pulling(_))));
+}
+
+#[test]
+fn what_a_deal_asks_for_beyond_the_workers_power_is_declined() {
+    let guard = Address::repeat_byte(0x77);
+    let mut rig = Rig::new();
+    let conditions = DealConditions::new(Conditions::BOUND_RESULTS, guard);
+    let facts = Facts { conditions, ..rig.facts() };
+    let failure = refusal_of(rig.assignment(0), facts, &mut rig);
+    assert_eq!(failure.cause, Cause::Declined);
+    assert_eq!(failure.detail, "the deal asks for bound-results, which this worker cannot do");
+
+    // A guard that knows the worker, and conditions that ask nothing of it.
+    let kept = Conditions::KNOWN_WORKERS | Conditions::KNOWN_ENCLAVES | Conditions::STRICT_REVEALS;
+    let conditions = DealConditions::new(kept, guard);
+    let mut rig = Rig::new();
+    let assignment = rig.assignment(0);
+    let task = assignment.task;
+    rig.step(Input::Assign(Box::new(assignment)));
+    let facts = Facts { conditions, ..rig.facts() };
+    rig.step(Input::Facts { task, facts: Box::new(facts) });
+    assert!(matches!(rig.core.find_state(task), Some(State::Pulling(_))));
+}
+
+#[test]
+fn a_guard_that_does_not_know_the_worker_is_asked_again_before_it_is_believed() {
+    let guard = Address::repeat_byte(0x77);
+    let mut rig = Rig::new();
+    let assignment = rig.assignment(0);
+    let (task, deal) = (assignment.task, assignment.deal);
+    rig.step(Input::Assign(Box::new(assignment)));
+    let conditions = DealConditions::new(Conditions::KNOWN_WORKERS, guard);
+    let facts = Facts { conditions, is_known_to_guard: false, ..rig.facts() };
+    for _ in 0..20 {
+        rig.step(Input::Facts { task, facts: Box::new(facts.clone()) });
+        if matches!(rig.core.find_state(task), Some(State::Failed { .. })) {
+            break;
+        }
+        assert_eq!(rig.wait(2), [Action::ReadFacts { task, deal }]);
+    }
+    let Some(State::Failed { failure, is_promised: false }) = rig.core.find_state(task) else {
+        panic!("it is believed at last")
+    };
+    let detail = format!("the deal's guard {guard} does not know this worker");
+    assert_eq!((failure.cause, &failure.detail), (Cause::Chain, &detail));
+}
+
+#[test]
+fn a_reopened_task_of_a_strict_deal_is_worth_a_run_until_its_own_deadline() {
+    let mut rig = Rig::new();
+    rig.wait(7 * support::SECONDS);
+    let mut facts = rig.facts();
+    let start = facts.deal.as_ref().unwrap().start_time;
+    facts.view.task.contribution_deadline = start.after(9 * support::SECONDS);
+    let assignment = rig.assignment(0);
+    let task = assignment.task;
+    rig.step(Input::Assign(Box::new(assignment)));
+    rig.step(Input::Facts { task, facts: Box::new(facts) });
+    let Some(State::Pulling(work)) = rig.core.find_state(task) else { panic!("it is worth it") };
+    assert_eq!(work.terms.contribution_deadline, start.after(9 * support::SECONDS));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use poco_core::call::Contribution;
 use poco_core::message::authorization_hash;
 use poco_core::task::{ContributionStatus, ContributionView, TaskStatus, TaskView};
 use poco_core::{
-    Address, Amount, B256, Bytes, Call, Deal, DealId, Resource, ResultDigest, ResultHash,
-    ResultSeal, TaskId, Timestamp, U256, keccak256,
+    Address, Amount, B256, Bytes, Call, Deal, DealConditions, DealId, Resource, ResultDigest,
+    ResultHash, ResultSeal, TaskId, Timestamp, U256, keccak256,
 };
 use poco_worker_core::{
     Action, Assignment, Computation, Config, Core, Facts, Input, Intent, Lane, Millis, Now,
@@ -47,6 +47,7 @@ pub(crate) fn config() -> Config {
         workerpool: Address::repeat_byte(0x22),
         slots: 2,
         tag: poco_core::Tag::GPU,
+        stake_max: None,
         confirmations: 0,
         poll_millis: 10_000,
         pull_millis_max: 600_000,
@@ -151,6 +152,8 @@ impl Rig {
             }),
             dataset: None,
             work_clock_time_ref_seconds: Some(SECONDS),
+            conditions: DealConditions::NONE,
+            is_known_to_guard: true,
             free_stake: Amount::from_nano(100_000_000_000),
             view: active(1),
         }
