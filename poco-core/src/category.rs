@@ -5,6 +5,9 @@ use alloc::string::String;
 
 /// Contributions are taken until the match plus this many times the category's time.
 pub const CONTRIBUTION_DEADLINE_RATIO: u64 = 7;
+/// A task of a deal with strict reveals that was reopened takes contributions until the match plus
+/// this many times the category's time.
+pub const REOPENED_DEADLINE_RATIO: u64 = 9;
 /// Reveals are taken until the consensus plus this many times the category's time.
 pub const REVEAL_DEADLINE_RATIO: u64 = 2;
 /// A task ends at the match plus this many times the category's time.

@@ -82,6 +82,7 @@ impl Effects {
             Action::ReadDeal { deal, epoch, at_least } => self.reads.deal(deal, epoch, at_least),
             Action::ReadTask { task, epoch, at_least } => self.reads.task(task, epoch, at_least),
             Action::ReadScore(worker) => self.reads.score(worker),
+            Action::ReadGuard { guard, worker } => self.reads.guard(guard, worker),
             Action::Transact { intent, call } => self.transact(intent, &call),
             Action::Welcome { worker, live } => {
                 failpoint::hit("scheduler.welcome.before");

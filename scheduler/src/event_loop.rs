@@ -172,6 +172,7 @@ impl EventLoop {
                 | Action::ReadDeal { .. }
                 | Action::ReadTask { .. }
                 | Action::ReadScore(_)
+                | Action::ReadGuard { .. }
                 | Action::Transact { .. }
                 | Action::Welcome { .. }
                 | Action::Tell { .. }

@@ -79,6 +79,25 @@ impl Reads {
         });
     }
 
+    pub(crate) fn guard(&self, guard: Address, worker: Address) {
+        let reads = self.clone();
+        tokio::spawn(async move {
+            let asked = {
+                let Ok(_permit) = reads.permits.acquire().await else { return };
+                reads.chain.is_group_member(guard, worker).await
+            };
+            match asked {
+                Ok(is_known) => {
+                    let input = Input::GuardRead { guard, worker, is_known };
+                    // As above.
+                    let _ = reads.arrivals.send(Arrival::Core(input)).await;
+                }
+                // The core asks again while it matters.
+                Err(error) => tracing::warn!(%error, %guard, "a guard cannot be asked"),
+            }
+        });
+    }
+
     /// Tries until there is an answer; `None` once the question is out of date.
     async fn until_answered<'a, T, F>(
         &'a self,
@@ -122,11 +141,13 @@ impl Reads {
     ) -> Result<Option<Option<DealFacts>>, RpcError> {
         let Some(block) = self.block(at_least).await? else { return Ok(None) };
         let chain = self.chain.at(block);
-        let Some(deal) = chain.deal(deal).await? else { return Ok(Some(None)) };
+        let id = deal;
+        let Some(deal) = chain.deal(id).await? else { return Ok(Some(None)) };
         // The match made sure that the category exists; a node that does not show it lags.
         let Some(category) = chain.category(deal.category).await? else { return Ok(None) };
         let work_clock_time_ref_seconds = category.work_clock_time_ref_seconds;
-        Ok(Some(Some(DealFacts { deal, work_clock_time_ref_seconds })))
+        let conditions = Some(chain.deal_conditions(id).await?);
+        Ok(Some(Some(DealFacts { deal, work_clock_time_ref_seconds, conditions })))
     }
 
     async fn task_now(&self, task: TaskId, at_least: u64) -> Result<Option<TaskFacts>, RpcError> {

@@ -56,6 +56,13 @@ pub enum Action {
     },
     /// Read a worker's score; answered by `ScoreRead`.
     ReadScore(Address),
+    /// Ask a deal's guard whether it knows a worker; answered by `GuardRead`.
+    ReadGuard {
+        /// The group.
+        guard: Address,
+        /// The worker.
+        worker: Address,
+    },
     /// Send a transaction to the hub; answered by `Outcome`.
     Transact {
         /// Names it: the same wish has the same name, also after a restart.

@@ -3,6 +3,7 @@
 use crate::action::{Action, Kind};
 use crate::clock::{ChainClock, Moment};
 use crate::deals::DealState;
+use crate::guards::Guards;
 use crate::index::{Index, MomentWakes, Wakes};
 use crate::input::Input;
 use crate::limits::SWEEP_SECONDS;
@@ -27,6 +28,7 @@ pub struct Core {
     pub(crate) deals: BTreeMap<DealId, DealState>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     pub(crate) workers: Workers,
+    pub(crate) guards: Guards,
     pub(crate) index: Index,
     /// Deals with tasks that are not made yet, in the order in which they expire.
     pub(crate) unmade: BTreeSet<(Timestamp, DealId)>,
@@ -54,6 +56,7 @@ impl Core {
             deals: BTreeMap::new(),
             tasks: BTreeMap::new(),
             workers: Workers::new(now),
+            guards: Guards::default(),
             index: Index::default(),
             unmade: BTreeSet::new(),
             wanting: BTreeSet::new(),
@@ -87,6 +90,9 @@ impl Core {
             Input::DealRead { deal, epoch, facts } => self.on_deal_read(deal, epoch, facts),
             Input::TaskRead { task, epoch, facts } => self.on_task_read(task, epoch, *facts),
             Input::ScoreRead { worker, score } => self.workers.rescore(worker, score),
+            Input::GuardRead { guard, worker, is_known } => {
+                self.guards.on_answer(guard, worker, is_known, self.now);
+            }
             Input::Connected(login) => self.on_connected(login),
             Input::Disconnected { worker } => self.on_disconnected(worker),
             Input::Report { worker, task, body } => self.on_report(worker, task, body),

@@ -10,7 +10,11 @@ use crate::record::{DealRecord, Record, TaskRecord};
 use crate::task::{Phase, Task};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use poco_core::{DealId, Timestamp, U256};
+use poco_core::{Conditions, DealId, Timestamp, U256};
+
+/// What no deal may ask of this scheduler. Results carry where they lie, which is known only when
+/// they are stored: no worker could vote for that.
+const UNSERVED: Conditions = Conditions::BOUND_RESULTS;
 
 /// A deal and how far its tasks are made.
 #[derive(Clone, Debug)]
@@ -77,6 +81,12 @@ impl Core {
             && owner == self.settings.owner;
         if !is_ours {
             self.note(Notice::DealForeign { deal: id, owner });
+            self.drop_deal(id);
+            return;
+        }
+        let unserved = facts.conditions.unwrap_or_default().conditions().within(UNSERVED);
+        if !unserved.is_none() {
+            self.note(Notice::DealUnserved { deal: id, conditions: unserved });
             self.drop_deal(id);
             return;
         }
@@ -175,7 +185,8 @@ impl Core {
     pub(crate) fn sight(&self, id: DealId) -> Option<Sight<'_>> {
         let facts = self.deals.get(&id)?.facts.as_ref()?;
         let (clock, workers, index) = (&self.clock, &self.workers, &self.index);
-        Some(Sight { now: self.now, clock, workers, index, facts })
+        let guards = &self.guards;
+        Some(Sight { now: self.now, clock, workers, index, guards, facts })
     }
 
     /// Forgets a deal whose tasks are all made and forgotten.

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use poco_core::task::{ContributionView, TaskView};
-use poco_core::{Address, Deal, DealId, Event, TaskId, U256};
+use poco_core::{Address, Deal, DealConditions, DealId, Event, TaskId, U256};
 use serde::{Deserialize, Serialize};
 
 /// One fact from outside.
@@ -52,6 +52,15 @@ pub enum Input {
         worker: Address,
         /// The score.
         score: U256,
+    },
+    /// Answer to `ReadGuard`.
+    GuardRead {
+        /// The group.
+        guard: Address,
+        /// The worker.
+        worker: Address,
+        /// Whether the group counts it in.
+        is_known: bool,
     },
     /// A worker proved its wallet and has its stream.
     Connected(Login),
@@ -119,6 +128,10 @@ pub struct DealFacts {
     pub deal: Deal,
     /// T of its category, in seconds.
     pub work_clock_time_ref_seconds: u64,
+    /// What it keeps beyond what every deal does. Not stored: `None` until the deal was read since
+    /// the start, and nobody is given its tasks before.
+    #[serde(skip)]
+    pub conditions: Option<DealConditions>,
 }
 
 /// What the chain says about a task.

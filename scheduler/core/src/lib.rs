@@ -20,6 +20,7 @@ mod clock;
 mod consensus;
 mod core;
 mod deals;
+mod guards;
 mod index;
 mod input;
 mod limits;

@@ -64,5 +64,11 @@ pub(crate) const REREAD_SECONDS: u64 = 60;
 /// A run is started only if this share (1 / ratio) of its category's time is left.
 pub(crate) const START_RATIO: u64 = 4;
 
+/// How long a guard's answer about a worker is believed; the hub asks again at the vote.
+pub(crate) const GUARD_SECONDS: u64 = 60;
+
+/// Answers of guards held at a time, some hundred bytes each; beyond, all are asked for anew.
+pub(crate) const GUARD_ANSWERS_MAX: usize = 10_000;
+
 /// How often results past their time are looked for.
 pub(crate) const SWEEP_SECONDS: u64 = 600;

@@ -4,7 +4,7 @@ use crate::action::Intent;
 use crate::words::{Failure, Lane};
 use alloc::string::String;
 use core::fmt;
-use poco_core::{Address, DealId, ResultHash, TaskId, U256};
+use poco_core::{Address, Conditions, DealId, ResultHash, TaskId, U256};
 
 /// How loud a notice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,13 @@ pub enum Notice {
         deal: DealId,
         /// Its owner.
         owner: Address,
+    },
+    /// A deal of the pool asks for what this scheduler cannot do; it is left alone.
+    DealUnserved {
+        /// Which.
+        deal: DealId,
+        /// What it asks for.
+        conditions: Conditions,
     },
     /// A reorg took a deal away.
     DealGone {
@@ -110,6 +117,7 @@ impl Notice {
             Self::ConsensusDiffers { .. } => Level::Error,
             Self::TransactionFailed { unpaid: true, .. } => Level::Error,
             Self::TransactionFailed { unpaid: false, .. } => Level::Info,
+            Self::DealUnserved { .. } => Level::Error,
             Self::DealForeign { .. } | Self::DealGone { .. } | Self::Hopeless { .. } => Level::Warn,
             Self::DealSeen { .. }
             | Self::Assigned { .. }
@@ -128,6 +136,13 @@ impl fmt::Display for Notice {
             }
             Self::DealForeign { deal, owner } => {
                 write!(f, "deal {deal} belongs to {owner}, who owned the pool at its match")
+            }
+            Self::DealUnserved { deal, conditions } => {
+                write!(
+                    f,
+                    "deal {deal} asks for {conditions}, which this scheduler cannot serve: the \
+                     deal is left alone and will cost the pool its stake; cancel the pool's order"
+                )
             }
             Self::DealGone { deal } => write!(f, "deal {deal} is gone from the chain"),
             Self::Assigned { task, worker, lane } => {

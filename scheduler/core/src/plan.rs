@@ -4,9 +4,10 @@
 use crate::action::Kind;
 use crate::clock::{ChainClock, Moment};
 use crate::consensus::Tally;
+use crate::guards::Guards;
 use crate::index::Index;
 use crate::input::DealFacts;
-use crate::limits::{COMMAND_REPEAT_SECONDS, START_RATIO};
+use crate::limits::{COMMAND_REPEAT_SECONDS, GUARD_SECONDS, START_RATIO};
 use crate::pick::Candidate;
 use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Upload, Vote};
 use crate::waiting::Waiting;
@@ -15,9 +16,9 @@ use crate::workers::{Worker, Workers};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use poco_core::category::Deadlines;
+use poco_core::category::{Deadlines, REOPENED_DEADLINE_RATIO};
 use poco_core::task::ContributionStatus;
-use poco_core::{Address, Timestamp, U256};
+use poco_core::{Address, Conditions, DealConditions, Timestamp, U256};
 
 /// One thing that a task needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) clock: &'a ChainClock,
     pub(crate) workers: &'a Workers,
     pub(crate) index: &'a Index,
+    pub(crate) guards: &'a Guards,
     pub(crate) facts: &'a DealFacts,
 }
 
@@ -60,13 +62,34 @@ impl Sight<'_> {
         self.facts.deal.deadlines(self.facts.work_clock_time_ref_seconds)
     }
 
-    /// Workers that could take `task`, with the count of their last assignment.
-    pub(crate) fn candidates(&self, task: &Task) -> Vec<(Candidate, u64)> {
+    /// When contributions end, as the hub says of the task where it was asked: later than for
+    /// others, if the task of a strict deal was reopened.
+    fn contribution_deadline(&self, task: &Task) -> Timestamp {
+        task.contribution_deadline.unwrap_or(self.deadlines().contribution)
+    }
+
+    /// The group that must know who votes; `None` where nobody is asked.
+    pub(crate) fn guard(&self) -> Option<Address> {
+        self.facts.conditions.and_then(DealConditions::guard_of_workers)
+    }
+
+    /// Workers that could take `task`, as far as the pool is concerned.
+    pub(crate) fn fitting(&self, task: &Task) -> impl Iterator<Item = (Address, &Worker)> {
         let needs = self.facts.deal.tag;
-        let fitting = self.workers.connected().filter(|(address, worker)| {
-            worker.capacity.tag.contains(needs)
+        let is_read = self.facts.conditions.is_some();
+        self.workers.connected().filter(move |(address, worker)| {
+            is_read
+                && worker.capacity.tag.contains(needs)
                 && worker.capacity.slots > 0
                 && task.is_open_to(*address, self.now)
+        })
+    }
+
+    /// Workers that could take `task`, with the count of their last assignment.
+    pub(crate) fn candidates(&self, task: &Task) -> Vec<(Candidate, u64)> {
+        let guard = self.guard();
+        let fitting = self.fitting(task).filter(|(address, _)| {
+            guard.is_none_or(|guard| self.guards.knows(guard, *address, self.now))
         });
         let candidate = |(address, worker): (Address, &Worker)| {
             let is_free = self.index.slots_used(address) < worker.capacity.slots as usize;
@@ -76,9 +99,25 @@ impl Sight<'_> {
     }
 
     /// From when on a run would most likely come too late.
-    pub(crate) fn last_start(&self) -> Timestamp {
+    fn last_start(&self, task: &Task) -> Timestamp {
+        self.last_start_before(self.contribution_deadline(task))
+    }
+
+    /// The same, if the task were reopened.
+    fn last_start_if_reopened(&self, task: &Task) -> Timestamp {
+        let is_strict =
+            self.facts.conditions.is_some_and(|kept| kept.has(Conditions::STRICT_REVEALS));
+        if !is_strict {
+            return self.last_start(task);
+        }
+        let seconds = self.facts.work_clock_time_ref_seconds;
+        let contribution = seconds.saturating_mul(REOPENED_DEADLINE_RATIO);
+        self.last_start_before(self.facts.deal.start_time.after(contribution))
+    }
+
+    fn last_start_before(&self, contribution: Timestamp) -> Timestamp {
         let needed = self.facts.work_clock_time_ref_seconds / START_RATIO;
-        Timestamp(self.deadlines().contribution.0.saturating_sub(needed))
+        Timestamp(contribution.0.saturating_sub(needed))
     }
 }
 
@@ -125,14 +164,15 @@ impl Planner<'_> {
         if self.is_past(last) {
             return self.transact(Kind::InitializeAndClaim);
         }
-        if self.is_past(self.sight.last_start()) {
+        if self.is_past(self.sight.last_start(self.task)) {
             return Waiting::Claim { reason: "too late to compute".into(), at: last };
         }
         self.transact(Kind::Initialize)
     }
 
     fn active(&mut self, votes: &[Vote]) -> Waiting {
-        let Deadlines { contribution, last } = self.sight.deadlines();
+        let Deadlines { last, .. } = self.sight.deadlines();
+        let contribution = self.sight.contribution_deadline(self.task);
         if self.is_past(last) {
             return self.transact(Kind::Claim);
         }
@@ -156,13 +196,17 @@ impl Planner<'_> {
         if let Some(reason) = &task.hopeless {
             return Waiting::Claim { reason: reason.clone(), at: last };
         }
-        if self.is_past(self.sight.last_start()) {
+        if self.is_past(self.sight.last_start(task)) {
             if under_way > 0 {
                 return Waiting::Votes { under_way, votes: votes.len() };
             }
             return Waiting::Claim { reason: "too late to compute".into(), at: last };
         }
         self.plan.wants_workers = true;
+        if self.sight.guard().is_some() {
+            // Whom the guard knows is asked again then.
+            self.wake_at(Some(self.sight.now.after(GUARD_SECONDS)));
+        }
         self.wake_at(task.next_retry(self.sight.now));
         self.workers(under_way)
     }
@@ -179,6 +223,10 @@ impl Planner<'_> {
             fitting: candidates.len(),
             free: candidates.iter().filter(|(candidate, _)| candidate.is_free).count(),
             under_way,
+            guard: self.sight.guard().map(|guard| {
+                let fitting = self.sight.fitting(self.task).count();
+                (guard, fitting.saturating_sub(candidates.len()))
+            }),
             last: last.next_back(),
         }
     }
@@ -193,7 +241,7 @@ impl Planner<'_> {
         }
         let is_late = self.is_past(revealing.deadline);
         if is_late && revealing.reveals == 0 {
-            if self.is_past(self.sight.last_start()) {
+            if self.is_past(self.sight.last_start_if_reopened(self.task)) {
                 let reason: String =
                     "no winner revealed, and it is too late to compute again".into();
                 return Waiting::Claim { reason, at: last };

@@ -144,7 +144,7 @@ impl Core {
             given_up: task.hopeless.clone(),
             lane,
             replicas: task.involved().into_iter().map(replica).collect(),
-            contribution_deadline: deadlines.contribution,
+            contribution_deadline: task.contribution_deadline.unwrap_or(deadlines.contribution),
             reveal_deadline: reveal_deadline.unwrap_or_default(),
             final_deadline: deadlines.last,
             location: location.unwrap_or_default(),

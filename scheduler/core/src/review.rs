@@ -224,6 +224,7 @@ impl Core {
                 return;
             }
             let Some(mut task) = self.tasks.remove(&id) else { continue };
+            self.ask_guard(&task);
             let chosen = self.choose(&task);
             let is_any = !chosen.is_empty();
             for candidate in chosen {
@@ -234,6 +235,21 @@ impl Core {
             self.tasks.insert(id, task);
             if is_any {
                 self.review(id);
+            }
+        }
+    }
+
+    /// Asks the deal's guard, where it has one, about the workers that could take the task.
+    fn ask_guard(&mut self, task: &Task) {
+        let Some((guard, workers)) = self.sight(task.deal).and_then(|sight| {
+            let fitting = sight.fitting(task).map(|(worker, _)| worker).take(CANDIDATES_MAX);
+            Some((sight.guard()?, fitting.collect::<Vec<Address>>()))
+        }) else {
+            return;
+        };
+        for worker in workers {
+            if self.guards.ask(guard, worker, self.now) {
+                self.act(Action::ReadGuard { guard, worker });
             }
         }
     }

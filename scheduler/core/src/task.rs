@@ -28,6 +28,8 @@ pub(crate) struct Task {
     /// A view of this block or a later one was asked for and has not come.
     pub(crate) reading: Option<u64>,
     pub(crate) read_at: Moment,
+    /// When contributions end, once the hub said so of the open task.
+    pub(crate) contribution_deadline: Option<Timestamp>,
     pub(crate) replicas: BTreeMap<Address, Replica>,
     pub(crate) assignments: u32,
     pub(crate) hopeless: Option<String>,
@@ -152,6 +154,7 @@ impl Task {
             seen_block: 0,
             reading: None,
             read_at: Moment::default(),
+            contribution_deadline: None,
             replicas: BTreeMap::new(),
             assignments: 0,
             hopeless: None,
@@ -220,6 +223,8 @@ impl Task {
             self.weights = weights;
             self.is_unsaved = true;
         }
+        let deadline = view.contribution_deadline;
+        self.contribution_deadline = (deadline != Timestamp::default()).then_some(deadline);
         self.phase = Phase::of(block, view, votes, &self.phase);
         self.seen_block = block;
         let has_changed = before != core::mem::discriminant(&self.phase);

@@ -3,7 +3,7 @@
 use crate::action::Kind;
 use alloc::string::String;
 use core::fmt;
-use poco_core::Timestamp;
+use poco_core::{Address, Timestamp};
 
 /// What a task waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Waiting {
         fitting: usize,
         free: usize,
         under_way: usize,
+        /// The group that must know who votes, and how many that would fit it does not know.
+        guard: Option<(Address, usize)>,
         last: Option<String>,
     },
     /// Votes of replicas.
@@ -44,12 +46,18 @@ impl fmt::Display for Waiting {
             Self::Rest { kind, reason } => {
                 write!(f, "the next try to {}: {reason}", kind.name())
             }
-            Self::Workers { connected, fitting, free, under_way, last } => {
+            Self::Workers { connected, fitting, free, under_way, guard, last } => {
                 write!(
                     f,
                     "workers: {under_way} compute it, {connected} are connected, {fitting} of the \
                      others fit, {free} of these have a free slot"
                 )?;
+                if let Some((guard, strangers)) = guard {
+                    write!(
+                        f,
+                        "; {strangers} more would fit, but the deal's guard {guard} does not know them"
+                    )?;
+                }
                 last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))
             }
             Self::Votes { under_way, votes } => {

@@ -198,6 +198,17 @@ impl Chainside {
             *salt += 1;
             B256::from(U256::from(*salt).to_be_bytes::<32>())
         };
+        self.order_salted(trust, volume, beneficiary, salt).await
+    }
+
+    /// Matches orders that all say the same with `salt`.
+    pub(crate) async fn order_salted(
+        &self,
+        trust: u64,
+        volume: u64,
+        beneficiary: Address,
+        salt: B256,
+    ) -> DealId {
         let volume = U256::from(volume);
         let app = AppOrder { app: self.app, volume, salt, ..AppOrder::default() };
         let workerpool = WorkerpoolOrder {

@@ -3,9 +3,9 @@
 use crate::chain::{Chainside, eventually};
 use crate::scheduler::Process;
 use crate::worker::{Output, Worker};
-use poco_chain::Wallet;
+use poco_chain::{GroupPurpose, Transaction, Wallet};
 use poco_core::task::TaskStatus;
-use poco_core::{Address, DealId, TaskId, U256, message};
+use poco_core::{Address, Conditions, DealId, OrderMark, TaskId, U256, message};
 use poco_proto::v1::scheduler_message::Body as Heard;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -146,6 +146,51 @@ async fn killed_at_any_of_these_points_the_task_is_completed_all_the_same() {
         runs.push(view.contributors.len());
     }
     assert!(runs.iter().filter(|count| **count == 2).count() > 10, "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_for_known_workers_is_done_by_those_and_bound_results_are_left_alone() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::make("a result"));
+    let group = Transaction::create_group(chain.owner.address());
+    let guard = chain.send(&chain.owner, "group", group).await.unwrap().contract.unwrap();
+    let stranger = Worker::spawn(&chain, process.url(), output.clone()).await;
+    eventually("the stranger is connected", async || {
+        (process.pool().await.workers == 1).then_some(())
+    })
+    .await;
+    let order = async |conditions| {
+        let salt = OrderMark::new(conditions, None, 0, guard).unwrap().to_salt();
+        chain.order_salted(1, 1, Address::ZERO, salt).await
+    };
+    let bound = task(order(Conditions::BOUND_RESULTS).await);
+    let id = task(order(Conditions::KNOWN_WORKERS | Conditions::STRICT_REVEALS).await);
+    let waiting = eventually("the stranger is passed over", async || {
+        let waiting = process.task(id).await?.waiting_for;
+        waiting.contains("does not know them").then_some(waiting)
+    })
+    .await;
+    assert!(
+        waiting.ends_with(&format!(
+            "1 more would fit, but the deal's guard {guard} does not know them"
+        ))
+    );
+
+    let wallet = Arc::new(Wallet::random());
+    let known = wallet.address();
+    chain.fund(&wallet).await;
+    let add = Transaction::add_to_group(guard, &[known], GroupPurpose::Member);
+    chain.send(&chain.owner, "add", add).await.unwrap();
+    let (url, live) = (process.url(), BTreeMap::new());
+    let mut worker = Worker { chain: chain.clone(), wallet, url, output, live };
+    tokio::spawn(async move { worker.session().await });
+    completed(&chain, id).await;
+    let view = chain.chain.task(id).await.unwrap();
+    assert_eq!(view.contributors, [known]);
+    assert_ne!(known, stranger);
+    assert!(process.task(bound).await.is_none());
+    assert!(process.log().contains("asks for bound-results, which this scheduler cannot serve"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

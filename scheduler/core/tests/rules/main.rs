@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many actions")]
 
 mod chance;
+mod conditions;
 mod ending;
 mod failing;
 mod life;

@@ -5,10 +5,11 @@ use poco_core::call::{Call, Contribution, SignedTerms, WholeContribution};
 use poco_core::hub::{Config, Hub, Refusal, RegistryCall, TokenCall, Value};
 use poco_core::message::authorization_hash;
 use poco_core::order::Order;
+use poco_core::task::ContributionStatus;
 use poco_core::{
-    Address, Amount, AppOrder, Bytes, DealId, Event, OrderKind, RequestOrder, ResultDigest,
-    ResultHash, ResultSeal, Rules, Signed, Tag, TaskId, Timestamp, U256, WorkerpoolOrder,
-    keccak256,
+    Address, Amount, AppOrder, Bytes, Conditions, DealConditions, DealId, Event, OrderKind,
+    RequestOrder, ResultDigest, ResultHash, ResultSeal, Rules, Signed, Tag, TaskId, Timestamp,
+    U256, WorkerpoolOrder, keccak256,
 };
 use poco_scheduler_core::{
     Action, Capacity, Cause, ChainEvent, Command, ContributionFacts, Core, DealFacts, Failure,
@@ -41,6 +42,12 @@ pub(crate) struct World {
     pub(crate) stored: BTreeMap<TaskId, Record>,
     pub(crate) deals: BTreeMap<DealId, Record>,
     pub(crate) connected: BTreeSet<Address>,
+    /// What every deal keeps, for the model of the contract knows no conditions.
+    pub(crate) conditions: DealConditions,
+    /// Whom which guard knows.
+    pub(crate) known: BTreeSet<(Address, Address)>,
+    /// Questions to guards, in order.
+    pub(crate) asked: Vec<(Address, Address)>,
     slots: BTreeMap<Address, usize>,
     handed: BTreeSet<(Address, TaskId)>,
     salt: u8,
@@ -99,6 +106,9 @@ impl World {
             stored: BTreeMap::new(),
             deals: BTreeMap::new(),
             connected: BTreeSet::new(),
+            conditions: DealConditions::NONE,
+            known: BTreeSet::new(),
+            asked: Vec::new(),
             slots: BTreeMap::new(),
             handed: BTreeSet::new(),
             salt: 0,
@@ -219,12 +229,16 @@ impl World {
                 self.tell(Input::TaskRead { task, epoch, facts });
             }
             Action::ReadDeal { deal, epoch, .. } => {
-                let facts = self
-                    .hub
-                    .deal(deal)
-                    .cloned()
-                    .map(|deal| Box::new(DealFacts { deal, work_clock_time_ref_seconds: T }));
+                let facts = self.hub.deal(deal).cloned().map(|deal| {
+                    let conditions = Some(self.conditions);
+                    Box::new(DealFacts { deal, work_clock_time_ref_seconds: T, conditions })
+                });
                 self.tell(Input::DealRead { deal, epoch, facts });
+            }
+            Action::ReadGuard { guard, worker } => {
+                self.asked.push((guard, worker));
+                let is_known = self.known.contains(&(guard, worker));
+                self.tell(Input::GuardRead { guard, worker, is_known });
             }
             Action::ReadScore(worker) => {
                 let score = self.hub.score(worker);
@@ -269,7 +283,13 @@ impl World {
     }
 
     pub(crate) fn facts(&self, task: TaskId) -> TaskFacts {
-        let view = self.hub.task(task);
+        let mut view = self.hub.task(task);
+        let was_reopened = view.contributors.iter().any(|worker| {
+            self.hub.contribution(task, *worker).status == ContributionStatus::Rejected
+        });
+        if was_reopened && self.conditions.has(Conditions::STRICT_REVEALS) {
+            view.contribution_deadline = view.contribution_deadline.after(2 * T);
+        }
         let contributions = view
             .contributors
             .iter()

@@ -1,0 +1,148 @@
+//! Deals of marked orders: whom their guard knows, when they are reopened, what is not served.
+
+use crate::world::{T, World, digest, task, worker};
+use poco_core::task::TaskStatus;
+use poco_core::{Address, Conditions, DealConditions};
+use poco_scheduler_core::{Action, Input, Level, Notice};
+
+const GUARD: Address = Address::repeat_byte(0x77);
+
+fn world(conditions: Conditions) -> World {
+    let mut world = World::new();
+    world.conditions = DealConditions::new(conditions, GUARD);
+    world
+}
+
+#[test]
+fn a_task_is_given_to_workers_that_the_guard_knows() {
+    let mut world = world(Conditions::KNOWN_WORKERS);
+    world.known.extend([(GUARD, worker(2)), (GUARD, worker(4)), (worker(1), worker(3))]);
+    for name in 1..=4 {
+        world.connect(name, 1);
+    }
+    let id = task(world.order(3, 1), 0);
+    assert_eq!(
+        world.assigned(id).into_iter().collect::<std::collections::BTreeSet<_>>(),
+        [2, 4].into()
+    );
+    let mut asked = world.asked.clone();
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), world.asked.len(), "each is asked about once");
+    assert_eq!(asked, (1..=4).map(|name| (GUARD, worker(name))).collect::<Vec<_>>());
+}
+
+#[test]
+fn strangers_wait_with_their_reason_until_the_guard_knows_them() {
+    let mut world = world(Conditions::KNOWN_WORKERS | Conditions::STRICT_REVEALS);
+    world.connect(1, 1);
+    world.connect(2, 1);
+    let id = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(id), []);
+    let waiting = world.waiting(id);
+    let reason = format!("; 2 more would fit, but the deal's guard {GUARD} does not know them");
+    assert!(waiting.ends_with(&reason), "{waiting}");
+    world.known.insert((GUARD, worker(2)));
+    world.pass(61);
+    assert_eq!(world.assigned(id), [2]);
+}
+
+#[test]
+fn a_worker_that_the_guard_forgot_gets_no_further_task() {
+    let mut world = world(Conditions::KNOWN_WORKERS);
+    world.known.insert((GUARD, worker(1)));
+    world.connect(1, 1);
+    let first = task(world.order(2, 1), 0);
+    assert_eq!(world.assigned(first), [1]);
+    world.known.clear();
+    world.pass(61);
+    world.contribute(1, first, digest("right")).unwrap();
+    let second = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(second), []);
+}
+
+#[test]
+fn without_a_guard_nobody_is_asked() {
+    let mut world = world(Conditions::KNOWN_ENCLAVES | Conditions::STRICT_REVEALS);
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(id), [1]);
+    assert_eq!(world.asked, []);
+}
+
+/// A consensus at 6T whose winner never reveals: there is no time for another run by 7T, but by 9T.
+fn withheld(world: &mut World) -> poco_core::TaskId {
+    world.connect(1, 1);
+    let id = task(world.order(2, 1), 0);
+    assert_eq!(world.assigned(id), [1]);
+    world.pass(6 * T);
+    world.contribute(1, id, digest("right")).unwrap();
+    assert_eq!(world.hub.task(id).status, TaskStatus::Revealing);
+    world.disconnect(1);
+    // Told again meanwhile, as it said nothing.
+    world.commands();
+    world.connect(2, 1);
+    world.pass(2 * T + 1);
+    id
+}
+
+#[test]
+fn a_strict_deal_is_reopened_while_there_is_time_until_9t() {
+    let mut strict = world(Conditions::STRICT_REVEALS);
+    let id = withheld(&mut strict);
+    assert_eq!(strict.kinds_sent(), ["initialize", "reopen"]);
+    assert_eq!(strict.assigned(id), [2]);
+    let deadline = strict.core.task_report(id).unwrap().contribution_deadline;
+    assert_eq!(deadline, crate::world::START.after(9 * T));
+
+    let mut plain = world(Conditions::NONE);
+    let id = withheld(&mut plain);
+    assert_eq!(plain.kinds_sent(), ["initialize"]);
+    assert!(plain.waiting(id).starts_with("no winner revealed, and it is too late"));
+}
+
+#[test]
+fn a_deal_that_cannot_be_served_is_told_and_left_alone() {
+    let mut world = world(Conditions::BOUND_RESULTS | Conditions::STRICT_REVEALS);
+    world.connect(1, 1);
+    let deal = world.order(1, 2);
+    let told: Vec<_> = world
+        .wanted
+        .iter()
+        .filter_map(|action| match action {
+            Action::Note(notice @ Notice::DealUnserved { .. }) => Some(notice.clone()),
+            _ => None,
+        })
+        .collect();
+    let conditions = Conditions::BOUND_RESULTS;
+    assert_eq!(told, [Notice::DealUnserved { deal, conditions }]);
+    assert_eq!(told[0].level(), Level::Error);
+    assert!(
+        told[0].to_string().contains("asks for bound-results, which this scheduler cannot serve")
+    );
+    assert!(world.core.task_report(task(deal, 0)).is_none());
+    assert!(world.deals.is_empty());
+    world.pass(11 * T);
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn after_a_restart_nothing_is_given_away_before_the_conditions_are_known() {
+    let mut world = world(Conditions::KNOWN_WORKERS);
+    let id = task(world.order(1, 1), 0);
+    let records = world.deals.values().chain(world.stored.values()).cloned().collect();
+    let mut core = poco_scheduler_core::Core::new(world.settings.clone(), records, world.now);
+    core.handle(world.now, Input::Head(world.head()));
+    let facts = Box::new(world.facts(id));
+    core.handle(world.now, Input::TaskRead { task: id, epoch: 0, facts });
+    let capacity = poco_scheduler_core::Capacity { slots: 1, tag: poco_core::Tag::NONE };
+    let score = poco_core::U256::ZERO;
+    let login = poco_scheduler_core::Login { worker: worker(1), capacity, score, live: Vec::new() };
+    core.handle(world.now, Input::Connected(login));
+    let mut is_given = false;
+    while let Some(action) = core.poll_action() {
+        is_given |= matches!(action, Action::Tell { .. });
+    }
+    assert!(!is_given);
+    assert!(core.task_report(id).unwrap().waiting_for.starts_with("workers: "));
+}
