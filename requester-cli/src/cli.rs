@@ -2,7 +2,7 @@
 
 use crate::address;
 use crate::commands::{
-    account, admin, claim, deal, order, orderbook, resource, result, run, task, wallet,
+    account, admin, claim, deal, group, order, orderbook, resource, result, run, task, wallet,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Sign, publish, withdraw, cancel and show orders
     #[command(subcommand)]
     Order(order::OrderCommand),
+    /// Create groups of accounts, change and show them
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Show what is on offer, and what is asked for
     Orderbook(orderbook::OrderbookArgs),
     /// Buy runs of an app at the best price, follow them and fetch the results

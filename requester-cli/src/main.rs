@@ -7,6 +7,7 @@ mod context;
 mod failure;
 mod interrupt;
 mod keys;
+mod mark;
 mod market;
 mod output;
 mod pool;

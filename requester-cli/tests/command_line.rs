@@ -5,13 +5,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "wallet",
     "account",
     "app",
     "dataset",
     "workerpool",
     "order",
+    "group",
     "orderbook",
     "run",
     "deal",

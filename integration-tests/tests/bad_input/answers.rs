@@ -6,12 +6,12 @@ use crate::scripted::{Reply, Scripted};
 use crate::stage::{Turn, address_of};
 use anyhow::{Context, Result, ensure};
 use poco_integration_tests::world::{Answer, Party, answer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const README: &str = include_str!("../../../requester-cli/README.md");
 /// Commands that this test runs; the others are in the README by another command's name.
-const COMMANDS: usize = 32;
+const COMMANDS: usize = 37;
 
 /// What the README lists, and which of its commands were run.
 struct Shapes {
@@ -58,6 +58,7 @@ async fn every_command_answers_with_the_keys_that_the_readme_lists() -> Result<(
     let mut shapes = Shapes { seen: BTreeSet::new() };
     wallets(&turn, &mut shapes)?;
     resources(&turn, &mut shapes)?;
+    groups(&turn, &mut shapes)?;
     orders(&turn, &mut shapes)?;
     runs(&turn, &mut shapes).await?;
     assert_eq!(shapes.seen.len(), COMMANDS, "{:?}", shapes.seen);
@@ -121,6 +122,24 @@ fn resources(turn: &Turn, shapes: &mut Shapes) -> Result<()> {
     Ok(())
 }
 
+fn groups(turn: &Turn, shapes: &mut Shapes) -> Result<()> {
+    // Without check sums, as answers in JSON tell addresses.
+    let requester = address_of(Party::Requester)?.to_lowercase();
+    let ask = |words: &[&str]| turn.poco(Party::Provider, &[&["group"], words].concat());
+    let created = shapes.check("group create", &ask(&["create"])?)?;
+    let group = created["address"].as_str().context("an address")?;
+    let member = json!({ "account": requester, "is_member": true, "is_enclave": false });
+    let added = shapes.check("group add", &ask(&["add", group, &requester])?)?;
+    assert_eq!(added["accounts"], json!([member]));
+    ask(&["add", group, &requester, "--enclaves"])?.json()?;
+    let removed = shapes.check("group remove", &ask(&["remove", group, &requester])?)?;
+    let key = json!({ "account": requester, "is_member": false, "is_enclave": true });
+    assert_eq!(removed["accounts"], json!([key]));
+    let shown = shapes.check("group show", &ask(&["show", group, &requester])?)?;
+    assert_eq!(shown["accounts"], json!([key]));
+    Ok(())
+}
+
 fn orders(turn: &Turn, shapes: &mut Shapes) -> Result<()> {
     let words = ["order", "sign", "app", &turn.app, "--price", "9RLC"];
     let signed = shapes.check("order sign app", &turn.poco(Party::Provider, &words)?)?;
@@ -134,6 +153,10 @@ fn orders(turn: &Turn, shapes: &mut Shapes) -> Result<()> {
     let words = ["order", "unpublish", "app", hash];
     shapes.check("order unpublish", &turn.poco(Party::Provider, &words)?)?;
     shapes.check("order cancel", &turn.poco(Party::Provider, &["order", "cancel", &file])?)?;
+    // A worker's wallet has signed nothing that another test needs.
+    let words = ["order", "cancel-all"];
+    let raised = shapes.check("order cancel-all", &turn.poco(Party::Worker(5), &words)?)?;
+    assert_eq!(raised["epoch"], 1);
     let words = ["order", "sign", "workerpool", &turn.pool, "--price", "1"];
     shapes.check("order sign workerpool", &turn.poco(Party::Scheduler, &words)?)?;
     let words = ["order", "sign", "request", &turn.app, "--workerpool-max-price", "1"];

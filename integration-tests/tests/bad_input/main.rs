@@ -6,6 +6,7 @@
 mod answers;
 mod chains;
 mod images;
+mod marks;
 mod money;
 mod orders;
 mod places;

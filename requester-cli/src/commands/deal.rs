@@ -3,6 +3,7 @@
 use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::mark::Kept;
 use crate::market::open_to;
 use crate::output::{Show, pairs, table};
 use clap::Subcommand;
@@ -67,6 +68,8 @@ struct DealAnswer {
     deal: Deal,
     contribution_deadline: Timestamp,
     final_deadline: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditions: Option<Kept>,
     tasks: Vec<TaskLine>,
 }
 
@@ -89,6 +92,7 @@ impl Show for DealAnswer {
                 format!("{}, {} a task", one.pointer, one.price)
             }
         };
+        let conditions = self.conditions.as_ref().map_or("none".to_owned(), Show::show);
         let head = pairs(&[
             ("deal", self.id.to_string()),
             ("app", resource(&deal.app)),
@@ -99,6 +103,7 @@ impl Show for DealAnswer {
             ("params", deal.params.clone()),
             ("trust", deal.trust.to_string()),
             ("tag", deal.tag.to_string()),
+            ("conditions", conditions),
             ("worker stake", format!("{} a contribution", deal.worker_stake)),
             (
                 "deadlines",
@@ -163,6 +168,7 @@ async fn show(context: &Context, chain: &Chain, id: DealId) -> Result<(), Failur
         deal,
         contribution_deadline: deadlines.contribution,
         final_deadline: deadlines.last,
+        conditions: Kept::of(chain.deal_conditions(id).await?),
         tasks: lines,
     })
 }

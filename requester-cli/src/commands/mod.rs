@@ -6,6 +6,7 @@ pub(crate) mod claim;
 pub(crate) mod deal;
 pub(crate) mod fetch;
 pub(crate) mod follow;
+pub(crate) mod group;
 pub(crate) mod keeper;
 pub(crate) mod order;
 pub(crate) mod orderbook;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Dataset(command) => resource::run_dataset(&context, command).await,
         Command::Workerpool(command) => resource::run_workerpool(&context, command).await,
         Command::Order(command) => order::run(&context, command).await,
+        Command::Group(command) => group::run(&context, command).await,
         Command::Orderbook(args) => orderbook::run(&context, args).await,
         Command::Run(args) => run::run(&context, *args).await,
         Command::Deal(command) => deal::run(&context, command).await,

@@ -5,11 +5,13 @@ mod standing;
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::mark;
 use crate::output::{Show, pairs};
 use clap::{Args, Subcommand, ValueEnum};
 use poco_chain::{Chain, Transaction, Wallet};
+use poco_core::mark::ConditionsEvent;
 use poco_core::order::OrderOperation;
-use poco_core::{Address, AnyOrder, B256, Bytes, Call, OrderHash, OrderKind};
+use poco_core::{Address, AnyOrder, B256, Bytes, Call, Event, OrderHash, OrderKind};
 use serde::Serialize;
 use serde_json::Value;
 use sign::SignCommand;
@@ -33,7 +35,9 @@ pub(crate) enum OrderCommand {
         /// File with the order; `-` reads the standard input
         file: PathBuf,
     },
-    /// Show an order of the market
+    /// Cancel all your marked orders on chain at once: those signed with --expires, --require or --offer
+    CancelAll,
+    /// Show an order of the market, and what its salt says
     Show(OrderName),
 }
 
@@ -90,6 +94,30 @@ impl Show for Cancelled {
     }
 }
 
+/// What `cancel-all` does not reach.
+const UNMARKED_STAY: &str =
+    "Orders without a mark stay valid: cancel each of them with `poco order cancel FILE`.";
+
+#[derive(Serialize)]
+struct AllCancelled {
+    account: Address,
+    epoch: u16,
+    transaction: B256,
+}
+
+impl Show for AllCancelled {
+    fn show(&self) -> String {
+        let rows = pairs(&[
+            (
+                "cancelled",
+                format!("all marked orders of {} before epoch {}", self.account, self.epoch),
+            ),
+            ("transaction", self.transaction.to_string()),
+        ]);
+        format!("{rows}\n{UNMARKED_STAY}")
+    }
+}
+
 pub(crate) async fn run(context: &Context, command: OrderCommand) -> Result<(), Failure> {
     match command {
         OrderCommand::Sign(command) => sign::run(context, command).await,
@@ -102,10 +130,11 @@ pub(crate) async fn run(context: &Context, command: OrderCommand) -> Result<(), 
             context.output.answer(&Record(record))
         }
         OrderCommand::Cancel { file } => cancel(context, &file).await,
+        OrderCommand::CancelAll => cancel_all(context).await,
         OrderCommand::Show(name) => {
             let chain = context.chain().await?;
             let record = context.market(&chain)?.order(name.kind.into(), name.hash).await?;
-            context.output.answer(&Record(record))
+            context.output.answer(&Record(with_mark(record)))
         }
     }
 }
@@ -137,6 +166,39 @@ async fn cancel(context: &Context, file: &Path) -> Result<(), Failure> {
     let transaction = close(&chain, order);
     let receipt = context.send(&chain, &wallet, &format!("cancel {hash}"), transaction).await?;
     context.output.answer(&Cancelled { order_hash: hash, transaction: receipt.transaction })
+}
+
+async fn cancel_all(context: &Context) -> Result<(), Failure> {
+    let chain = context.chain().await?;
+    let wallet = context.wallet()?;
+    let account = wallet.address();
+    let epoch = mark::epoch(&chain, account).await?;
+    context.agree(&format!(
+        "Cancel for good all marked orders that {account} has signed (with --expires, --require or --offer)? {UNMARKED_STAY}"
+    ))?;
+    let intent = format!("raise epoch {epoch}");
+    let transaction = Transaction::raise_epoch(&chain);
+    let receipt = context.send(&chain, &wallet, &intent, transaction).await?;
+    let raised = receipt.events.iter().find_map(raised_to);
+    let epoch = raised.ok_or_else(|| {
+        anyhow::anyhow!("transaction {} was mined without a new epoch", receipt.transaction)
+    })?;
+    context.output.answer(&AllCancelled { account, epoch, transaction: receipt.transaction })
+}
+
+fn raised_to(event: &Event) -> Option<u16> {
+    let Event::Conditions(ConditionsEvent::EpochRaised { epoch, .. }) = event else { return None };
+    Some(*epoch)
+}
+
+/// A market's record with what the order's salt says beside it.
+fn with_mark(mut record: Value) -> Value {
+    let salt = record.pointer("/order/salt").and_then(Value::as_str);
+    let told = salt.and_then(|salt| salt.parse().ok()).and_then(mark::told);
+    if let (Some(told), Some(fields)) = (told, record.as_object_mut()) {
+        fields.insert("mark".to_owned(), told);
+    }
+    record
 }
 
 fn close(chain: &Chain, order: AnyOrder) -> Transaction {

@@ -4,11 +4,12 @@ use super::resource::unknown;
 use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::mark;
 use crate::market::{Market, Published, open_to};
 use crate::output::{Show, table};
 use clap::{Args, Subcommand};
 use poco_core::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
-use poco_core::{Address, OrderHash, OrderKind};
+use poco_core::{Address, B256, OrderHash, OrderKind, OrderMark};
 use serde::Serialize;
 
 #[derive(Debug, Args)]
@@ -145,7 +146,8 @@ async fn app_lines(market: &Market, app: Address, options: &Options) -> Result<V
         .into_iter()
         .map(|found| {
             let order = found.order.order.clone();
-            line(found, order.app, order.price, format!("tag {}", order.tag))
+            let terms = format!("tag {}{}", order.tag, marked(order.salt, "requires"));
+            line(found, order.app, order.price, terms)
         })
         .collect())
 }
@@ -162,7 +164,8 @@ async fn dataset_lines(
         .into_iter()
         .map(|found| {
             let order = found.order.order.clone();
-            line(found, order.dataset, order.price, format!("tag {}", order.tag))
+            let terms = format!("tag {}{}", order.tag, marked(order.salt, "requires"));
+            line(found, order.dataset, order.price, terms)
         })
         .collect())
 }
@@ -177,8 +180,9 @@ async fn workerpool_lines(
         .into_iter()
         .map(|found| {
             let order = found.order.order.clone();
-            let terms =
-                format!("category {}, trust {}, tag {}", order.category, order.trust, order.tag);
+            let marked = marked(order.salt, "offers");
+            let WorkerpoolOrder { category, trust, tag, .. } = &order;
+            let terms = format!("category {category}, trust {trust}, tag {tag}{marked}");
             line(found, order.workerpool, order.price, terms)
         })
         .collect())
@@ -194,11 +198,25 @@ async fn request_lines(
         .into_iter()
         .map(|found| {
             let order = found.order.order.clone();
-            let terms =
-                format!("category {}, trust {}, tag {}", order.category, order.trust, order.tag);
+            let marked = marked(order.salt, "requires");
+            let RequestOrder { category, trust, tag, .. } = &order;
+            let terms = format!("category {category}, trust {trust}, tag {tag}{marked}");
             line(found, order.app, order.workerpool_price_max, terms)
         })
         .collect())
+}
+
+/// What a salt says, to stand behind the other terms; nothing where it says nothing.
+fn marked(salt: B256, verb: &str) -> String {
+    let Some(mark) = OrderMark::of_salt(salt) else { return String::new() };
+    let mut words = String::new();
+    if !mark.conditions().is_none() {
+        words.push_str(&format!(", {verb} {}", mark.conditions()));
+    }
+    if let Some(expiry) = mark.expiry() {
+        words.push_str(&format!(", until {}", mark::written(expiry)));
+    }
+    words
 }
 
 fn line<O>(

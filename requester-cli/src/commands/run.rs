@@ -6,12 +6,13 @@ use super::deal::tasks;
 use super::fetch::{self, Fetched, Reader};
 use super::follow::{Ended, until_ended};
 use super::keeper::Keeper;
-use super::order::sign::{parse_tag, sign_order};
+use super::order::sign::{Require, parse_tag, sign_order};
 use super::{place, select};
 use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::unless_stopped;
+use crate::mark::{self, Expiry};
 use crate::market::Market;
 use crate::output::{Show, number_of_tasks, pairs, table};
 use crate::pool::Pool;
@@ -69,6 +70,11 @@ pub(crate) struct RunArgs {
     /// The contract that receives the results
     #[arg(long, default_value_t, value_parser = address::parse)]
     callback: Address,
+    /// When the request stops to match, should the match not come about: 7d, 12h, 30m, 90s, a time as 2027-01-31T12:00:00Z, or never
+    #[arg(long, value_name = "TIME", value_parser = mark::parse_expiry)]
+    expires: Option<Expiry>,
+    #[command(flatten)]
+    require: Require,
     /// Folder for the results [default: result-<task> each]
     #[arg(long, short)]
     output: Option<PathBuf>,
@@ -123,7 +129,7 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), Failure>
     refuse_unknown(&chain, &args).await?;
     refuse_unwritable(&args)?;
     let wish = wish::request(&chain, &args, requester).await?;
-    let mut terms = select::cheapest(&chain, &market, &wish).await?;
+    let mut terms = select::cheapest(context, &chain, &market, &wish).await?;
     let price_per_task = price_per_task(&terms)?;
     refuse_unpayable(&chain, &args, requester, price_per_task).await?;
     show_choice(context, &terms, price_per_task, args.volume);

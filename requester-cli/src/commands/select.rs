@@ -1,17 +1,22 @@
 //! Choosing the cheapest orders that fit a wish, with the rules that the contract applies.
 
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::market::{Market, Published, open_to};
 use poco_chain::Chain;
 use poco_core::call::SignedTerms;
+use poco_core::mark::agreement::{self, Disagreement, agree};
 use poco_core::matching::{self, Mismatch, Terms};
 use poco_core::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
 use poco_core::payout::pool_stake;
-use poco_core::{Address, Amount, OrderKind, Signed};
+use poco_core::{Address, Amount, OrderKind, OrderMark, Signed};
 use std::collections::BTreeMap;
 
 /// Offers of each kind that are tried, cheapest first.
 const OFFERS_MAX: usize = 20;
+/// Offers of pools that are looked through for those that offer what the request requires: the
+/// largest page that a market gives.
+const POOLS_MAX: usize = 1000;
 /// Combinations that are checked against the chain before giving up.
 const COMBINATIONS_MAX: usize = 60;
 
@@ -24,6 +29,8 @@ enum Unfit {
     TooFewLeft,
     #[error("the pool's owner has too little stake for your tasks")]
     PoolStake,
+    #[error(transparent)]
+    Conditions(Disagreement),
 }
 
 /// The offers that a request can be matched with.
@@ -40,11 +47,12 @@ struct Offers {
 /// # Errors
 /// `Refused` with what removed how many combinations, where none fits.
 pub(crate) async fn cheapest(
+    context: &Context,
     chain: &Chain,
     market: &Market,
     request: &RequestOrder,
 ) -> Result<SignedTerms, Failure> {
-    let offers = find(market, request).await?;
+    let offers = find(context, market, request).await?;
     let mut removed: BTreeMap<Unfit, usize> = BTreeMap::new();
     for (app, dataset, pool) in by_price(&offers).into_iter().take(COMBINATIONS_MAX) {
         let terms = take_prices(request, app, dataset, pool);
@@ -80,6 +88,12 @@ async fn unfit(chain: &Chain, terms: &SignedTerms) -> Result<Option<Unfit>, Fail
         Ok(left) if left < volume => return Ok(Some(Unfit::TooFewLeft)),
         Ok(_) => {}
     }
+    if let Some(parties) = chain.parties(terms, terms.request.order.requester).await? {
+        let now = chain.latest().await?.timestamp;
+        if let Err(disagreement) = agree(&parties, now) {
+            return Ok(Some(Unfit::Conditions(disagreement)));
+        }
+    }
     let pool = &terms.workerpool.order;
     let Some(entry) = chain.workerpool(pool.workerpool).await? else {
         return Ok(Some(Unfit::Rule(Mismatch::WorkerpoolUnknown)));
@@ -89,7 +103,11 @@ async fn unfit(chain: &Chain, terms: &SignedTerms) -> Result<Option<Unfit>, Fail
     Ok(needed.is_none_or(|needed| needed > free).then_some(Unfit::PoolStake))
 }
 
-async fn find(market: &Market, request: &RequestOrder) -> Result<Offers, Failure> {
+async fn find(
+    context: &Context,
+    market: &Market,
+    request: &RequestOrder,
+) -> Result<Offers, Failure> {
     let for_me = open_to("requester", request.requester);
     let app_filters =
         [open_to("app", request.app), for_me.clone(), any("dataset"), any("workerpool")];
@@ -119,10 +137,39 @@ async fn find(market: &Market, request: &RequestOrder) -> Result<Offers, Failure
     if !request.workerpool.is_zero() {
         pool_filters.push(open_to("workerpool", request.workerpool));
     }
-    let pools = market.orders::<WorkerpoolOrder>(&pool_filters, OFFERS_MAX).await?;
+    let pools = market.orders::<WorkerpoolOrder>(&pool_filters, POOLS_MAX).await?;
     let pools = within(pools, request.workerpool_price_max, |order| order.price);
     refuse_empty(&pools, OrderKind::Workerpool, request.workerpool)?;
+    let pools = offering(context, pools, request)?;
     Ok(Offers { apps, datasets, pools })
+}
+
+/// The cheapest of the pools' orders that offer what the request requires; says how many do not.
+fn offering(
+    context: &Context,
+    mut pools: Vec<Published<WorkerpoolOrder>>,
+    request: &RequestOrder,
+) -> Result<Vec<Published<WorkerpoolOrder>>, Failure> {
+    let mark = OrderMark::of_salt(request.salt);
+    let found = pools.len();
+    pools.retain(|pool| {
+        let offered = OrderMark::of_salt(pool.order.order.salt);
+        agreement::offers(offered, None, mark).is_ok()
+    });
+    let removed = found.saturating_sub(pools.len());
+    let required = mark.map_or_else(String::new, |mark| mark.conditions().to_string());
+    if pools.is_empty() {
+        return Err(Failure::NotFound(format!(
+            "no pool offers {required} as you require it: {removed} orders of pools would fit otherwise"
+        )));
+    }
+    if removed > 0 {
+        context.output.note(&format!(
+            "{removed} of {found} orders of pools do not offer {required} as you require it"
+        ));
+    }
+    pools.truncate(OFFERS_MAX);
+    Ok(pools)
 }
 
 /// Restricted offers too: the rules decide afterwards, with the groups that the chain knows.

@@ -5,13 +5,14 @@ use super::standing;
 use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::mark::{self, Condition, Expiry, Wish};
 use crate::market;
 use crate::output::Show;
 use crate::price;
 use clap::{Args, Subcommand};
 use poco_chain::{Chain, Wallet};
 use poco_core::order::{AppOrder, DatasetOrder, Order, RequestOrder, WorkerpoolOrder};
-use poco_core::{Address, Amount, AnyOrder, B256, Bytes, Signed, Tag, U256};
+use poco_core::{Address, Amount, AnyOrder, B256, Bytes, Conditions, Signed, Tag, U256};
 use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +36,8 @@ pub(crate) enum SignCommand {
         /// Only for this requester (or group)
         #[arg(long, default_value_t, value_parser = address::parse)]
         requester_restrict: Address,
+        #[command(flatten)]
+        require: Require,
     },
     /// Offer uses of your dataset
     Dataset {
@@ -87,6 +90,12 @@ pub(crate) struct SignWorkerpool {
     /// Only for this requester (or group)
     #[arg(long, default_value_t, value_parser = address::parse)]
     requester_restrict: Address,
+    /// A condition that runs may ask for, or several joined by commas: bound-results, strict-reveals, known-workers=GROUP, known-enclaves=GROUP
+    #[arg(long, value_name = "CONDITION", value_delimiter = ',', value_parser = mark::parse_condition)]
+    offer: Vec<Condition>,
+    /// The pool is not served by poco-scheduler, which cannot serve bound-results
+    #[arg(long)]
+    other_scheduler: bool,
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +135,16 @@ pub(crate) struct SignRequest {
     /// Arguments, or a JSON object of parameters
     #[arg(long, default_value = "")]
     params: String,
+    #[command(flatten)]
+    require: Require,
+}
+
+/// What the requester or the app's owner asks for.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Require {
+    /// A condition that every deal of the order keeps, or several joined by commas: sponsor-only (requests), bound-results, strict-reveals, known-workers=GROUP, known-enclaves=GROUP
+    #[arg(long, value_name = "CONDITION", value_delimiter = ',', value_parser = mark::parse_condition)]
+    pub(crate) require: Vec<Condition>,
 }
 
 /// What all orders have in common.
@@ -137,6 +156,9 @@ pub(crate) struct Terms {
     /// What is needed or offered: names (tee, scone, gramine, tdx, gpu) joined by commas, or 0x…
     #[arg(long, default_value = "none", value_parser = parse_tag)]
     tag: Tag,
+    /// When the order stops to match: 7d, 12h, 30m, 90s from now, a time as 2027-01-31T12:00:00Z, or never; it can be cancelled by `poco order cancel-all` then
+    #[arg(long, value_name = "TIME", value_parser = mark::parse_expiry)]
+    expires: Option<Expiry>,
     /// Publish the order at once
     #[arg(long)]
     publish: bool,
@@ -154,7 +176,10 @@ impl<O: Serialize> Show for OrderText<O> {
 }
 
 pub(super) async fn run(context: &Context, command: SignCommand) -> Result<(), Failure> {
-    let salt = B256::from(rand::random::<[u8; 32]>());
+    let chain = context.chain().await?;
+    let signer = context.wallet_address()?;
+    let wish = wish(&command)?;
+    let signing = Signing { salt: wish.salt(&chain, signer).await?, chain };
     match command {
         SignCommand::App {
             app,
@@ -163,19 +188,19 @@ pub(super) async fn run(context: &Context, command: SignCommand) -> Result<(), F
             dataset_restrict,
             workerpool_restrict,
             requester_restrict,
+            require: _,
         } => {
-            let volume = U256::from(terms.volume);
             let order = AppOrder {
                 app,
                 price,
-                volume,
+                volume: U256::from(terms.volume),
                 tag: terms.tag,
                 dataset_restrict,
                 workerpool_restrict,
                 requester_restrict,
-                salt,
+                salt: signing.salt,
             };
-            finish(context, order, terms.publish, AnyOrder::App).await
+            signing.finish(context, order, terms.publish, AnyOrder::App).await
         }
         SignCommand::Dataset {
             dataset,
@@ -185,31 +210,56 @@ pub(super) async fn run(context: &Context, command: SignCommand) -> Result<(), F
             workerpool_restrict,
             requester_restrict,
         } => {
-            let volume = U256::from(terms.volume);
             let order = DatasetOrder {
                 dataset,
                 price,
-                volume,
+                volume: U256::from(terms.volume),
                 tag: terms.tag,
                 app_restrict,
                 workerpool_restrict,
                 requester_restrict,
-                salt,
+                salt: signing.salt,
             };
-            finish(context, order, terms.publish, AnyOrder::Dataset).await
+            signing.finish(context, order, terms.publish, AnyOrder::Dataset).await
         }
         SignCommand::Workerpool(offer) => {
             let publish = offer.terms.publish;
-            let order = workerpool_order(*offer, salt);
-            finish(context, order, publish, AnyOrder::Workerpool).await
+            let order = workerpool_order(*offer, signing.salt);
+            signing.finish(context, order, publish, AnyOrder::Workerpool).await
         }
         SignCommand::Request(request) => {
-            let requester = context.wallet_address()?;
             let publish = request.terms.publish;
-            let order = request_order(*request, requester, salt);
-            finish(context, order, publish, AnyOrder::Request).await
+            let order = request_order(*request, signer, signing.salt);
+            signing.finish(context, order, publish, AnyOrder::Request).await
         }
     }
+}
+
+/// What the order is to say in its salt, if an order of its kind can.
+fn wish(command: &SignCommand) -> Result<Wish, Failure> {
+    let (terms, conditions) = match command {
+        SignCommand::App { terms, require, .. } => (terms, require.require.clone()),
+        SignCommand::Dataset { terms, .. } => (terms, Vec::new()),
+        SignCommand::Workerpool(offer) => (&offer.terms, offer.offer.clone()),
+        SignCommand::Request(request) => (&request.terms, request.require.require.clone()),
+    };
+    let wish = Wish { expires: terms.expires, conditions };
+    match command {
+        SignCommand::App { .. } => {
+            wish.refuse(Conditions::SPONSOR_ONLY, "only a request says who pays")?;
+        }
+        SignCommand::Workerpool(offer) => {
+            wish.refuse(Conditions::SPONSOR_ONLY, "only a request says who pays")?;
+            if !offer.other_scheduler {
+                wish.refuse(
+                    Conditions::BOUND_RESULTS,
+                    "poco-scheduler cannot serve it, and every such deal would cost the pool its stake; --other-scheduler says that another one serves the pool",
+                )?;
+            }
+        }
+        SignCommand::Dataset { .. } | SignCommand::Request(_) => {}
+    }
+    Ok(wish)
 }
 
 fn workerpool_order(offer: SignWorkerpool, salt: B256) -> WorkerpoolOrder {
@@ -247,31 +297,40 @@ fn request_order(request: SignRequest, requester: Address, salt: B256) -> Reques
     }
 }
 
-/// Checks that the wallet may sign, signs, and publishes where that was asked for.
-async fn finish<O: market::Listed>(
-    context: &Context,
-    order: O,
-    publish: bool,
-    any: fn(Signed<O>) -> AnyOrder,
-) -> Result<(), Failure> {
-    let chain = context.chain().await?;
-    let subject = any(Signed { order: order.clone(), sign: Bytes::new() });
-    let owner = standing::owner(&chain, &subject).await?;
-    let wallet = context.wallet()?;
-    if owner != wallet.address() {
-        return Err(Failure::Refused(format!(
-            "{} belongs to {owner}: an order signed by {} would be worth nothing",
-            standing::subject(&subject).1,
-            wallet.address()
-        )));
+/// Where an order is signed, and the salt that it gets.
+struct Signing {
+    chain: Chain,
+    salt: B256,
+}
+
+impl Signing {
+    /// Checks that the wallet may sign, signs, and publishes where that was asked for.
+    async fn finish<O: market::Listed>(
+        &self,
+        context: &Context,
+        order: O,
+        publish: bool,
+        any: fn(Signed<O>) -> AnyOrder,
+    ) -> Result<(), Failure> {
+        let chain = &self.chain;
+        let subject = any(Signed { order: order.clone(), sign: Bytes::new() });
+        let owner = standing::owner(chain, &subject).await?;
+        let wallet = context.wallet()?;
+        if owner != wallet.address() {
+            return Err(Failure::Refused(format!(
+                "{} belongs to {owner}: an order signed by {} would be worth nothing",
+                standing::subject(&subject).1,
+                wallet.address()
+            )));
+        }
+        let signed = sign_order(chain, &wallet, order);
+        if publish {
+            standing::refuse_unbacked(chain, &any(signed.clone()), owner, U256::ZERO).await?;
+            let record = context.market(chain)?.publish(&wallet, &signed).await?;
+            return context.output.answer(&Record(record));
+        }
+        context.output.answer(&OrderText(signed))
     }
-    let signed = sign_order(&chain, &wallet, order);
-    if publish {
-        standing::refuse_unbacked(&chain, &any(signed.clone()), owner, U256::ZERO).await?;
-        let record = context.market(&chain)?.publish(&wallet, &signed).await?;
-        return context.output.answer(&Record(record));
-    }
-    context.output.answer(&OrderText(signed))
 }
 
 /// Signs an order for this chain's hub.

@@ -2,9 +2,10 @@
 
 use super::RunArgs;
 use crate::failure::Failure;
+use crate::mark::Wish;
 use poco_chain::Chain;
 use poco_core::order::RequestOrder;
-use poco_core::{Address, Amount, B256, U256};
+use poco_core::{Address, Amount, Conditions, U256};
 use poco_sandbox::input::Source;
 use poco_sandbox::split_args;
 use serde_json::Value;
@@ -15,6 +16,11 @@ pub(super) async fn request(
     args: &RunArgs,
     requester: Address,
 ) -> Result<RequestOrder, Failure> {
+    let mark = Wish { expires: args.expires, conditions: args.require.require.clone() };
+    mark.refuse(
+        Conditions::SPONSOR_ONLY,
+        "poco run pays itself; `poco order sign request` makes a request that a sponsor matches",
+    )?;
     let price_max = args.max_price.unwrap_or(Amount(U256::MAX));
     Ok(RequestOrder {
         app: args.app,
@@ -31,7 +37,7 @@ pub(super) async fn request(
         beneficiary: args.beneficiary,
         callback: args.callback,
         params: params(args)?,
-        salt: B256::from(rand::random::<[u8; 32]>()),
+        salt: mark.salt(chain, requester).await?,
     })
 }
 
