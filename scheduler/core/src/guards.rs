@@ -32,6 +32,12 @@ impl Guards {
         fresh.is_some_and(|answer| answer.is_known == Some(true))
     }
 
+    /// Whether the guard was heard lately, and does not know the worker.
+    pub(crate) fn denies(&self, guard: Address, worker: Address, now: Moment) -> bool {
+        let fresh = self.answers.get(&(guard, worker)).filter(|answer| answer.is_fresh(now));
+        fresh.is_some_and(|answer| answer.is_known == Some(false))
+    }
+
     /// Whether the chain is to be asked; it counts as asked from then on.
     pub(crate) fn ask(&mut self, guard: Address, worker: Address, now: Moment) -> bool {
         let pair = (guard, worker);
@@ -78,6 +84,8 @@ mod tests {
         assert!(guards.ask(GUARD, WORKER, later));
         guards.on_answer(GUARD, WORKER, false, later);
         assert!(!guards.knows(GUARD, WORKER, later));
+        assert!(guards.denies(GUARD, WORKER, later));
+        assert!(!guards.denies(GUARD, WORKER, later.after(GUARD_SECONDS)));
     }
 
     #[test]

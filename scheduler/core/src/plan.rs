@@ -85,6 +85,14 @@ impl Sight<'_> {
         })
     }
 
+    /// Whether some worker may be able to take `task`: also one that the guard was not asked about
+    /// lately, and any while the deal's conditions are not read.
+    pub(crate) fn has_prospects(&self, task: &Task) -> bool {
+        let guard = self.guard();
+        let may = |worker| guard.is_none_or(|guard| !self.guards.denies(guard, worker, self.now));
+        self.facts.conditions.is_none() || self.fitting(task).any(|(worker, _)| may(worker))
+    }
+
     /// Workers that could take `task`, with the count of their last assignment.
     pub(crate) fn candidates(&self, task: &Task) -> Vec<(Candidate, u64)> {
         let guard = self.guard();
@@ -204,8 +212,8 @@ impl Planner<'_> {
         }
         self.plan.wants_workers = true;
         if self.sight.guard().is_some() {
-            // Whom the guard knows is asked again then.
-            self.wake_at(Some(self.sight.now.after(GUARD_SECONDS)));
+            // Twice per answer: once to ask again, once to see what came of it.
+            self.wake_at(Some(self.sight.now.after(GUARD_SECONDS / 2)));
         }
         self.wake_at(task.next_retry(self.sight.now));
         self.workers(under_way)

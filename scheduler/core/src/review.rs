@@ -141,7 +141,7 @@ impl Core {
         let may_succeed = !task.votes().is_empty()
             || task.in_flight().next().is_some()
             || task.next_retry(self.now).is_some()
-            || !self.sight(task.deal)?.candidates(task).is_empty();
+            || self.sight(task.deal)?.has_prospects(task);
         if may_succeed {
             return None;
         }

@@ -1,9 +1,9 @@
 //! Deals of marked orders: whom their guard knows, when they are reopened, what is not served.
 
-use crate::world::{T, World, digest, task, worker};
+use crate::world::{T, World, digest, failure, task, worker};
 use poco_core::task::TaskStatus;
 use poco_core::{Address, Conditions, DealConditions};
-use poco_scheduler_core::{Action, Input, Level, Notice};
+use poco_scheduler_core::{Action, Cause, Input, Level, Notice, ReportBody, Stage};
 
 const GUARD: Address = Address::repeat_byte(0x77);
 
@@ -59,6 +59,27 @@ fn a_worker_that_the_guard_forgot_gets_no_further_task() {
     world.contribute(1, first, digest("right")).unwrap();
     let second = task(world.order(1, 1), 0);
     assert_eq!(world.assigned(second), []);
+}
+
+#[test]
+fn a_task_is_not_given_up_while_a_known_worker_is_busy() {
+    let mut world = world(Conditions::KNOWN_WORKERS);
+    world.known.extend([(GUARD, worker(1)), (GUARD, worker(2))]);
+    world.connect(2, 1);
+    let other = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(other), [2]);
+    world.says(2, other, ReportBody::Reached(Stage::Running));
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(id), [1]);
+    world.says(1, id, failure(Cause::ExitCode));
+    // What the guard said of the busy one is out of date long before it is free.
+    world.pass(T);
+    assert_eq!(world.core.task_report(id).unwrap().given_up, None);
+    world.known.remove(&(GUARD, worker(2)));
+    world.pass(T);
+    let report = world.core.task_report(id).unwrap();
+    assert!(report.given_up.is_some(), "{}", report.waiting_for);
 }
 
 #[test]
