@@ -57,6 +57,12 @@ impl Rules {
         }
     }
 
+    /// Whether marked salts say anything.
+    #[must_use]
+    pub const fn heed_marks(self) -> bool {
+        self.are_ours()
+    }
+
     /// Whether price, tag and restrictions of a null dataset order, which nobody signs, are checked.
     #[must_use]
     pub const fn heed_null_dataset(self) -> bool {

@@ -139,6 +139,7 @@ pub fn side(call: &SideCall, places: &Places) -> Bytes {
         .abi_encode(),
         SideCall::Broadcast(order) => broadcast(order),
         SideCall::ImportScore { worker } => Hub::importScoreCall { worker: *worker }.abi_encode(),
+        SideCall::RaiseEpoch => Hub::raiseEpochCall {}.abi_encode(),
         SideCall::UpdateDomainSeparator => Hub::updateDomainSeparatorCall {}.abi_encode(),
     }
     .into()

@@ -24,6 +24,7 @@ pub fn output(value: Value) -> Bytes {
         Value::Category(id) => U256::from(id.0).abi_encode(),
         Value::Amount(amount) => amount.0.abi_encode(),
         Value::Entry(entry) => entry.abi_encode(),
+        Value::Epoch(epoch) => U256::from(epoch).abi_encode(),
     }
     .into()
 }

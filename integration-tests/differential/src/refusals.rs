@@ -3,6 +3,7 @@
 use alloy_primitives::{Bytes, keccak256};
 use alloy_sol_types::{Revert, SolError};
 use poco_core::hub::{BoostRefusal, Refusal};
+use poco_core::mark::agreement::Disagreement;
 use poco_core::matching::Mismatch;
 
 /// The name of a refusal, without what it holds.
@@ -12,6 +13,10 @@ pub fn name(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Match(mismatch) => format!("Match 0x{:02x} {mismatch:?}", mismatch.code()),
         Refusal::Escrow(escrow) => format!("Escrow {escrow:?}"),
+        Refusal::Marks(disagreement) => {
+            let text = format!("Marks {disagreement:?}");
+            text.split(" {").next().unwrap_or(&text).to_owned()
+        }
         Refusal::Boost(BoostRefusal::Match(mismatch)) => format!("Boost {mismatch:?}"),
         Refusal::Boost(boost) => format!("Boost {boost:?}"),
         other => {
@@ -98,6 +103,11 @@ fn errors_of_ours(refusal: &Refusal) -> &'static [&'static str] {
     match refusal {
         Refusal::Escrow(E::BalanceTooLow) => &["FreeStakeTooLow(address,uint256,uint256)"],
         Refusal::Escrow(E::AllowanceTooLow) => &["AllowanceTooLow(address,uint256,uint256)"],
+        Refusal::Marks(disagreement) => errors_of_marks(disagreement),
+        Refusal::EpochsSpent => &["EpochsSpent(address)"],
+        Refusal::WorkerNotKnown => &["WorkerNotKnown(address,address)"],
+        Refusal::EnclaveNotKnown => &["EnclaveNotKnown(address,address)"],
+        Refusal::ResultsUnlikeDigest => &["ResultsUnlikeDigest(bytes32,bytes32)"],
         Refusal::NotThePoolOwner => &["NotThePoolOwner(address,address)"],
         Refusal::DealUnknown => &["UnknownDeal(bytes32)"],
         Refusal::IndexOutsideDeal => &["IndexOutsideDeal(uint256,uint256,uint256)"],
@@ -154,6 +164,19 @@ fn errors_of_ours(refusal: &Refusal) -> &'static [&'static str] {
         | Refusal::ScoreImported
         | Refusal::NotTheRequester
         | Refusal::NotAResource => &[],
+    }
+}
+
+/// The error with which our hub says that marks do not agree.
+fn errors_of_marks(disagreement: &Disagreement) -> &'static [&'static str] {
+    match disagreement {
+        Disagreement::ConditionsUnknown { .. } => &["ConditionsUnknown(address,uint256)"],
+        Disagreement::OrderExpired { .. } => &["OrderExpired(address,uint256)"],
+        Disagreement::OrderOfOtherEpoch { .. } => &["OrderOfOtherEpoch(address,uint256,uint256)"],
+        Disagreement::SponsorMissing { .. } => &["SponsorMissing(address)"],
+        Disagreement::ConditionsNotOffered { .. } => &["ConditionsNotOffered(uint256,uint256)"],
+        Disagreement::GuardsDiffer { .. } => &["GuardsDiffer(address,address)"],
+        Disagreement::ConditionsWithoutLane { .. } => &["ConditionsWithoutLane(uint256)"],
     }
 }
 

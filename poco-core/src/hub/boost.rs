@@ -15,6 +15,7 @@ use super::{Execution, Value};
 use crate::call::SignedTerms;
 use crate::deal::Deal;
 use crate::event::Event;
+use crate::mark::agreement::Disagreement;
 use crate::matching::{self, Terms};
 use crate::message::{authorization_hash, boost_enclave_hash};
 use crate::order::WorkerpoolOrder;
@@ -102,6 +103,10 @@ impl Execution<'_> {
                 false => BoostRefusal::Match(mismatch).into(),
             },
         )?;
+        let conditions = self.agree_on_conditions(terms, &prepared, payer)?.conditions();
+        if !conditions.is_none() {
+            return Err(Disagreement::ConditionsWithoutLane { conditions }.into());
+        }
         check_widths(terms, prepared.facts.request.consumed, volume)?;
         let deal = self.deal(terms, &prepared, volume, payer)?;
         let id = DealId::of_match(prepared.hashes.request, deal.bot_first);

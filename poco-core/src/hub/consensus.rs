@@ -7,6 +7,7 @@ use crate::category::Category;
 use crate::credibility::Total;
 use crate::deal::Deal;
 use crate::event::Event;
+use crate::mark::Conditions;
 use crate::task::{ContributionStatus, TaskStatus, TaskView};
 use crate::types::{DealId, ResultDigest, ResultHash, ResultSeal, TaskId, Timestamp};
 use alloc::vec::Vec;
@@ -69,7 +70,7 @@ impl Execution<'_> {
     }
 
     pub(super) fn reopen(&mut self, id: TaskId) -> Result<Value, Refusal> {
-        let (mut task, _) = self.task_of_sender(id)?;
+        let (mut task, deal) = self.task_of_sender(id, Conditions::NONE)?;
         if !task.view.reveal_deadline.has_passed(self.now) {
             return Err(Refusal::TooEarly { deadline: task.view.reveal_deadline });
         }
@@ -92,6 +93,7 @@ impl Execution<'_> {
         task.view.consensus = ResultHash::ZERO;
         task.view.reveal_deadline = Timestamp(0);
         task.view.winner_count = 0;
+        task.view.contribution_deadline = self.deadline_if_reopened(&task.view, &deal);
         self.state.tasks.set(id, task);
         self.events.push(Event::TaskReopen { task: id });
         Ok(Value::Nothing)
@@ -107,10 +109,17 @@ impl Execution<'_> {
         Ok((task, deal))
     }
 
-    /// What reopen and finalize share: the pool's owner acts on a consensus before the end.
-    pub(super) fn task_of_sender(&self, id: TaskId) -> Result<(Task, Deal), Refusal> {
+    /// What reopen and finalize share: the pool's owner acts on a consensus before the end. In a deal
+    /// with one of the conditions `for_all` anyone does, once the time for reveals is over.
+    pub(super) fn task_of_sender(
+        &self,
+        id: TaskId,
+        for_all: Conditions,
+    ) -> Result<(Task, Deal), Refusal> {
         let (task, deal) = self.task(id, TaskStatus::Revealing)?;
-        if self.sender != deal.workerpool.owner {
+        let kept = self.state.conditions_of(task.view.deal).conditions();
+        let is_for_all = kept.meets(for_all) && task.view.reveal_deadline.has_passed(self.now);
+        if self.sender != deal.workerpool.owner && !is_for_all {
             return Err(Refusal::NotThePoolOwner);
         }
         self.check_before(task.view.final_deadline)?;

@@ -14,6 +14,7 @@ pub struct Contracts {
     wallets: BTreeSet<Address>,
     accepted: BTreeSet<(Address, B256, Bytes)>,
     memberships: BTreeSet<(Address, Address)>,
+    enclaves: BTreeSet<(Address, Address)>,
     owners: BTreeMap<Address, Address>,
     spenders: BTreeMap<Address, bool>,
     old_scores: BTreeMap<Address, U256>,
@@ -40,6 +41,12 @@ impl Contracts {
     /// Takes `member` out of `group`.
     pub fn remove_member(&mut self, group: Address, member: Address) {
         self.memberships.remove(&(group, member));
+    }
+
+    /// Makes `group` a contract that vouches for an enclave's key (`keyHasPurpose(key, 5)`).
+    pub fn add_enclave(&mut self, group: Address, key: Address) {
+        self.wallets.insert(group);
+        self.enclaves.insert((group, key));
     }
 
     /// Makes `account` a key's account again: it has no code any more.
@@ -74,6 +81,12 @@ impl Contracts {
 
     pub(super) fn old_score(&self, worker: Address) -> U256 {
         self.old_scores.get(&worker).copied().unwrap_or_default()
+    }
+
+    /// Whether `group` vouches for an enclave's key.
+    #[must_use]
+    pub fn is_enclave_of(&self, group: Address, key: Address) -> bool {
+        self.enclaves.contains(&(group, key))
     }
 
     /// Whether `group` has `member`.

@@ -94,8 +94,10 @@ impl Execution<'_> {
         };
         task.view.status = TaskStatus::Revealing;
         task.view.consensus = consensus;
+        let seconds = task.view.work_clock_time_ref_seconds;
+        // A consensus that comes late, as it can in a strict deal that was reopened, has less time.
         task.view.reveal_deadline =
-            Deadlines::reveal(self.now, task.view.work_clock_time_ref_seconds);
+            Deadlines::reveal(self.now, seconds).min(task.view.final_deadline);
         task.view.reveal_count = 0;
         task.view.winner_count = votes.iter().filter(is_winner).count() as u64;
         self.events.push(Event::TaskConsensus { task: id, consensus });
@@ -125,6 +127,7 @@ impl Execution<'_> {
         if !self.state.is_signed(authority, message, leave.authorization_sign)? {
             return Err(Refusal::AuthorizationInvalid);
         }
+        self.check_guard(task, challenge)?;
         if challenge.is_zero() {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use super::refusal::Refusal;
 use super::state::State;
 use crate::deal::Deal;
+use crate::mark::DealConditions;
 use crate::rules::RECORD_BYTES_MAX;
 use alloy_primitives::{Address, Bytes, U256};
 
@@ -12,6 +13,8 @@ const DEAL_HEAD_BYTES: usize = 204;
 const DATASET_BYTES: usize = 52;
 /// An optional account.
 const ACCOUNT_BYTES: usize = 20;
+/// Conditions and their guard.
+const CONDITIONS_BYTES: usize = 21;
 /// The two bytes that say what a record is.
 const KIND_BYTES: usize = 2;
 /// The length of the results, where callback bytes follow.
@@ -30,7 +33,11 @@ pub(super) enum ResultForm {
 
 impl State {
     /// Refuses a deal whose record would be too long.
-    pub(super) fn check_deal_record(&self, deal: &Deal) -> Result<(), Refusal> {
+    pub(super) fn check_deal_record(
+        &self,
+        deal: &Deal,
+        conditions: DealConditions,
+    ) -> Result<(), Refusal> {
         let is_wide = [deal.trust, deal.bot_first, deal.bot_size, deal.worker_stake.0]
             .into_iter()
             .any(|number| number > U256::from(u64::MAX));
@@ -42,6 +49,7 @@ impl State {
             .saturating_add(number_bytes.saturating_mul(4))
             .saturating_add(if deal.dataset.pointer.is_zero() { 0 } else { DATASET_BYTES })
             .saturating_add(optional.saturating_mul(ACCOUNT_BYTES))
+            .saturating_add(if conditions == DealConditions::NONE { 0 } else { CONDITIONS_BYTES })
             .saturating_add(deal.params.len());
         self.check_record(bytes)
     }

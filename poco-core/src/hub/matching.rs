@@ -8,6 +8,7 @@ use super::{Execution, Value};
 use crate::call::SignedTerms;
 use crate::deal::{Deal, Resource};
 use crate::event::Event;
+use crate::mark::{ConditionsEvent, DealConditions};
 use crate::matching::{self, Facts, Mismatch, OrderFacts, Terms};
 use crate::order::{Order, OrderKind, Signed};
 use crate::payout;
@@ -19,9 +20,9 @@ use alloy_primitives::{Address, U256};
 pub(super) struct Prepared {
     pub(super) facts: Facts,
     pub(super) hashes: Hashes,
-    app_owner: Address,
-    dataset_owner: Address,
-    workerpool: Entry,
+    pub(super) app_owner: Address,
+    pub(super) dataset_owner: Address,
+    pub(super) workerpool: Entry,
     /// The orders whose signature has a length that no wallet's has, as the rule they break.
     pub(super) malformed: Vec<Mismatch>,
 }
@@ -142,7 +143,9 @@ impl Execution<'_> {
                 }
             })?;
         let deal = self.deal(terms, &prepared, volume, payer)?;
-        self.state.check_deal_record(&deal)?;
+        // Marks are read last: refusals that every client knows come first.
+        let conditions = self.agree_on_conditions(terms, &prepared, payer)?;
+        self.state.check_deal_record(&deal, conditions)?;
         let hashes = prepared.hashes;
         let id = DealId::of_match(hashes.request, deal.bot_first);
         self.consume(hashes, volume)?;
@@ -151,6 +154,11 @@ impl Execution<'_> {
         let pool_owner = deal.workerpool.owner;
         self.state.escrow.lock(pool_owner, locks.workerpool_owner, &mut self.events)?;
         self.events.push(Event::SchedulerNotice { workerpool: deal.workerpool.pointer, deal: id });
+        if conditions != DealConditions::NONE {
+            let told = ConditionsEvent::DealConditions { deal: id, conditions };
+            self.events.push(Event::Conditions(told));
+            self.state.conditions.set(id, conditions);
+        }
         self.events.push(hashes.matched(id, volume));
         self.state.deals.set(id, deal);
         Ok(id)

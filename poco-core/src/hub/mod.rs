@@ -18,6 +18,7 @@ mod consensus;
 mod contracts;
 mod contributing;
 mod limits;
+mod marks;
 mod matching;
 mod orders;
 mod owner;
@@ -121,6 +122,8 @@ pub enum Value {
     Amount(Amount),
     /// The registry entry that was created.
     Entry(Address),
+    /// The epoch that an account is in now.
+    Epoch(u16),
 }
 
 /// A contract that was called with a result: `receiveResult(task, data)`.

@@ -2,6 +2,7 @@
 
 use super::boost::BoostRefusal;
 use crate::escrow::EscrowRefusal;
+use crate::mark::agreement::Disagreement;
 use crate::matching::Mismatch;
 use crate::payout::Overflow;
 use crate::task::{ContributionStatus, TaskStatus};
@@ -15,6 +16,21 @@ pub enum Refusal {
     /// The orders do not fit together.
     #[error(transparent)]
     Match(#[from] Mismatch),
+    /// The marks of the orders do not agree.
+    #[error(transparent)]
+    Marks(#[from] Disagreement),
+    /// No mark has the bits for another epoch.
+    #[error("the sender's epochs are spent")]
+    EpochsSpent,
+    /// The deal's guard must know who votes.
+    #[error("the deal's guard does not know the worker")]
+    WorkerNotKnown,
+    /// The deal's guard must vouch for enclaves.
+    #[error("the deal's guard does not know the enclave")]
+    EnclaveNotKnown,
+    /// What is recorded must be what was voted for.
+    #[error("the results are not what the digest stands for")]
+    ResultsUnlikeDigest,
     /// The money is not there.
     #[error(transparent)]
     Escrow(#[from] EscrowRefusal),
@@ -199,6 +215,11 @@ impl Refusal {
             Self::ApprovalRefused => "approval-refused",
             Self::NotTheRequester => "caller-must-be-requester",
             Self::NotThePoolOwner
+            | Self::Marks(_)
+            | Self::EpochsSpent
+            | Self::WorkerNotKnown
+            | Self::EnclaveNotKnown
+            | Self::ResultsUnlikeDigest
             | Self::DealUnknown
             | Self::IndexOutsideDeal
             | Self::WrongTaskStatus(_)

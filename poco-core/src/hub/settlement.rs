@@ -8,6 +8,7 @@ use crate::call::WholeContribution;
 use crate::category::Deadlines;
 use crate::deal::Deal;
 use crate::event::Event;
+use crate::mark::Conditions;
 use crate::payout::{self, Ballot, KITTY, Payout, Share};
 use crate::score;
 use crate::task::{ContributionStatus, ContributionView, TaskStatus};
@@ -25,12 +26,14 @@ impl Execution<'_> {
         results: &Bytes,
         results_callback: &Bytes,
     ) -> Result<Value, Refusal> {
-        let (mut task, deal) = self.task_of_sender(id)?;
+        let (mut task, deal) = self.task_of_sender(id, Conditions::BOUND_RESULTS)?;
         let is_over = task.view.reveal_count > 0 && task.view.reveal_deadline.has_passed(self.now);
         if task.view.reveal_count != task.view.winner_count && !is_over {
             return Err(Refusal::RevealsPending);
         }
-        check_callback(&deal, task.view.digest, results_callback)?;
+        let digest = task.view.digest;
+        check_callback(&deal, digest, results_callback)?;
+        self.bind_results((id, task.view.deal), digest, results, results_callback)?;
         let ballots = self.ballots(id, &task.view.contributors);
         let payout = payout::finalize(self.state.rules, &deal, self.kitty(), &ballots)?;
         self.state.check_result_record(ResultForm::Classic, results, results_callback)?;
@@ -66,6 +69,8 @@ impl Execution<'_> {
             return Err(Refusal::TrustAboveOne);
         }
         check_callback(&deal, digest, &whole.results_callback)?;
+        let names = (id, task.view.deal);
+        self.bind_results(names, digest, &whole.results, &whole.results_callback)?;
         let hash = ResultHash::of(id, digest);
         let seal = ResultSeal::of(worker, id, digest);
         let leave = Leave {
@@ -117,7 +122,8 @@ impl Execution<'_> {
         }
         let deal = self.state.deals.get(&task.view.deal);
         let refund = payout::claim(&deal)?;
-        let workers = task.view.contributors.clone();
+        let withheld = |worker: &Address| (*worker, self.has_withheld(id, &task.view, *worker));
+        let workers: Vec<_> = task.view.contributors.iter().map(withheld).collect();
         task.view.status = TaskStatus::Failed;
         self.state.tasks.set(id, task);
 
@@ -125,10 +131,16 @@ impl Execution<'_> {
         escrow.unlock(deal.sponsor, refund.payer, log)?;
         escrow.seize(deal.workerpool.owner, refund.pool_stake, id.0, log)?;
         escrow.reward_frozen(KITTY, refund.pool_stake, id.0, log)?;
-        for worker in workers {
-            escrow.unlock(worker, refund.worker_stake, log)?;
+        for (worker, has_withheld) in workers {
+            if has_withheld {
+                self.pay_worker(id, worker, Share::Faulty { stake: refund.worker_stake }, false)?;
+                let (escrow, log) = (&mut self.state.escrow, &mut self.events);
+                escrow.reward_frozen(KITTY, refund.worker_stake, id.0, log)?;
+            } else {
+                self.state.escrow.unlock(worker, refund.worker_stake, &mut self.events)?;
+            }
         }
-        log.push(Event::TaskClaimed { task: id });
+        self.events.push(Event::TaskClaimed { task: id });
         Ok(())
     }
 

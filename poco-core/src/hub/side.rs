@@ -57,6 +57,8 @@ pub enum SideCall {
         /// Whose.
         worker: Address,
     },
+    /// Cancels all marked orders that the sender has signed.
+    RaiseEpoch,
     /// Computes the domain separator anew: nothing, as long as the chain keeps its id.
     UpdateDomainSeparator,
 }
@@ -95,6 +97,7 @@ impl Execution<'_> {
                 Ok(Value::Nothing)
             }
             SideCall::ImportScore { worker } => self.import_score(*worker),
+            SideCall::RaiseEpoch => self.raise_epoch(),
             SideCall::UpdateDomainSeparator => Ok(Value::Nothing),
         }
     }

@@ -8,6 +8,7 @@ use crate::category::Category;
 use crate::credibility::Total;
 use crate::deal::Deal;
 use crate::escrow::Escrow;
+use crate::mark::DealConditions;
 use crate::order::OrderKind;
 use crate::rules::Rules;
 use crate::table::{Cell, Table};
@@ -48,6 +49,9 @@ pub(super) struct State {
     pub(super) scores: Table<Address, U256>,
     /// Whose score came from an earlier hub.
     pub(super) imported: Table<Address, ()>,
+    pub(super) epochs: Table<Address, u16>,
+    /// Of the deals that keep some.
+    pub(super) conditions: Table<DealId, DealConditions>,
 }
 
 impl State {
@@ -84,6 +88,8 @@ impl State {
             groups: Table::default(),
             scores,
             imported: Table::default(),
+            epochs: Table::default(),
+            conditions: Table::default(),
         }
     }
 
@@ -110,6 +116,8 @@ impl State {
             groups,
             scores,
             imported,
+            epochs,
+            conditions,
         } = self;
         owner.commit();
         tee_broker.commit();
@@ -127,6 +135,8 @@ impl State {
         groups.commit();
         scores.commit();
         imported.commit();
+        epochs.commit();
+        conditions.commit();
     }
 
     pub(super) fn roll_back(&mut self) {
@@ -151,6 +161,8 @@ impl State {
             groups,
             scores,
             imported,
+            epochs,
+            conditions,
         } = self;
         owner.roll_back();
         tee_broker.roll_back();
@@ -168,6 +180,8 @@ impl State {
         groups.roll_back();
         scores.roll_back();
         imported.roll_back();
+        epochs.roll_back();
+        conditions.roll_back();
     }
 
     pub(super) fn category_count(&self) -> u64 {

@@ -7,6 +7,7 @@ use crate::call::SignedTerms;
 use crate::category::Category;
 use crate::deal::Deal;
 use crate::escrow::Account;
+use crate::mark::DealConditions;
 use crate::matching;
 use crate::order::OrderKind;
 use crate::payout::KITTY;
@@ -143,6 +144,18 @@ impl Hub {
     #[must_use]
     pub fn score(&self, worker: Address) -> U256 {
         self.state.scores.get(&worker)
+    }
+
+    /// `viewEpoch`; always 0 by the reference's rules.
+    #[must_use]
+    pub fn epoch(&self, account: Address) -> u16 {
+        self.state.epochs.get(&account)
+    }
+
+    /// `viewDealConditions`.
+    #[must_use]
+    pub fn deal_conditions(&self, deal: DealId) -> DealConditions {
+        self.state.conditions_of(deal)
     }
 
     /// `viewConsumed`: how much of an order's volume was used or cancelled.

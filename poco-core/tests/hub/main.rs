@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod boost;
+mod conditions;
 mod life;
 mod market;
 mod matching;
