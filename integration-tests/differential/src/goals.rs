@@ -11,8 +11,8 @@ pub enum Whose {
     Reference,
 }
 
-/// Every function of the reference that changes something, and those of the token and of our
-/// registries; but for `configure`, which the deployment calls and no sequence can.
+/// Every function of the reference that changes something, what ours alone has of orders, and the
+/// functions of the token and of our registries; but for `configure`, which the deployment calls and no sequence can.
 pub const FUNCTIONS: &[&str] = &[
     "approve()",
     "approveAndCall()",
@@ -44,6 +44,7 @@ pub const FUNCTIONS: &[&str] = &[
     "matchOrders()",
     "matchOrdersBoost()",
     "pushResultBoost()",
+    "raiseEpoch()",
     "receiveApproval()",
     "recover()",
     "renounceOwnership()",
@@ -184,6 +185,16 @@ pub const REFUSALS: &[(&str, Whose)] = &[
     ("Boost WorkerpoolUnsigned", Whose::Both),
     ("Boost RequestUnsigned", Whose::Both),
     ("Boost NothingLeft", Whose::Both),
+    ("Marks ConditionsUnknown", Whose::Ours),
+    ("Marks OrderExpired", Whose::Ours),
+    ("Marks OrderOfOtherEpoch", Whose::Ours),
+    ("Marks SponsorMissing", Whose::Ours),
+    ("Marks ConditionsNotOffered", Whose::Ours),
+    ("Marks GuardsDiffer", Whose::Ours),
+    ("Marks ConditionsWithoutLane", Whose::Ours),
+    ("WorkerNotKnown", Whose::Ours),
+    ("EnclaveNotKnown", Whose::Ours),
+    ("ResultsUnlikeDigest", Whose::Ours),
     ("TooManyContributions", Whose::Ours),
     ("SealReserved", Whose::Ours),
     ("RecordTooLong", Whose::Ours),
@@ -196,18 +207,9 @@ pub const REFUSALS: &[(&str, Whose)] = &[
     ("FunctionUnknown", Whose::Reference),
 ];
 
-/// Events of what ours alone has, and no order here asks for: the settlement lane, and conditions.
-pub const EVENTS_OF_OURS: &[&str] = &[
-    "Bonded",
-    "BondWithdrawn",
-    "Closed",
-    "Committed",
-    "DealConditions",
-    "EpochRaised",
-    "ResultsBound",
-    "TaskSkipped",
-    "Unbonding",
-];
+/// Events of what ours alone has and nobody here uses: the settlement lane.
+pub const EVENTS_OF_OURS: &[&str] =
+    &["Bonded", "BondWithdrawn", "Closed", "Committed", "TaskSkipped", "Unbonding"];
 
 /// Every view of the reference.
 pub const VIEWS: &[&str] = &[

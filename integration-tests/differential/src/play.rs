@@ -167,6 +167,10 @@ impl Side {
                 let slot = strangers::membership(*member);
                 self.chain.store(*group, slot, U256::from(u8::from(*is_in)));
             }
+            Change::Enclave { group, key } => {
+                contracts.add_enclave(*group, *key);
+                self.chain.store(*group, strangers::vouching(*key), U256::ONE);
+            }
             Change::Code { account, has } => {
                 if *has {
                     contracts.add_wallet(*account);

@@ -100,6 +100,13 @@ pub enum Change {
         /// Whether.
         is_in: bool,
     },
+    /// A group vouches for an enclave's key.
+    Enclave {
+        /// The group.
+        group: Address,
+        /// The key.
+        key: Address,
+    },
     /// An account with a key has a wallet's code as well, or no more.
     Code {
         /// The account.

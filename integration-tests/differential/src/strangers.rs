@@ -84,8 +84,18 @@ pub fn acceptance(hash: B256, sign: &Bytes) -> (U256, U256) {
 /// The slot by which a group has a member.
 #[must_use]
 pub fn membership(member: Address) -> U256 {
-    let purpose = U256::from(4).to_be_bytes::<32>();
-    keccak256([member.into_word().as_slice(), &purpose].concat()).into()
+    purpose(member, 4)
+}
+
+/// The slot by which a group vouches for an enclave's key.
+#[must_use]
+pub fn vouching(key: Address) -> U256 {
+    purpose(key, 5)
+}
+
+fn purpose(key: Address, purpose: u64) -> U256 {
+    let purpose = U256::from(purpose).to_be_bytes::<32>();
+    keccak256([key.into_word().as_slice(), &purpose].concat()).into()
 }
 
 /// The slot in which the earlier hub keeps a worker's score.

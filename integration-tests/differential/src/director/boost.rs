@@ -37,6 +37,9 @@ impl Director<'_> {
         if self.dice.chance(12) {
             let _ = self.restrict(&mut draft);
         }
+        if self.dice.chance(6) {
+            steps.extend(self.mark(model, &mut draft));
+        }
         if is_spoiled && self.dice.chance(65) {
             self.spoil_draft(&mut draft);
         }

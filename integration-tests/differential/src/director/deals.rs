@@ -24,6 +24,9 @@ impl Director<'_> {
                 steps.push(self.step(restriction, Act::World(change)));
             }
         }
+        if self.dice.chance(20) {
+            steps.extend(self.mark(model, &mut draft));
+        }
         if is_spoiled && self.dice.chance(65) {
             self.spoil_draft(&mut draft);
         }

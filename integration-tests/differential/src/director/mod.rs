@@ -3,6 +3,7 @@
 mod boost;
 mod deals;
 mod drafts;
+mod marks;
 mod sundry;
 mod tasks;
 

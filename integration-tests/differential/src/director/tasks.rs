@@ -8,7 +8,7 @@ use poco_core::call::{Contribution, WholeContribution};
 use poco_core::hub::Hub as Model;
 use poco_core::message::{authorization_hash, enclave_hash};
 use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
-use poco_core::{Call, Deal, DealId, ResultDigest, ResultHash, ResultSeal, TaskId};
+use poco_core::{Call, Conditions, Deal, DealId, ResultDigest, ResultHash, ResultSeal, TaskId};
 
 /// How many different results a task can have in the eyes of its workers.
 const RESULTS: u8 = 3;
@@ -187,6 +187,7 @@ impl Director<'_> {
         } else {
             Bytes::new()
         };
+        self.introduce(model, view.deal, (worker, enclave_challenge), steps);
         let authority = authority(model, deal, enclave_challenge);
         let message = authorization_hash(worker, id, enclave_challenge);
         let authorization_sign = self.sign(authority, message, steps);
@@ -303,6 +304,9 @@ impl Director<'_> {
         }
         let mut sender = deal.workerpool.owner;
         let mut task = id;
+        if model.deal_conditions(view.deal).has(Conditions::BOUND_RESULTS) && self.dice.chance(30) {
+            sender = self.anybody();
+        }
         if is_spoiled && self.dice.chance(40) {
             if self.dice.chance(50) {
                 sender = self.anybody();
@@ -314,7 +318,8 @@ impl Director<'_> {
         let call = if self.dice.chance(wants_reopening) {
             Call::Reopen { task }
         } else {
-            let (results, results_callback) = self.results((id, deal), view.digest, is_spoiled);
+            let (results, results_callback) =
+                self.results(model, (id, view.deal), view.digest, is_spoiled);
             Call::Finalize { task, results, results_callback }
         };
         vec![self.step(sender, Act::Hub(call))]
@@ -322,10 +327,19 @@ impl Director<'_> {
 
     fn results(
         &mut self,
-        (id, deal): (TaskId, &Deal),
+        model: &Model,
+        (id, deal): (TaskId, DealId),
         digest: ResultDigest,
         is_spoiled: bool,
     ) -> (Bytes, Bytes) {
+        let is_bound = model.deal_conditions(deal).has(Conditions::BOUND_RESULTS);
+        let deal = &model.deal(deal).cloned().unwrap_or_default();
+        if is_bound
+            && !is_spoiled
+            && let Some(data) = data_of(id, digest)
+        {
+            return self.bound(deal, data);
+        }
         let results = match self.dice.below(40) {
             0 => Bytes::from(vec![0x72; 10_000]),
             1 => Bytes::from(vec![0x72; 24_575]),
@@ -354,7 +368,6 @@ impl Director<'_> {
         let is_spoiled = self.is_spoiled();
         let from = if is_spoiled || alone.is_empty() { &fresh } else { &alone };
         let Some((id, view)) = self.dice.find(from).copied() else { return Steps::new() };
-        let Some(deal) = model.deal(view.deal) else { return Steps::new() };
         let mut steps = Steps::new();
         let (worker, which) = (self.worker(), self.which());
         let Some(vote) = self.vote(model, (id, view), (worker, which), &mut steps) else {
@@ -366,7 +379,7 @@ impl Director<'_> {
         } else {
             (worker, id, vote)
         };
-        let (results, results_callback) = self.results((id, deal), digest, is_spoiled);
+        let (results, results_callback) = self.results(model, (id, view.deal), digest, is_spoiled);
         let call = Call::ContributeAndFinalize(WholeContribution {
             task,
             digest,

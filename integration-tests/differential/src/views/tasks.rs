@@ -14,6 +14,15 @@ impl Inquiry<'_> {
         let deal = self.side.model.deal(id).cloned().unwrap_or_default();
         let call = Hub::viewDealCall { id: id.0 };
         self.ask(&call, Hub::viewDealCall::abi_encode_returns(&deal_view(&deal)))?;
+        if self.side.model.rules().heed_marks() {
+            let kept = self.side.model.deal_conditions(id);
+            let call = Hub::viewDealConditionsCall { dealid: id.0 };
+            let view = Hub::viewDealConditionsReturn {
+                conditions: U256::from(kept.conditions().bits()),
+                guard: kept.guard().unwrap_or_default(),
+            };
+            self.ask(&call, Hub::viewDealConditionsCall::abi_encode_returns(&view))?;
+        }
         let call = Hub::viewDealABILegacy_pt1Call { id: id.0 };
         let view = Hub::viewDealABILegacy_pt1Return {
             _0: deal.app.pointer,
