@@ -16,7 +16,9 @@ fn world(conditions: Conditions) -> World {
 #[test]
 fn a_task_is_given_to_workers_that_the_guard_knows() {
     let mut world = world(Conditions::KNOWN_WORKERS);
-    world.known.extend([(GUARD, worker(2)), (GUARD, worker(4)), (worker(1), worker(3))]);
+    for (group, name) in [(GUARD, 2), (GUARD, 4), (worker(1), 3)] {
+        world.hub.contracts_mut().add_member(group, worker(name));
+    }
     for name in 1..=4 {
         world.connect(name, 1);
     }
@@ -42,7 +44,7 @@ fn strangers_wait_with_their_reason_until_the_guard_knows_them() {
     let waiting = world.waiting(id);
     let reason = format!("; 2 more would fit, but the deal's guard {GUARD} does not know them");
     assert!(waiting.ends_with(&reason), "{waiting}");
-    world.known.insert((GUARD, worker(2)));
+    world.hub.contracts_mut().add_member(GUARD, worker(2));
     world.pass(61);
     assert_eq!(world.assigned(id), [2]);
 }
@@ -50,13 +52,13 @@ fn strangers_wait_with_their_reason_until_the_guard_knows_them() {
 #[test]
 fn a_worker_that_the_guard_forgot_gets_no_further_task() {
     let mut world = world(Conditions::KNOWN_WORKERS);
-    world.known.insert((GUARD, worker(1)));
+    world.hub.contracts_mut().add_member(GUARD, worker(1));
     world.connect(1, 1);
     let first = task(world.order(2, 1), 0);
     assert_eq!(world.assigned(first), [1]);
-    world.known.clear();
-    world.pass(61);
     world.contribute(1, first, digest("right")).unwrap();
+    world.hub.contracts_mut().remove_member(GUARD, worker(1));
+    world.pass(61);
     let second = task(world.order(1, 1), 0);
     assert_eq!(world.assigned(second), []);
 }
@@ -64,7 +66,9 @@ fn a_worker_that_the_guard_forgot_gets_no_further_task() {
 #[test]
 fn a_task_is_not_given_up_while_a_known_worker_is_busy() {
     let mut world = world(Conditions::KNOWN_WORKERS);
-    world.known.extend([(GUARD, worker(1)), (GUARD, worker(2))]);
+    for name in 1..=2 {
+        world.hub.contracts_mut().add_member(GUARD, worker(name));
+    }
     world.connect(2, 1);
     let other = task(world.order(1, 1), 0);
     assert_eq!(world.assigned(other), [2]);
@@ -76,7 +80,7 @@ fn a_task_is_not_given_up_while_a_known_worker_is_busy() {
     // What the guard said of the busy one is out of date long before it is free.
     world.pass(T);
     assert_eq!(world.core.task_report(id).unwrap().given_up, None);
-    world.known.remove(&(GUARD, worker(2)));
+    world.hub.contracts_mut().remove_member(GUARD, worker(2));
     world.pass(T);
     let report = world.core.task_report(id).unwrap();
     assert!(report.given_up.is_some(), "{}", report.waiting_for);

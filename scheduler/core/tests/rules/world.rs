@@ -5,9 +5,8 @@ use poco_core::call::{Call, Contribution, SignedTerms, WholeContribution};
 use poco_core::hub::{Config, Hub, Refusal, RegistryCall, TokenCall, Value};
 use poco_core::message::authorization_hash;
 use poco_core::order::Order;
-use poco_core::task::ContributionStatus;
 use poco_core::{
-    Address, Amount, AppOrder, Bytes, Conditions, DealConditions, DealId, Event, OrderKind,
+    Address, Amount, AppOrder, B256, Bytes, DealConditions, DealId, Event, OrderKind, OrderMark,
     RequestOrder, ResultDigest, ResultHash, ResultSeal, Rules, Signed, Tag, TaskId, Timestamp,
     U256, WorkerpoolOrder, keccak256,
 };
@@ -42,10 +41,8 @@ pub(crate) struct World {
     pub(crate) stored: BTreeMap<TaskId, Record>,
     pub(crate) deals: BTreeMap<DealId, Record>,
     pub(crate) connected: BTreeSet<Address>,
-    /// What every deal keeps, for the model of the contract knows no conditions.
+    /// What the orders of deals to come ask for and offer.
     pub(crate) conditions: DealConditions,
-    /// Whom which guard knows.
-    pub(crate) known: BTreeSet<(Address, Address)>,
     /// Questions to guards, in order.
     pub(crate) asked: Vec<(Address, Address)>,
     slots: BTreeMap<Address, usize>,
@@ -107,7 +104,6 @@ impl World {
             deals: BTreeMap::new(),
             connected: BTreeSet::new(),
             conditions: DealConditions::NONE,
-            known: BTreeSet::new(),
             asked: Vec::new(),
             slots: BTreeMap::new(),
             handed: BTreeSet::new(),
@@ -135,7 +131,7 @@ impl World {
     /// Matches a request of `volume` tasks at `trust`.
     pub(crate) fn order(&mut self, trust: u64, volume: u64) -> DealId {
         self.salt += 1;
-        let salt = keccak256([self.salt]);
+        let salt = self.next_salt();
         let app = AppOrder { app: APP, volume: U256::from(volume), salt, ..AppOrder::default() };
         let workerpool = WorkerpoolOrder {
             workerpool: POOL,
@@ -163,6 +159,17 @@ impl World {
         let value = self.call(REQUESTER, Call::MatchOrders(Box::new(terms))).unwrap();
         let Value::Deal(deal) = value else { panic!("a match made {value:?}") };
         deal
+    }
+
+    /// A salt that no other order has, and that says what is to be kept.
+    fn next_salt(&self) -> B256 {
+        let conditions = self.conditions.conditions();
+        if conditions.is_none() {
+            return keccak256([self.salt]);
+        }
+        let expiry = START.after(1_000_000 + u64::from(self.salt));
+        let guard = self.conditions.guard().unwrap_or_default();
+        OrderMark::new(conditions, Some(expiry), 0, guard).unwrap().to_salt()
     }
 
     fn sign<O: Order>(&mut self, owner: Address, order: O) -> Signed<O> {
@@ -229,15 +236,15 @@ impl World {
                 self.tell(Input::TaskRead { task, epoch, facts });
             }
             Action::ReadDeal { deal, epoch, .. } => {
+                let conditions = Some(self.hub.deal_conditions(deal));
                 let facts = self.hub.deal(deal).cloned().map(|deal| {
-                    let conditions = Some(self.conditions);
                     Box::new(DealFacts { deal, work_clock_time_ref_seconds: T, conditions })
                 });
                 self.tell(Input::DealRead { deal, epoch, facts });
             }
             Action::ReadGuard { guard, worker } => {
                 self.asked.push((guard, worker));
-                let is_known = self.known.contains(&(guard, worker));
+                let is_known = self.hub.contracts().is_member(guard, worker);
                 self.tell(Input::GuardRead { guard, worker, is_known });
             }
             Action::ReadScore(worker) => {
@@ -283,13 +290,7 @@ impl World {
     }
 
     pub(crate) fn facts(&self, task: TaskId) -> TaskFacts {
-        let mut view = self.hub.task(task);
-        let was_reopened = view.contributors.iter().any(|worker| {
-            self.hub.contribution(task, *worker).status == ContributionStatus::Rejected
-        });
-        if was_reopened && self.conditions.has(Conditions::STRICT_REVEALS) {
-            view.contribution_deadline = view.contribution_deadline.after(2 * T);
-        }
+        let view = self.hub.task(task);
         let contributions = view
             .contributors
             .iter()
