@@ -67,12 +67,14 @@ part build tests --no-run
 part binaries cargo build --workspace --bins
 part unit tests --lib --bins
 part documents tests --doc
-# shellcheck disable=SC2046 # one word each
-part crates tests $(targets others)
+others=$(targets others)
+integration=$(targets integration)
+# shellcheck disable=SC2086 # one word each
+part crates tests $others
 part three-ways tests --test three_ways -- --nocapture
 grep '^three ways: ' "$logs/three-ways"
-# shellcheck disable=SC2046 # one word each
-part integration tests $(targets integration) -- --test-threads 2
+# shellcheck disable=SC2086 # one word each
+part integration tests $integration -- --test-threads 2
 
 if [ ${#failed_parts[@]} -gt 0 ]; then
   printf 'failed: %s\n' "${failed_parts[*]}"

@@ -2,16 +2,16 @@
 
 use crate::world::{Party, wallet};
 use anyhow::{Context, Result};
-use poco_chain::Chain;
+use poco_chain::{Account, Chain};
 use poco_core::payout::{Ballot, Payout, Share, contribute_and_finalize, finalize};
 use poco_core::task::{ContributionStatus, TaskView};
 use poco_core::{Address, Amount, Rules, TaskId};
 use std::collections::BTreeMap;
 
-/// Free stakes before some tasks.
+/// Stakes before some tasks.
 #[derive(Clone, Debug)]
 pub struct Balances {
-    free: BTreeMap<Address, Amount>,
+    accounts: BTreeMap<Address, Account>,
 }
 
 /// A completed task: what the chain shows, and what the rules pay for its contributions.
@@ -24,18 +24,18 @@ pub struct Settled {
 }
 
 impl Balances {
-    /// The free stakes of requester, app provider, pool owner and the first `workers` workers.
+    /// The stakes of requester, app provider, pool owner and the first `workers` workers.
     ///
     /// # Errors
     /// Where the chain does not answer.
     pub async fn read(chain: &Chain, workers: usize) -> Result<Self> {
         let parties = [Party::Requester, Party::Provider, Party::Scheduler];
-        let mut free = BTreeMap::new();
+        let mut accounts = BTreeMap::new();
         for party in parties.into_iter().chain((0..workers).map(Party::Worker)) {
             let address = wallet(party)?.address();
-            free.insert(address, chain.account(address).await?.free);
+            accounts.insert(address, chain.account(address).await?);
         }
-        Ok(Self { free })
+        Ok(Self { accounts })
     }
 
     /// Everybody has what `payouts` gave and took, to the nRLC, and nothing is locked any more.
@@ -46,9 +46,42 @@ impl Balances {
     /// # Panics
     /// Where somebody has another amount.
     pub async fn assert_paid(&self, chain: &Chain, payouts: &[Payout]) -> Result<()> {
+        for (address, after) in self.assert_totals(chain, payouts).await? {
+            assert_eq!(after.locked, Amount::ZERO, "{address} has nothing locked");
+        }
+        Ok(())
+    }
+
+    /// The same where workers have bonds for `workerpool`: nothing else is locked, and nothing of
+    /// them by votes.
+    ///
+    /// # Errors
+    /// Where the chain does not answer.
+    ///
+    /// # Panics
+    /// Where somebody has another amount.
+    pub async fn assert_paid_beside_bonds(
+        &self,
+        chain: &Chain,
+        payouts: &[Payout],
+        workerpool: Address,
+    ) -> Result<()> {
+        for (address, after) in self.assert_totals(chain, payouts).await? {
+            let bond = chain.bond(address, workerpool).await?.unwrap_or_default();
+            assert_eq!(after.locked, bond.total, "{address} has nothing locked but its bond");
+            assert_eq!(bond.locked, Amount::ZERO, "no vote locks the bond of {address}");
+        }
+        Ok(())
+    }
+
+    async fn assert_totals(
+        &self,
+        chain: &Chain,
+        payouts: &[Payout],
+    ) -> Result<BTreeMap<Address, Account>> {
         let mut expected = BTreeMap::new();
-        for (account, free) in &self.free {
-            expected.insert(*account, signed(*free)?);
+        for (address, account) in &self.accounts {
+            expected.insert(*address, total(account)?);
         }
         let requester = wallet(Party::Requester)?.address();
         let provider = wallet(Party::Provider)?.address();
@@ -65,13 +98,18 @@ impl Balances {
                 };
             }
         }
-        for (account, expected) in expected {
-            let after = chain.account(account).await?;
-            assert_eq!(signed(after.free)?, expected, "nRLC of {account}");
-            assert_eq!(after.locked, Amount::ZERO, "{account} has nothing locked");
+        let mut accounts = BTreeMap::new();
+        for (address, expected) in expected {
+            let after = chain.account(address).await?;
+            assert_eq!(total(&after)?, expected, "nRLC of {address}");
+            accounts.insert(address, after);
         }
-        Ok(())
+        Ok(accounts)
     }
+}
+
+fn total(account: &Account) -> Result<i128> {
+    Ok(signed(account.free)? + signed(account.locked)?)
 }
 
 /// Reads a completed task of a hub of ours whose `finalize` found `kitty` in the kitty. With an

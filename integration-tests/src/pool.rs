@@ -49,7 +49,14 @@ pub struct Plan {
     pub app_price: &'static str,
     /// What is added to the scheduler's environment.
     pub scheduler_environment: &'static [(&'static str, &'static str)],
+    /// What is added to each worker's environment.
+    pub worker_environment: &'static [(&'static str, &'static str)],
 }
+
+/// For a scheduler and workers that use the settlement lane; without it a pool here is a classic
+/// one, which most tests are about.
+pub const SETTLEMENT: [&[(&str, &str)]; 2] =
+    [&[("POCO_SCHEDULER_LANE", "auto")], &[("POCO_WORKER_BOND", "auto")]];
 
 impl Default for Plan {
     fn default() -> Self {
@@ -59,6 +66,7 @@ impl Default for Plan {
             price: "10RLC",
             app_price: "1RLC",
             scheduler_environment: &[],
+            worker_environment: &[],
         }
     }
 }
@@ -93,7 +101,7 @@ impl Pool {
             _registry: registry,
         };
         for number in 0..plan.workers {
-            let worker = pool.worker(world, number, &[])?;
+            let worker = pool.worker(world, number, plan.worker_environment)?;
             pool.workers.push(worker);
         }
         pool.publish(world, plan)?;
@@ -118,6 +126,7 @@ impl Pool {
             .args([Path::new("--password-file"), &world.path("password")])
             .args([Path::new("--data-dir"), &world.path(&format!("worker-{number}"))])
             .env("POCO_ALLOW_PRIVATE_INPUTS", "true")
+            .env("POCO_WORKER_BOND", "0")
             .envs(environment.iter().copied());
         Process::start(command, &world.path(""), &format!("worker-{number}"))
     }
@@ -171,6 +180,7 @@ pub async fn start_scheduler(
         .args([Path::new("--keystore"), &world.keystore(Party::Scheduler)?])
         .args([Path::new("--password-file"), &world.path("password")])
         .args([Path::new("--data-dir"), &world.path("scheduler")])
+        .env("POCO_SCHEDULER_LANE", "classic")
         .envs(environment.iter().copied());
     let mut process = Process::start(command, &world.path(""), "scheduler")?;
     let health = url.join("healthz")?;

@@ -3,12 +3,13 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use poco_chain::Wallet;
-use poco_core::{Address, B256, TaskId, message};
+use poco_core::lane::{BlindedVote, Nonce, Vote, ballot_hash};
+use poco_core::{Address, B256, ResultDigest, TaskId, U256, message};
 use poco_proto::PROTOCOL_VERSION;
 use poco_proto::v1::workers_client::WorkersClient;
 use poco_proto::v1::{
-    Ack, Assign, Capacity, Challenge, Heartbeat, Login, Report, SchedulerMessage, Stage,
-    WorkerMessage, command, scheduler_message, worker_message,
+    Ack, Assign, Ballot, Capacity, Challenge, Disclosure, Heartbeat, Login, Report,
+    SchedulerMessage, Stage, WorkerMessage, command, scheduler_message, worker_message,
 };
 use poco_proto::words;
 use std::sync::Arc;
@@ -96,6 +97,51 @@ impl Villain {
                 return Ok(assign);
             }
         }
+    }
+
+    /// Waits until it is asked for a ballot, and signs one in which it votes for `digest` in every
+    /// task, blinded by `nonce`.
+    ///
+    /// # Errors
+    /// Where it is not asked in time.
+    pub async fn signs(
+        &mut self,
+        domain_separator: B256,
+        digest: ResultDigest,
+        nonce: Nonce,
+    ) -> Result<()> {
+        loop {
+            let scheduler_message::Body::Command(command) = self.next().await? else { continue };
+            let Some(command::Body::BallotWanted(wanted)) = command.body else { continue };
+            let (deal, first) = (words::deal(&wanted.deal)?, U256::from(wanted.first));
+            let entry = |offset: u64| {
+                let task = TaskId::of_deal(deal, first + U256::from(offset));
+                Vote::of(self.address(), task, digest, nonce).blinded()
+            };
+            let entries: Vec<BlindedVote> = (0..wanted.count).map(entry).collect();
+            let hash = ballot_hash(domain_separator, deal, first, &entries);
+            let ballot = Ballot {
+                deal: wanted.deal,
+                first: wanted.first,
+                entries: entries.iter().map(|entry| entry.0.to_vec()).collect(),
+                signature: self.wallet.sign_hash(hash).to_vec(),
+            };
+            return self.outbox.send(1, worker_message::Body::Ballot(ballot)).await;
+        }
+    }
+
+    /// Tells the scheduler what its vote was.
+    ///
+    /// # Errors
+    /// Where the stream is closed.
+    pub async fn discloses(&self, task: TaskId, digest: ResultDigest, nonce: Nonce) -> Result<()> {
+        let vote = Vote::of(self.address(), task, digest, nonce);
+        let disclosure = Disclosure {
+            task: task.0.to_vec(),
+            vote: Some(words::row_vote_message(Some(vote))),
+            digest: Vec::new(),
+        };
+        self.outbox.send(1, worker_message::Body::Disclosure(disclosure)).await
     }
 
     /// Tells the scheduler a stage, true or not.

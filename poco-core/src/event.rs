@@ -1,5 +1,6 @@
 //! What the contracts report: the events of the hub, the registries and the pools' entries.
 
+use crate::lane::LaneEvent;
 use crate::mark::ConditionsEvent;
 use crate::order::{AppOrder, DatasetOrder, OrderKind, RequestOrder, Signed, WorkerpoolOrder};
 use crate::types::{Amount, CategoryId, DealId, OrderHash, ResultDigest, ResultHash, TaskId};
@@ -237,6 +238,12 @@ pub enum Event {
     Conditions(
         /// What.
         ConditionsEvent,
+    ),
+    /// Something of the settlement lane alone. What it does to tasks and money is told by the
+    /// events that it shares with the classic one.
+    Lane(
+        /// What.
+        LaneEvent,
     ),
 }
 

@@ -18,6 +18,7 @@ pub mod eip712;
 pub mod escrow;
 pub mod event;
 pub mod hub;
+pub mod lane;
 pub mod mark;
 pub mod matching;
 pub mod message;

@@ -6,7 +6,7 @@
 pub mod words;
 
 /// Version of the protocol in `poco/v1`; both sides must speak the same.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Largest message either side takes: a login with thousands of live tasks fits.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -1,6 +1,8 @@
 //! Between bytes on the wire and the words of `poco-core`.
 
-use poco_core::{Address, B256, DealId, ResultDigest, TaskId};
+use crate::v1::RowVote;
+use poco_core::lane::{Nonce, Vote};
+use poco_core::{Address, B256, DealId, ResultDigest, ResultHash, ResultSeal, TaskId};
 
 /// A field of a message that cannot be what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,5 +57,52 @@ pub fn digest(bytes: &[u8]) -> Result<Option<ResultDigest>, BadLength> {
         Ok(None)
     } else {
         word("digest", bytes).map(|word| Some(ResultDigest(word)))
+    }
+}
+
+/// Reads a vote of the settlement lane; `None` where all its fields are empty.
+///
+/// # Errors
+/// [`BadLength`] where one of them has another length than it should.
+pub fn row_vote(vote: &RowVote) -> Result<Option<Vote>, BadLength> {
+    if vote.hash.is_empty() && vote.seal.is_empty() && vote.nonce.is_empty() {
+        return Ok(None);
+    }
+    let nonce = <[u8; 16]>::try_from(vote.nonce.as_slice());
+    let nonce =
+        nonce.map_err(|_| BadLength { field: "nonce", expected: 16, got: vote.nonce.len() })?;
+    Ok(Some(Vote {
+        hash: ResultHash(word("hash", &vote.hash)?),
+        seal: ResultSeal(word("seal", &vote.seal)?),
+        nonce: Nonce(u128::from_be_bytes(nonce)),
+    }))
+}
+
+/// Writes a vote of the settlement lane, or that there is none.
+#[must_use]
+pub fn row_vote_message(vote: Option<Vote>) -> RowVote {
+    vote.map_or_else(RowVote::default, |vote| RowVote {
+        hash: vote.hash.0.to_vec(),
+        seal: vote.seal.0.to_vec(),
+        nonce: vote.nonce.0.to_be_bytes().to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vote_survives_the_wire_and_half_a_vote_is_none() {
+        let vote = Vote {
+            hash: ResultHash(B256::repeat_byte(1)),
+            seal: ResultSeal(B256::repeat_byte(2)),
+            nonce: Nonce(3),
+        };
+        for told in [Some(vote), None] {
+            assert_eq!(row_vote(&row_vote_message(told)), Ok(told));
+        }
+        let half = RowVote { nonce: vec![0; 15], ..row_vote_message(Some(vote)) };
+        assert_eq!(row_vote(&half).map_err(|error| error.got), Err(15));
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Arrival {
     Left { worker: Address, session: u64 },
     /// A report; acknowledged under its number once stored.
     Report { worker: Address, session: u64, number: u64, task: TaskId, body: ReportBody },
+    /// What a worker told for the settlement lane.
+    Told { worker: Address, session: u64, input: Box<Input> },
     /// Whether a result may come over this session, and from whom.
     UploadAsked { token: B256, task: TaskId, reply: oneshot::Sender<UploadAnswer> },
     /// A result lies in the object store.

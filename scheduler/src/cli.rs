@@ -1,6 +1,6 @@
 //! Flags and variables. Each overrides the key of the same name in the configuration file.
 
-use crate::config::LogFormat;
+use crate::config::{LaneChoice, LogFormat};
 use clap::Parser;
 use poco_chain::ChainFlags;
 use poco_core::Address;
@@ -61,6 +61,10 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_SCHEDULER_FAST_LANE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     fast_lane: Option<bool>,
+    /// Which lane replicated tasks and bags take.
+    #[arg(long, env = "POCO_SCHEDULER_LANE", value_name = "LANE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<LaneChoice>,
     /// Tasks opened and not decided at a time.
     #[arg(long, env = "POCO_SCHEDULER_TASKS_LIVE_MAX", value_name = "COUNT")]
     #[serde(skip_serializing_if = "Option::is_none")]

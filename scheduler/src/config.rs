@@ -42,6 +42,8 @@ pub(crate) struct Config {
     /// Wallets that may work here; everybody if empty.
     pub(crate) allowed_workers: BTreeSet<Address>,
     pub(crate) fast_lane: bool,
+    /// Whether replicated tasks and bags take the settlement lane where the hub has it.
+    pub(crate) lane: LaneChoice,
     pub(crate) tasks_live_max: usize,
     pub(crate) attempts_max: usize,
     pub(crate) lost_after_seconds: u64,
@@ -59,6 +61,17 @@ pub(crate) struct Config {
     pub(crate) chain: ChainConfig,
     /// Transactions.
     pub(crate) sender: SenderSettings,
+}
+
+/// Which lane replicated tasks and bags take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LaneChoice {
+    /// The settlement lane where the hub has it and workers have bonds, else the classic one.
+    #[default]
+    Auto,
+    /// The classic one.
+    Classic,
 }
 
 /// How logs look.
@@ -92,6 +105,7 @@ impl Default for Config {
             results_url: None,
             allowed_workers: BTreeSet::new(),
             fast_lane: usual.fast_lane,
+            lane: LaneChoice::default(),
             tasks_live_max: usual.tasks_live_max,
             attempts_max: usual.attempts_max,
             lost_after_seconds: usual.lost_after_millis / 1000,
@@ -171,6 +185,8 @@ impl Checked {
             owner,
             seed: rand::random(),
             fast_lane: self.config.fast_lane,
+            // What the hub can do, the chain says.
+            settlement: false,
             tasks_live_max: self.config.tasks_live_max,
             attempts_max: self.config.attempts_max,
             lost_after_millis: self.config.lost_after_seconds.saturating_mul(1000),

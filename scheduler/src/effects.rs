@@ -13,11 +13,12 @@ use crate::translate;
 use crate::watchers::Watchers;
 use poco_chain::{Chain, SendError, Sender, Transaction, Wallet, failpoint};
 use poco_core::message::authorization_hash;
-use poco_core::{Address, Call, TaskId};
+use poco_core::{Address, TaskId};
 use poco_proto::v1::scheduler_message::Body;
-use poco_proto::v1::{Assign, Command, Ended, Reveal, Upload, Welcome, command};
+use poco_proto::v1::{Assign, BallotWanted, Command, Ended, Reveal, Row, Upload, Welcome, command};
+use poco_proto::words;
 use poco_scheduler_core::{
-    Action, Command as Wanted, Core, Input, Intent, Level, Notice, TransactionFailure,
+    Action, Command as Wanted, Core, Input, Intent, Kind, Level, Notice, TransactionFailure,
     TransactionTrouble, UploadRefusal,
 };
 use std::sync::Arc;
@@ -29,6 +30,7 @@ const FATAL_LEN: usize = 1;
 /// What effects need to be carried out.
 pub(crate) struct Tools {
     pub(crate) chain: Chain,
+    pub(crate) workerpool: Address,
     pub(crate) wallet: Arc<Wallet>,
     pub(crate) sender: Sender,
     pub(crate) store: Store,
@@ -83,7 +85,13 @@ impl Effects {
             Action::ReadTask { task, epoch, at_least } => self.reads.task(task, epoch, at_least),
             Action::ReadScore(worker) => self.reads.score(worker),
             Action::ReadGuard { guard, worker } => self.reads.guard(guard, worker),
-            Action::Transact { intent, call } => self.transact(intent, &call),
+            Action::ReadBond(worker) => self.reads.bond(worker, self.tools.workerpool),
+            Action::Transact { intent, call } => {
+                self.transact(intent, Transaction::hub(&self.tools.chain, &call));
+            }
+            Action::TransactLane { intent, call } => {
+                self.transact(intent, Transaction::lane(&self.tools.chain, &call));
+            }
             Action::Welcome { worker, live } => {
                 failpoint::hit("scheduler.welcome.before");
                 let live = live.iter().map(translate::live_task).collect();
@@ -109,6 +117,7 @@ impl Effects {
             Action::Note(notice) => note(&notice),
             Action::Put(_)
             | Action::DeleteDeal(_)
+            | Action::DeleteCommit(_)
             | Action::DeleteTask(_)
             | Action::Retire { .. } => unreachable!("the loop stores these"),
         }
@@ -140,6 +149,15 @@ impl Effects {
             Wanted::Upload(task) => {
                 ("upload", command::Body::Upload(Upload { task: task.0.to_vec() }))
             }
+            Wanted::Ballot { deal, first, count } => {
+                // As with the index of an assignment.
+                let (deal, first) = (deal.0.to_vec(), first.saturating_to());
+                ("lane.ballot", command::Body::BallotWanted(BallotWanted { deal, first, count }))
+            }
+            Wanted::Row { task, votes } => {
+                let votes = votes.into_iter().map(words::row_vote_message).collect();
+                ("lane.row", command::Body::Row(Row { task: task.0.to_vec(), votes }))
+            }
             Wanted::Abandon { task, reason } => {
                 let abandon = poco_proto::v1::Abandon { task: task.0.to_vec(), reason };
                 ("abandon", command::Body::Abandon(abandon))
@@ -152,15 +170,24 @@ impl Effects {
         failpoint::hit(&format!("scheduler.{name}.after"));
     }
 
-    fn transact(&self, intent: Intent, call: &Call) {
-        let transaction = Transaction::hub(&self.tools.chain, call);
+    fn transact(&self, intent: Intent, transaction: Transaction) {
         let (sender, arrivals) = (self.tools.sender.clone(), self.tools.arrivals.clone());
         let (meters, fatal) = (self.tools.meters.clone(), self.fatal.0.clone());
         tokio::spawn(async move {
             let name = intent.kind.name();
-            failpoint::hit(&format!("scheduler.{name}.before"));
+            let point = match intent.kind {
+                Kind::Commit | Kind::Settle | Kind::Disclose | Kind::Close => {
+                    format!("scheduler.lane.{name}")
+                }
+                Kind::Initialize
+                | Kind::Finalize
+                | Kind::Reopen
+                | Kind::Claim
+                | Kind::InitializeAndClaim => format!("scheduler.{name}"),
+            };
+            failpoint::hit(&format!("{point}.before"));
             let sent = sender.send(&intent.to_string(), transaction).await;
-            failpoint::hit(&format!("scheduler.{name}.after"));
+            failpoint::hit(&format!("{point}.after"));
             let outcome = if sent.is_ok() { "mined" } else { "failed" };
             meters.transactions.with_label_values(&[name, outcome]).inc();
             let failure = |trouble, error: &SendError| {

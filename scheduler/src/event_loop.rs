@@ -125,6 +125,11 @@ impl EventLoop {
                     turn.acknowledged.push((worker, session, number));
                 }
             }
+            Arrival::Told { worker, session, input } => {
+                if self.effects.sessions.is_current(worker, session) {
+                    self.tell(*input);
+                }
+            }
             Arrival::UploadAsked { token, task, reply } => {
                 // Who asked has gone otherwise; so below.
                 let _ = reply.send(self.upload_terms(token, task));
@@ -163,6 +168,7 @@ impl EventLoop {
             match action {
                 Action::Put(record) => self.put(record, turn),
                 Action::DeleteDeal(deal) => turn.batch.changes.push(Change::DeleteDeal(deal)),
+                Action::DeleteCommit(key) => turn.batch.changes.push(Change::DeleteCommit(key)),
                 Action::DeleteTask(task) => turn.batch.changes.push(Change::DeleteTask(task)),
                 Action::Retire { task, report, keep_until } => {
                     turn.batch.changes.push(Change::Retire { task, report, keep_until });
@@ -173,6 +179,8 @@ impl EventLoop {
                 | Action::ReadTask { .. }
                 | Action::ReadScore(_)
                 | Action::ReadGuard { .. }
+                | Action::ReadBond(_)
+                | Action::TransactLane { .. }
                 | Action::Transact { .. }
                 | Action::Welcome { .. }
                 | Action::Tell { .. }

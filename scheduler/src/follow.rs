@@ -10,8 +10,11 @@ pub(crate) async fn follow(mut events: EventStream, arrivals: Arrivals) {
         let (input, cursor) = match events.next().await {
             StreamItem::Blocks(blocks) => {
                 let to = Head { number: blocks.to.number, timestamp: blocks.to.timestamp };
-                let located =
-                    |LocatedEvent { event, block, .. }| ChainEvent { block: block.number, event };
+                let located = |LocatedEvent { event, block, .. }| ChainEvent {
+                    block: block.number,
+                    time: block.timestamp,
+                    event,
+                };
                 let events = blocks.events.into_iter().map(located).collect();
                 (Input::Events { to, events }, blocks.cursor)
             }

@@ -49,6 +49,24 @@ pub(crate) const POINTS: &[&str] = &[
     "scheduler.store.result.after",
     "scheduler.upload.receipt.before",
     "scheduler.upload.receipt.after",
+    "scheduler.lane.ballot.before",
+    "scheduler.lane.ballot.after",
+    "scheduler.lane.commit.before",
+    "scheduler.lane.commit.after",
+    "scheduler.lane.store.commit.before",
+    "scheduler.lane.store.commit.after",
+    "scheduler.lane.row.before",
+    "scheduler.lane.row.after",
+    "scheduler.lane.settle.before",
+    "scheduler.lane.settle.after",
+    "scheduler.lane.disclose.before",
+    "scheduler.lane.disclose.after",
+    "scheduler.lane.close.before",
+    "scheduler.lane.close.after",
+    "scheduler.lane.store.closed.before",
+    "scheduler.lane.store.closed.after",
+    "scheduler.lane.store.uncommit.before",
+    "scheduler.lane.store.uncommit.after",
     "scheduler.finalize.before",
     "scheduler.finalize.after",
     "scheduler.claim.before",
@@ -86,6 +104,12 @@ pub(crate) fn of_change(change: &Change) -> Option<[&'static str; 2]> {
             Some(["scheduler.store.deal.before", "scheduler.store.deal.after"])
         }
         Change::Put(Record::Task(task)) => Some(of_task(task)),
+        Change::Put(Record::Commit(_)) => {
+            Some(["scheduler.lane.store.commit.before", "scheduler.lane.store.commit.after"])
+        }
+        Change::DeleteCommit(_) => {
+            Some(["scheduler.lane.store.uncommit.before", "scheduler.lane.store.uncommit.after"])
+        }
         Change::Result { .. } => None,
         Change::DeleteDeal(_) => {
             Some(["scheduler.store.close.before", "scheduler.store.close.after"])
@@ -102,7 +126,9 @@ pub(crate) fn of_change(change: &Change) -> Option<[&'static str; 2]> {
 /// A record is named for the last that it tells.
 fn of_task(task: &TaskRecord) -> [&'static str; 2] {
     let has_failed = task.replicas.iter().any(|replica| replica.failure.is_some());
-    if task.result.is_some() {
+    if task.closed.is_some() {
+        ["scheduler.lane.store.closed.before", "scheduler.lane.store.closed.after"]
+    } else if task.result.is_some() {
         ["scheduler.store.result.before", "scheduler.store.result.after"]
     } else if task.hopeless.is_some() {
         ["scheduler.store.hopeless.before", "scheduler.store.hopeless.after"]

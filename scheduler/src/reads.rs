@@ -98,6 +98,18 @@ impl Reads {
         });
     }
 
+    pub(crate) fn bond(&self, worker: Address, workerpool: Address) {
+        let reads = self.clone();
+        tokio::spawn(async move {
+            // As with scores; a commit that the bond does not cover is refused and tried again.
+            if let Ok(bond) = reads.chain.bond(worker, workerpool).await {
+                let input = Input::BondRead { worker, bond };
+                // As above.
+                let _ = reads.arrivals.send(Arrival::Core(input)).await;
+            }
+        });
+    }
+
     /// Tries until there is an answer; `None` once the question is out of date.
     async fn until_answered<'a, T, F>(
         &'a self,

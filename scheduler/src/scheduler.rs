@@ -1,7 +1,7 @@
 //! Puts the parts together and runs them until the process is told to stop.
 
 use crate::arrival::{Arrivals, QUEUE_LEN};
-use crate::config::Checked;
+use crate::config::{Checked, LaneChoice};
 use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
 use crate::follow::follow;
@@ -62,7 +62,9 @@ pub(crate) async fn run(
     let head = chain.latest().await?;
 
     let origin = Instant::now();
-    let mut core = Core::new(checked.settings(wallet.address()), records, Moment(0));
+    let mut settings = checked.settings(wallet.address());
+    settings.settlement = settles(&chain, &checked).await?;
+    let mut core = Core::new(settings, records, Moment(0));
     core.handle(Moment(0), Input::Head(Head { number: head.number, timestamp: head.timestamp }));
     tracing::info!(
         block = head.number, from_block = cursor.next_block(), address = %listener.local_addr()?,
@@ -72,6 +74,7 @@ pub(crate) async fn run(
     let following = tokio::spawn(follow(events, arrivals.clone()));
     let tools = Tools {
         chain: chain.clone(),
+        workerpool: checked.workerpool,
         wallet: wallet.clone(),
         sender,
         store: store.clone(),
@@ -127,6 +130,19 @@ impl Shared {
             stop,
         })
     }
+}
+
+/// Whether tasks may take the settlement lane: the operator's choice, and the hub's.
+async fn settles(chain: &Chain, checked: &Checked) -> anyhow::Result<bool> {
+    let has_lane = chain.has_lane().await.context("cannot read the chain")?;
+    let is_on = has_lane && checked.config.lane == LaneChoice::Auto;
+    let reason = match (has_lane, is_on) {
+        (false, _) => "the hub does not have it",
+        (true, false) => "switched off by `lane`",
+        (true, true) => "for replicated tasks and bags, as far as workers have bonds",
+    };
+    tracing::info!(is_on, reason, "settlement lane");
+    Ok(is_on)
 }
 
 /// Whether the pool is there and the wallet its owner's.

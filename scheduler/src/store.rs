@@ -8,7 +8,7 @@ use crate::points;
 use anyhow::{Context as _, bail, ensure};
 use poco_chain::{Cursor, LedgerStore, failpoint};
 use poco_core::{Address, B256, DealId, TaskId, Timestamp};
-use poco_scheduler_core::{Record, StoredResult, TaskReport};
+use poco_scheduler_core::{CommitKey, Record, StoredResult, TaskReport};
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The form in which values are written; other forms are refused.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 /// Bytes of changes kept in memory before RocksDB writes them to tables of its own.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// Table files kept open: bounds the file descriptors.
@@ -26,6 +26,8 @@ const OPEN_FILES_MAX: i32 = 256;
 const DEALS: &str = "deals";
 /// Live tasks by id.
 const TASKS: &str = "tasks";
+/// Commits of live tasks by deal, first index and time.
+const COMMITS: &str = "commits";
 /// Reports of ended tasks by id, with the time until which they are kept.
 const RETIRED: &str = "retired";
 /// That time (big-endian), then the task's id.
@@ -38,7 +40,8 @@ const TASK_RESULTS: &str = "task_results";
 const LEDGER: &str = "ledger";
 /// Single values.
 const META: &str = "meta";
-const FAMILIES: [&str; 8] = [DEALS, TASKS, RETIRED, EXPIRY, RESULTS, TASK_RESULTS, LEDGER, META];
+const FAMILIES: [&str; 9] =
+    [DEALS, TASKS, COMMITS, RETIRED, EXPIRY, RESULTS, TASK_RESULTS, LEDGER, META];
 
 const META_IDENTITY: &[u8] = b"identity";
 const META_CURSOR: &[u8] = b"cursor";
@@ -79,6 +82,7 @@ pub(crate) enum Change {
     },
     DeleteDeal(DealId),
     DeleteTask(TaskId),
+    DeleteCommit(CommitKey),
     Retire {
         task: TaskId,
         report: Box<TaskReport>,
@@ -146,7 +150,7 @@ impl Store {
     /// Every live deal and task, and how far the chain was read.
     pub(crate) fn load(&self) -> anyhow::Result<(Vec<Record>, Option<Cursor>)> {
         let mut records = Vec::new();
-        for name in [DEALS, TASKS] {
+        for name in [DEALS, TASKS, COMMITS] {
             for entry in self.db.iterator_cf(self.family(name), IteratorMode::Start) {
                 records.push(decode(&entry?.1)?);
             }
@@ -178,8 +182,9 @@ impl Store {
         match change {
             Change::Put(record) => {
                 let (family, key) = match record {
-                    Record::Deal(deal) => (DEALS, deal.id.0),
-                    Record::Task(task) => (TASKS, task.id.0),
+                    Record::Deal(deal) => (DEALS, deal.id.0.to_vec()),
+                    Record::Task(task) => (TASKS, task.id.0.to_vec()),
+                    Record::Commit(commit) => (COMMITS, commit_key(&commit.key)),
                 };
                 writes.put_cf(self.family(family), key, encode(record)?);
             }
@@ -191,6 +196,7 @@ impl Store {
                 writes.put_cf(self.family(TASK_RESULTS), key, []);
             }
             Change::DeleteDeal(deal) => writes.delete_cf(self.family(DEALS), deal.0),
+            Change::DeleteCommit(key) => writes.delete_cf(self.family(COMMITS), commit_key(key)),
             Change::DeleteTask(task) => writes.delete_cf(self.family(TASKS), task.0),
             Change::Retire { task, report, keep_until } => {
                 writes.delete_cf(self.family(TASKS), task.0);
@@ -321,6 +327,11 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> anyhow::Result<T> {
         Some((form, _)) => bail!("a stored value has form {form}; this version reads {FORM} only"),
         None => bail!("a stored value is empty"),
     }
+}
+
+fn commit_key(key: &CommitKey) -> Vec<u8> {
+    let (first, time) = (key.first.to_be_bytes::<32>(), key.time.0.to_be_bytes());
+    [key.deal.0.as_slice(), first.as_slice(), time.as_slice()].concat()
 }
 
 fn expiry_key(keep_until: Timestamp, task: TaskId) -> Vec<u8> {

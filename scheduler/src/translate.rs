@@ -1,9 +1,12 @@
 //! Between the wire and the core's words.
 
-use poco_core::{Address, B256, Tag, TaskId};
+use poco_core::lane::{Ballot, BlindedVote, TASKS_MAX, ballot_hash};
+use poco_core::signature::recover;
+use poco_core::{Address, B256, Bytes, Tag, TaskId, U256};
 use poco_proto::{v1, words};
 use poco_scheduler_core::{
-    Capacity, Cause, Failure, Lane, ReplicaReport, ReportBody, ReportStatus, Stage, TaskReport,
+    Capacity, Cause, Failure, Input, Lane, ReplicaReport, ReportBody, ReportStatus, Stage,
+    TaskReport,
 };
 
 /// Longest one-line detail that is kept of a failure.
@@ -17,6 +20,7 @@ pub(crate) fn lane(lane: Lane) -> v1::Lane {
     match lane {
         Lane::Classic => v1::Lane::Classic,
         Lane::Fast => v1::Lane::Fast,
+        Lane::Settlement => v1::Lane::Settlement,
     }
 }
 
@@ -28,6 +32,8 @@ fn stage(stage: Option<Stage>) -> v1::Stage {
         Some(Stage::Fetching) => v1::Stage::Fetching,
         Some(Stage::Running) => v1::Stage::Running,
         Some(Stage::Computed) => v1::Stage::Computed,
+        Some(Stage::Balloted) => v1::Stage::Balloted,
+        Some(Stage::Committed) => v1::Stage::Committed,
         Some(Stage::Contributed) => v1::Stage::Contributed,
         Some(Stage::Revealed) => v1::Stage::Revealed,
         Some(Stage::Uploaded) => v1::Stage::Uploaded,
@@ -48,6 +54,8 @@ fn stage_told(number: i32) -> Option<Stage> {
         v1::Stage::Fetching => Some(Stage::Fetching),
         v1::Stage::Running => Some(Stage::Running),
         v1::Stage::Computed => Some(Stage::Computed),
+        v1::Stage::Balloted => Some(Stage::Balloted),
+        v1::Stage::Committed => Some(Stage::Committed),
         v1::Stage::Contributed => Some(Stage::Contributed),
         v1::Stage::Revealed => Some(Stage::Revealed),
         v1::Stage::Uploaded => Some(Stage::Uploaded),
@@ -74,6 +82,29 @@ pub(crate) fn report(told: v1::Report) -> Option<(TaskId, ReportBody)> {
         return Some((task, ReportBody::Failed(failure(told.failure.unwrap_or_default()))));
     }
     Some((task, ReportBody::Reached(stage_told(told.stage)?)))
+}
+
+/// A ballot of `worker`; `None` where it cannot be read, or is not signed by it.
+pub(crate) fn ballot(told: v1::Ballot, worker: Address, domain_separator: B256) -> Option<Input> {
+    if told.entries.len() > TASKS_MAX {
+        return None;
+    }
+    let deal = words::deal(&told.deal).ok()?;
+    let entries = told.entries.iter().map(|entry| words::word("entry", entry).map(BlindedVote));
+    let entries: Vec<BlindedVote> = entries.collect::<Result<_, _>>().ok()?;
+    let (first, sign) = (U256::from(told.first), Bytes::from(told.signature));
+    let hash = ballot_hash(domain_separator, deal, first, &entries);
+    let is_signed = recover(hash, &sign) == Some(worker);
+    let ballot = Ballot { worker, first, entries, sign };
+    is_signed.then_some(Input::Ballot { deal, ballot })
+}
+
+/// A disclosure of `worker`; `None` where it cannot be read.
+pub(crate) fn disclosure(told: v1::Disclosure, worker: Address) -> Option<Input> {
+    let task = words::task(&told.task).ok()?;
+    let vote = words::row_vote(&told.vote?).ok()??;
+    let digest = words::digest(&told.digest).ok()?;
+    Some(Input::Disclosed { worker, task, vote, digest })
 }
 
 fn failure(told: v1::Failure) -> Failure {

@@ -1,6 +1,6 @@
 //! The command line: flags over the configuration file, and what to do.
 
-use crate::config::{Checked, Config, LogFormat};
+use crate::config::{BondChoice, Checked, Config, LogFormat};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use poco_chain::ChainFlags;
 use poco_chain::config::{ConfigProblems, layered};
@@ -119,6 +119,10 @@ struct StakeFlags {
     #[arg(long, env = "POCO_WORKER_MAX_STAKE", value_name = "NRLC")]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_stake: Option<u64>,
+    /// Stake for the pool's settlement lane: `auto` (half of all), an amount (nRLC), or 0.
+    #[arg(long, env = "POCO_WORKER_BOND", value_name = "NRLC")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bond: Option<BondChoice>,
 }
 
 #[derive(Debug, Default, Serialize, Args)]

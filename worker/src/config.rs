@@ -6,10 +6,12 @@ use poco_chain::{ChainConfig, SenderSettings};
 use poco_core::tag::NAMED_BITS;
 use poco_core::{Address, Amount, Tag};
 use poco_sandbox::{DiskMode, RunLimits};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
 
@@ -75,6 +77,54 @@ pub(crate) struct StakeConfig {
     /// Whatever the deal asks for if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_stake: Option<u64>,
+    /// Stake put aside for the pool's settlement lane, where the hub has one: `auto` for half of
+    /// all stake, an amount in nRLC, or `0` for none, which leaves the other lanes.
+    pub(crate) bond: BondChoice,
+}
+
+/// How much stake is bonded for the pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BondChoice {
+    /// Half of all stake.
+    #[default]
+    Auto,
+    /// This much; nothing is bonded where it is zero.
+    Amount(Amount),
+}
+
+impl FromStr for BondChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            amount => amount
+                .parse()
+                .map(|nano| Self::Amount(Amount::from_nano(nano)))
+                .map_err(|_| format!("{text:?} is neither `auto` nor an amount in nRLC")),
+        }
+    }
+}
+
+impl fmt::Display for BondChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Amount(amount) => write!(f, "{}", amount.0),
+        }
+    }
+}
+
+impl Serialize for BondChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BondChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 /// How apps run. Sizes are per slot.
@@ -138,6 +188,7 @@ pub(crate) struct Checked {
     pub(crate) tag: Tag,
     pub(crate) chain: poco_chain::ChainSettings,
     pub(crate) auto_deposit: Option<Amount>,
+    pub(crate) bond: BondChoice,
 }
 
 impl Default for Config {
@@ -257,7 +308,16 @@ impl Config {
                 if problems.is_empty() =>
             {
                 let auto_deposit = self.stake.auto_deposit.map(Amount::from_nano);
-                Ok(Checked { config: self, scheduler_url, workerpool, tag, chain, auto_deposit })
+                let bond = self.stake.bond;
+                Ok(Checked {
+                    config: self,
+                    scheduler_url,
+                    workerpool,
+                    tag,
+                    chain,
+                    auto_deposit,
+                    bond,
+                })
             }
             _ => Err(problems.into()),
         }

@@ -1,13 +1,15 @@
 //! Starts what the core decided, after it was stored. Every answer comes back as an arrival.
 
 use crate::arrival::{Arrival, Outbox};
-use crate::link::{Connection, report_message, upload};
+use crate::link::{Connection, ballot_message, disclosure_message, report_message, upload};
 use crate::reads;
 use crate::runs::{Order, Runs};
-use poco_chain::{Chain, RpcError, SendError, Sender, Transaction, failpoint};
-use poco_core::{Address, Call, TaskId};
+use poco_chain::{Chain, RpcError, SendError, Sender, Transaction, Wallet, failpoint};
+use poco_core::lane::{BlindedVote, ballot_hash};
+use poco_core::{Address, DealId, TaskId, U256};
 use poco_proto::v1;
 use poco_worker_core::{Action, Input, Intent, Outcome, Stored, UploadOutcome};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
@@ -18,6 +20,7 @@ pub(crate) struct Effects {
     pub(crate) chain: Chain,
     pub(crate) sender: Sender,
     pub(crate) worker: Address,
+    pub(crate) wallet: Arc<Wallet>,
     pub(crate) runs: Runs,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
     pub(crate) connection: Option<Connection>,
@@ -30,12 +33,30 @@ impl Effects {
             Action::Persist(_) | Action::Forget(_) => {}
             Action::ReadFacts { task, deal } => self.read_facts(task, deal),
             Action::ReadTask(task) => self.read_task(task),
+            Action::ReadVote { task, deal, index, from_block } => {
+                self.read_vote((task, deal, index), from_block);
+            }
+            Action::ReadScores { task, workers } => self.read_scores(task, workers),
+            Action::Ballot { deal, first, entries } => self.ballot(deal, first, &entries),
+            Action::Disclose { task, vote, digest } => {
+                tracing::info!(%task, with_digest = digest.is_some(), "telling the committed vote");
+                failpoint::hit("worker.lane.tell-vote.before");
+                self.say(Body::Disclosure(disclosure_message(task, vote, digest)));
+                failpoint::hit("worker.lane.tell-vote.after");
+            }
+            Action::TransactLane { task, intent, call } => {
+                let transaction = Transaction::lane(&self.chain, &call);
+                self.transact(task, intent, transaction);
+            }
             Action::Run { task, deal, index, work } => {
                 tracing::info!(%task, %deal, index, "running");
                 self.runs.run(Order { task, deal, index, work });
             }
             Action::Discard(task) => self.runs.discard(task),
-            Action::Transact { task, intent, call } => self.transact(task, intent, *call),
+            Action::Transact { task, intent, call } => {
+                let transaction = Transaction::hub(&self.chain, &call);
+                self.transact(task, intent, transaction);
+            }
             Action::Upload { task, result } => self.upload(task, *result),
             Action::Report { task, stage, failure, transaction } => {
                 match &failure {
@@ -97,23 +118,48 @@ impl Effects {
         });
     }
 
-    fn transact(&self, task: TaskId, intent: Intent, call: Call) {
-        let (sender, chain) = (self.sender.clone(), self.chain.clone());
+    fn read_vote(&self, of: (TaskId, DealId, u64), from_block: u64) {
+        let (chain, worker) = (self.chain.clone(), self.worker);
         self.answer(async move {
-            let (name, before, after) = match intent {
-                Intent::Contribute => {
-                    ("contribute", "worker.contribute.before", "worker.contribute.after")
+            match reads::vote(&chain, worker, of, from_block).await {
+                Ok((head, view)) => {
+                    vec![head_of(head), Input::View { task: of.0, view: Box::new(view) }.into()]
                 }
-                Intent::Reveal => ("reveal", "worker.reveal.before", "worker.reveal.after"),
-                Intent::ContributeAndFinalize => (
-                    "contributeAndFinalize",
-                    "worker.contribute-and-finalize.before",
-                    "worker.contribute-and-finalize.after",
-                ),
-            };
+                Err(error) => vec![unread(of.0, &error)],
+            }
+        });
+    }
+
+    /// Where it fails the scheduler tells the row again.
+    fn read_scores(&self, task: TaskId, workers: Vec<Address>) {
+        let chain = self.chain.clone();
+        self.answer(async move {
+            match reads::scores(&chain, workers).await {
+                Ok(scores) => vec![Input::Scores { task, scores }.into()],
+                Err(error) => {
+                    tracing::debug!(%task, %error, "scores could not be read");
+                    Vec::new()
+                }
+            }
+        });
+    }
+
+    /// Signs what the journal holds; lost on its way it is asked for again.
+    fn ballot(&mut self, deal: DealId, first: u64, entries: &[BlindedVote]) {
+        let hash = ballot_hash(self.chain.domain_separator(), deal, U256::from(first), entries);
+        failpoint::hit("worker.lane.ballot.before");
+        let signature = self.wallet.sign_hash(hash);
+        tracing::info!(%deal, first, tasks = entries.len(), "signing a ballot");
+        self.say(Body::Ballot(ballot_message(deal, first, entries, &signature)));
+        failpoint::hit("worker.lane.ballot.after");
+    }
+
+    fn transact(&self, task: TaskId, intent: Intent, transaction: Transaction) {
+        let sender = self.sender.clone();
+        self.answer(async move {
+            let (name, before, after) = points_of(intent);
             failpoint::hit(before);
-            let sent =
-                sender.send(&format!("{name} {task}"), Transaction::hub(&chain, &call)).await;
+            let sent = sender.send(&format!("{name} {task}"), transaction).await;
             failpoint::hit(after);
             let outcome = match sent {
                 Ok(receipt) => {
@@ -169,6 +215,24 @@ impl Effects {
                 let _ = arrivals.send(arrival).await;
             }
         });
+    }
+}
+
+/// What a transaction is called, and the failpoints around it.
+fn points_of(intent: Intent) -> (&'static str, &'static str, &'static str) {
+    match intent {
+        Intent::Contribute => ("contribute", "worker.contribute.before", "worker.contribute.after"),
+        Intent::Reveal => ("reveal", "worker.reveal.before", "worker.reveal.after"),
+        Intent::ContributeAndFinalize => (
+            "contributeAndFinalize",
+            "worker.contribute-and-finalize.before",
+            "worker.contribute-and-finalize.after",
+        ),
+        Intent::Disclose => {
+            ("disclose", "worker.lane.disclose.before", "worker.lane.disclose.after")
+        }
+        Intent::Close => ("close", "worker.lane.close.before", "worker.lane.close.after"),
+        Intent::Release => ("release", "worker.lane.release.before", "worker.lane.release.after"),
     }
 }
 

@@ -130,6 +130,11 @@ fn change(action: &Action) -> Option<Change> {
         Action::Forget(task) => Some(Change::Remove(*task)),
         Action::ReadFacts { .. }
         | Action::ReadTask(_)
+        | Action::ReadVote { .. }
+        | Action::ReadScores { .. }
+        | Action::Ballot { .. }
+        | Action::Disclose { .. }
+        | Action::TransactLane { .. }
         | Action::Run { .. }
         | Action::Discard(_)
         | Action::Transact { .. }

@@ -5,6 +5,7 @@
 
 use crate::arrival::Arrival;
 use poco_chain::{Chain, Cursor, EventStream, Interest, StreamItem};
+use poco_core::lane::LaneEvent;
 use poco_core::{Event, TaskId};
 use poco_worker_core::Input;
 use tokio::sync::mpsc;
@@ -38,7 +39,10 @@ fn task_of(event: &Event) -> Option<TaskId> {
         | Event::TaskReveal { task, .. }
         | Event::TaskReopen { task }
         | Event::TaskFinalize { task, .. }
-        | Event::TaskClaimed { task } => Some(*task),
+        | Event::TaskClaimed { task }
+        | Event::Lane(LaneEvent::Closed { task } | LaneEvent::TaskSkipped { task, .. }) => {
+            Some(*task)
+        }
         // Votes of others change nothing until there is a consensus.
         Event::TaskInitialize { .. }
         | Event::TaskContribute { .. }
@@ -63,6 +67,12 @@ fn task_of(event: &Event) -> Option<TaskId> {
         | Event::ResourceTransfer { .. }
         | Event::PolicyUpdate { .. }
         | Event::OwnershipTransferred { .. }
-        | Event::Conditions(_) => None,
+        | Event::Conditions(_)
+        | Event::Lane(
+            LaneEvent::Bonded { .. }
+            | LaneEvent::Unbonding { .. }
+            | LaneEvent::BondWithdrawn { .. }
+            | LaneEvent::Committed { .. },
+        ) => None,
     }
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Encoding of the values written here.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const TASKS: &str = "tasks";
 const LEDGER: &str = "ledger";
@@ -193,6 +193,15 @@ fn point(change: &Change, side: Side) -> &'static str {
             (_, Stage::Fetching) => ["worker.store.fetching.before", "worker.store.fetching.after"],
             (_, Stage::Running) => ["worker.store.running.before", "worker.store.running.after"],
             (_, Stage::Computed) => ["worker.store.computed.before", "worker.store.computed.after"],
+            (_, Stage::Balloted) => {
+                ["worker.lane.store.balloted.before", "worker.lane.store.balloted.after"]
+            }
+            (_, Stage::Committed) => {
+                ["worker.lane.store.committed.before", "worker.lane.store.committed.after"]
+            }
+            (State::Handed { location: None, .. }, _) => {
+                ["worker.lane.store.handed.before", "worker.lane.store.handed.after"]
+            }
             (_, Stage::Contributed) => {
                 ["worker.store.contributed.before", "worker.store.contributed.after"]
             }
@@ -223,7 +232,9 @@ fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> anyhow::Result<T> {
     match bytes.split_first() {
         Some((&VERSION, value)) => Ok(postcard::from_bytes(value)?),
         Some((version, _)) => {
-            bail!("it is of version {version}; this program knows {VERSION}: use a newer one")
+            bail!(
+                "it is of version {version}; this program knows {VERSION}: use the one that wrote it"
+            )
         }
         None => bail!("it is empty"),
     }
@@ -248,7 +259,7 @@ mod tests {
             enclave_challenge: Address::ZERO,
             lane: Lane::Fast,
         };
-        Record { assignment, state: State::Accepted }
+        Record { assignment, state: State::Accepted, sealed: None }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod messages;
 mod session;
 mod upload;
 
-pub(crate) use messages::report_message;
+pub(crate) use messages::{ballot_message, disclosure_message, report_message};
 pub(crate) use session::challenge;
 pub(crate) use upload::upload;
 

@@ -1,8 +1,8 @@
 //! Reads what the core asks of the chain, in the core's words.
 
 use poco_chain::{AppEntry, BlockRef, Chain, DatasetEntry, RpcError};
-use poco_core::{Address, Bytes, Deal, DealId, TaskId};
-use poco_worker_core::{Facts, Program, View};
+use poco_core::{Address, Bytes, Deal, DealId, TaskId, U256};
+use poco_worker_core::{CommitView, Facts, Program, View};
 
 /// The task and the worker's contribution, with a block that was the latest before.
 pub(crate) async fn view(
@@ -14,7 +14,29 @@ pub(crate) async fn view(
     let head = chain.latest().await?;
     let (view, contribution) =
         tokio::try_join!(chain.task(task), chain.contribution(task, worker))?;
-    Ok((head, View { block: head.number, task: view, contribution }))
+    Ok((head, View { block: head.number, task: view, contribution, commit: None }))
+}
+
+/// The same with the commit that the task is in, looked for from block `from_block` on.
+pub(crate) async fn vote(
+    chain: &Chain,
+    worker: Address,
+    (task, deal, index): (TaskId, DealId, u64),
+    from_block: u64,
+) -> Result<(BlockRef, View), RpcError> {
+    let (head, mut seen) = view(chain, worker, task).await?;
+    let index = U256::from(index);
+    let found = chain.find_commit(deal, index, from_block).await?;
+    seen.commit = found.and_then(|found| {
+        let (row, range) = found.task(index)?;
+        Some(Box::new(CommitView { block: found.block.number, range, row: row.clone() }))
+    });
+    Ok((head, seen))
+}
+
+/// The scores of some workers, in their order.
+pub(crate) async fn scores(chain: &Chain, workers: Vec<Address>) -> Result<Vec<U256>, RpcError> {
+    futures::future::try_join_all(workers.into_iter().map(|worker| chain.score(worker))).await
 }
 
 /// All that says whether an assignment is worth accepting.
@@ -31,6 +53,10 @@ pub(crate) async fn facts(
         Some(guard) => chain.is_group_member(guard, worker).await?,
         None => true,
     };
+    let bond = match &deal {
+        Some(deal) => chain.bond(worker, deal.workerpool.pointer).await?,
+        None => None,
+    };
     let mut facts = Facts {
         deal: None,
         app: None,
@@ -39,6 +65,7 @@ pub(crate) async fn facts(
         conditions,
         is_known_to_guard,
         free_stake: account.free,
+        bond,
         view,
     };
     if let Some(deal) = deal {

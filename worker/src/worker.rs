@@ -13,7 +13,8 @@ use crate::runs::{Runs, Tools};
 use crate::stake;
 use anyhow::{Context as _, ensure};
 use poco_chain::{Chain, Sender, Wallet};
-use poco_core::{Address, Amount};
+use poco_core::lane::{NonceSecret, nonce_secret_hash};
+use poco_core::{Address, Amount, keccak256};
 use poco_proto::v1;
 use poco_sandbox::input::{FetchSettings, Fetcher};
 use poco_sandbox::{Engine, Sandbox, Settings};
@@ -59,6 +60,7 @@ pub(crate) async fn run(
     let settings = checked.config.sender.clone();
     let sender = Sender::start(chain.clone(), wallet.clone(), journal.ledger(), settings).await?;
     stake::prepare(&chain, &sender, worker, checked.auto_deposit).await;
+    stake::bond(&chain, &sender, (worker, checked.workerpool), checked.bond).await;
 
     let (arrivals, queue) = mpsc::channel(QUEUE_LEN);
     let tools = Tools {
@@ -72,13 +74,14 @@ pub(crate) async fn run(
     let runs = Runs::new(tools);
     runs.sweep(&runs_dir, records.iter().map(|record| record.assignment.task)).await;
     tracing::info!(%worker, pool = %checked.workerpool, tasks = records.len(), "starting");
-    let core = Core::new(core_config(&checked, worker), records, clock.now());
+    let secret = nonce_secret(&chain, &wallet);
+    let core = Core::new(core_config(&checked, worker, secret), records, clock.now());
     let (live, live_seen) = watch::channel(core.live());
     let (status, status_seen) = watch::channel(Status::default());
 
     let link = Link {
         url: checked.scheduler_url.clone(),
-        identity: identity(&checked, &chain, wallet),
+        identity: identity(&checked, &chain, wallet.clone()),
         capacity: capacity(&checked),
         live: live_seen,
         arrivals: arrivals.clone(),
@@ -88,7 +91,7 @@ pub(crate) async fn run(
     if let Some(listener) = health {
         tokio::spawn(http::serve(listener, status_seen, stop.clone()));
     }
-    let effects = Effects { chain, sender, worker, runs, arrivals, connection: None };
+    let effects = Effects { chain, sender, worker, wallet, runs, arrivals, connection: None };
     let main = EventLoop { core, clock, journal, effects, arrivals: queue, status, live }
         .run(stop.clone());
     let ended = Box::pin(main).await;
@@ -150,7 +153,18 @@ fn fetcher(checked: &Checked) -> anyhow::Result<Fetcher> {
     Fetcher::new(settings).context("cannot set up fetching of inputs")
 }
 
-fn core_config(checked: &Checked, worker: Address) -> poco_worker_core::Config {
+/// What nonces of blinded votes follow from: a signature that is never shown. The wallet signs
+/// alike every time, so not even a lost disk loses a nonce.
+fn nonce_secret(chain: &Chain, wallet: &Wallet) -> NonceSecret {
+    let hash = nonce_secret_hash(chain.chain_id(), chain.hub(), wallet.address());
+    NonceSecret(keccak256(wallet.sign_hash(hash)))
+}
+
+fn core_config(
+    checked: &Checked,
+    worker: Address,
+    nonce_secret: NonceSecret,
+) -> poco_worker_core::Config {
     let config = &checked.config;
     let later = |seconds: u64| seconds.saturating_add(LATER_SECONDS).saturating_mul(1000);
     poco_worker_core::Config {
@@ -161,6 +175,7 @@ fn core_config(checked: &Checked, worker: Address) -> poco_worker_core::Config {
         stake_max: checked.config.stake.max_stake.map(Amount::from_nano),
         confirmations: checked.chain.confirmations,
         poll_millis: POLL_MILLIS,
+        nonce_secret,
         pull_millis_max: later(config.sandbox.pull_seconds),
         fetch_millis_max: later(config.sandbox.fetch_seconds),
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod events;
+pub(crate) mod lane;
 pub(crate) mod orders;
 pub(crate) mod refusal;
 pub(crate) mod views;
@@ -192,6 +193,33 @@ mod interface {
             function viewDataset(address dataset) external view returns (DatasetInfo);
             function viewWorkerpool(address workerpool) external view returns (WorkerpoolInfo);
             function verifyPresignatureOrSignature(address identity, bytes32 hash, bytes sign) external view returns (bool);
+        }
+
+        struct LaneBallot { address worker; uint256 first; bytes32[] entries; bytes sign; }
+        struct LaneRange {
+            bytes32 dealId; uint256 first; uint256 time; bytes32[] rowsBefore; bytes32[] rowsAfter;
+        }
+        struct LaneOtherVote { bytes32 resultHash; bytes32 resultSeal; uint128 nonce; bytes32 entry; }
+        struct LaneRowVote { uint256 position; bytes32 resultHash; bytes32 resultSeal; uint128 nonce; }
+        struct LaneOutcome {
+            uint256 present; uint256 agreeing; bytes32 digest; uint128[] nonces;
+            LaneOtherVote[] others; bytes results; bytes resultsCallback;
+        }
+        struct LaneBatch { LaneRange range; address[] workers; LaneOutcome[] outcomes; }
+
+        // Of the hub too, but only of ours.
+        interface Lane {
+            function bond(address pool, uint256 amount) external;
+            function unbond(address pool) external;
+            function withdrawBond(address pool) external;
+            function commit(bytes32 dealId, uint256 first, uint256 count, LaneBallot[] ballots) external;
+            function settle(LaneBatch[] batches) external;
+            function disclose(LaneRange range, bytes row, LaneRowVote[] votes) external;
+            function close(LaneRange range, bytes row) external;
+            function release(LaneRange range, bytes[] rows) external;
+
+            function viewBond(address worker, address pool)
+                external view returns (uint256 total, uint256 locked, uint256 releaseTime);
         }
 
         interface Token {

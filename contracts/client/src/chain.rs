@@ -7,6 +7,7 @@
 mod conditions;
 mod connect;
 mod facts;
+mod lane;
 mod logs;
 mod read;
 mod resources;
@@ -14,6 +15,7 @@ mod views;
 
 pub use connect::ConnectError;
 pub(crate) use connect::chain_id;
+pub use lane::FoundCommit;
 pub(crate) use logs::{locate, parse_logs};
 pub use read::DryRunError;
 pub use resources::{AppEntry, DatasetEntry, WorkerpoolEntry};

@@ -4,6 +4,7 @@ use crate::abi::{Hub, Registry, Workerpool};
 use crate::contracts::Contracts;
 use alloy_rpc_types_eth::Filter;
 use alloy_sol_types::SolEvent;
+use poco_core::lane::LaneEvent;
 use poco_core::{Address, B256, Event};
 
 /// Which events somebody wants to hear of.
@@ -20,7 +21,7 @@ enum What {
 }
 
 /// Events of the hub about tasks.
-const TASK_TOPICS: [B256; 9] = [
+const TASK_TOPICS: [B256; 11] = [
     Hub::TaskInitialize::SIGNATURE_HASH,
     Hub::TaskContribute::SIGNATURE_HASH,
     Hub::TaskConsensus::SIGNATURE_HASH,
@@ -30,6 +31,8 @@ const TASK_TOPICS: [B256; 9] = [
     Hub::TaskClaimed::SIGNATURE_HASH,
     Hub::AccurateContribution::SIGNATURE_HASH,
     Hub::FaultyContribution::SIGNATURE_HASH,
+    Hub::Closed::SIGNATURE_HASH,
+    Hub::TaskSkipped::SIGNATURE_HASH,
 ];
 
 impl Interest {
@@ -41,7 +44,8 @@ impl Interest {
 
     /// What a pool must know: its deals (`SchedulerNotice`, and `OrdersMatched` of every pool), what
     /// happens to tasks (`TaskInitialize` of its own, the others of every pool, as the hub does not
-    /// tell them apart), new categories, its policy and its sale.
+    /// tell them apart), commits of every pool, its workers' bonds, new categories, its policy and
+    /// its sale.
     #[must_use]
     pub const fn pool(pool: Address) -> Self {
         Self { what: What::Pool(pool) }
@@ -70,6 +74,10 @@ impl Interest {
                     Hub::SchedulerNotice::SIGNATURE_HASH,
                     Hub::OrdersMatched::SIGNATURE_HASH,
                     Hub::CreateCategory::SIGNATURE_HASH,
+                    Hub::Committed::SIGNATURE_HASH,
+                    Hub::Bonded::SIGNATURE_HASH,
+                    Hub::Unbonding::SIGNATURE_HASH,
+                    Hub::BondWithdrawn::SIGNATURE_HASH,
                 ]);
                 let registry = vec![contracts.workerpool_registry];
                 vec![hub(topics), sales(registry), policies(vec![pool])]
@@ -92,7 +100,12 @@ impl Interest {
         match event {
             Event::SchedulerNotice { workerpool, .. }
             | Event::TaskInitialize { workerpool, .. }
-            | Event::PolicyUpdate { workerpool, .. } => *workerpool == pool,
+            | Event::PolicyUpdate { workerpool, .. }
+            | Event::Lane(
+                LaneEvent::Bonded { workerpool, .. }
+                | LaneEvent::Unbonding { workerpool, .. }
+                | LaneEvent::BondWithdrawn { workerpool, .. },
+            ) => *workerpool == pool,
             Event::ResourceTransfer { resource, .. } => *resource == pool,
             Event::Transfer { .. }
             | Event::Approval { .. }
@@ -118,7 +131,12 @@ impl Interest {
             | Event::FaultyContribution { .. }
             | Event::CreateCategory { .. }
             | Event::OwnershipTransferred { .. }
-            | Event::Conditions(_) => true,
+            | Event::Conditions(_)
+            | Event::Lane(
+                LaneEvent::Committed { .. }
+                | LaneEvent::Closed { .. }
+                | LaneEvent::TaskSkipped { .. },
+            ) => true,
         }
     }
 }

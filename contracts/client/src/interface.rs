@@ -1,7 +1,7 @@
 //! The interface that this crate was built for, as Solidity signatures: for whoever wants to know
 //! whether a contract has it.
 
-use crate::abi::{Conditions, Hub, refusal::errors::Errors};
+use crate::abi::{Conditions, Hub, Lane, refusal::errors::Errors};
 
 /// The hub's functions that are called.
 #[must_use]
@@ -13,6 +13,12 @@ pub fn hub_calls() -> &'static [&'static str] {
 #[must_use]
 pub fn conditions_calls() -> &'static [&'static str] {
     Conditions::ConditionsCalls::SIGNATURES
+}
+
+/// The functions of the settlement lane that are called where the hub has it.
+#[must_use]
+pub fn lane_calls() -> &'static [&'static str] {
+    Lane::LaneCalls::SIGNATURES
 }
 
 /// The hub's events that are understood.

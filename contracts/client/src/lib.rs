@@ -33,7 +33,7 @@ mod wallet;
 pub use abi::refusal::Refusal;
 pub use addresses::Addresses;
 pub use chain::{
-    Account, AppEntry, Chain, ConnectError, DatasetEntry, DryRunError, WorkerpoolEntry,
+    Account, AppEntry, Chain, ConnectError, DatasetEntry, DryRunError, FoundCommit, WorkerpoolEntry,
 };
 pub use file_ledger::FileLedger;
 pub use interest::Interest;

@@ -1,10 +1,11 @@
 //! What can be sent: calls of the hub, the registries, the token and groups, as calldata.
 
-use crate::abi::{Conditions, Group, Registry, Token, Workerpool, calls};
+use crate::abi::{Conditions, Group, Registry, Token, Workerpool, calls, lane};
 use crate::chain::Chain;
 use crate::deploy;
 use alloy_sol_types::{SolCall, SolValue};
 use poco_chain_core::ledger::Payload;
+use poco_core::lane::LaneCall;
 use poco_core::{Address, Amount, B256, Bytes, Call, OrderKind, U256};
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,12 @@ impl Transaction {
     #[must_use]
     pub fn hub(chain: &Chain, call: &Call) -> Self {
         Self::to(chain.hub(), calls::encode(call))
+    }
+
+    /// A call of a hub that has the settlement lane ([`Chain::has_lane`]).
+    #[must_use]
+    pub fn lane(chain: &Chain, call: &LaneCall) -> Self {
+        Self::to(chain.hub(), lane::encode(call))
     }
 
     /// Puts a resource in its registry, owned by `owner`.

@@ -75,6 +75,10 @@ fn every_call_and_event_of_the_hub_is_known_to_our_build() {
     for call in interface::hub_calls().iter().chain(interface::conditions_calls()) {
         assert!(functions.contains(*call), "the hub has no {call}");
     }
+    for call in interface::lane_calls() {
+        assert!(functions.contains(*call), "the hub has no {call}");
+    }
+    assert_eq!(outputs(&abi, "viewBond"), ["uint256", "uint256", "uint256"]);
     let events = signatures(&abi, "event");
     for event in interface::hub_events() {
         assert!(events.contains(*event), "the hub has no event {event}");

@@ -9,8 +9,13 @@
 mod common;
 
 use common::{World, wallet};
-use poco_chain::{ChainSettings, ConnectError, Interest, NewResource, SendError, Transaction};
+use poco_chain::{
+    ChainSettings, ConnectError, FoundCommit, Interest, NewResource, SendError, Transaction,
+};
 use poco_core::call::{Contribution, SignedTerms};
+use poco_core::lane::{
+    self, Ballot, Batch, Books, CommitRange, Committed, LaneCall, LaneEvent, Outcome, RowVote, Vote,
+};
 use poco_core::matching::{self, Terms};
 use poco_core::order::{Order, OrderOperation};
 use poco_core::task::{ContributionStatus, TaskStatus};
@@ -178,6 +183,154 @@ async fn a_deal_is_made_and_a_task_runs_to_its_payment() {
     assert!(own.iter().any(|e| matches!(e.event, Event::TaskFinalize { .. })));
     let other = chain.events(&Interest::pool(Address::repeat_byte(1)), 1, height).await.unwrap();
     assert!(!other.iter().any(|e| matches!(e.event, Event::SchedulerNotice { .. })));
+}
+
+async fn send_lane(world: &World, by: usize, call: LaneCall) -> Result<Vec<Event>, SendError> {
+    let tx = Transaction::lane(&world.chain, &call);
+    world.sender(by).await.send("call", tx).await.map(|receipt| receipt.events)
+}
+
+/// A lane's vote of each worker for each task of a deal, with its ballot.
+fn ballot(world: &World, deal: DealId, by: usize, tasks: u64) -> Ballot {
+    let worker = wallet(by).address();
+    let vote = |index| lane_vote(worker, TaskId::of_deal(deal, U256::from(index))).blinded();
+    let entries: Vec<_> = (0..tasks).map(vote).collect();
+    let hash = lane::ballot_hash(world.chain.domain_separator(), deal, U256::ZERO, &entries);
+    Ballot { worker, first: U256::ZERO, entries, sign: wallet(by).sign_hash(hash) }
+}
+
+fn lane_vote(worker: Address, task: TaskId) -> Vote {
+    let digest = ResultDigest(B256::repeat_byte(9));
+    Vote::of(
+        worker,
+        task,
+        digest,
+        lane::nonce_of(lane::NonceSecret(B256::repeat_byte(3)), task, digest),
+    )
+}
+
+/// Votes of accounts 0 and 4 for two tasks of a deal of trust 3, committed; and their bonds.
+async fn committed(world: &World, terms: &SignedTerms) -> (FoundCommit, Vec<Event>) {
+    let pool = terms.workerpool.order.workerpool;
+    send(world, 0, Call::MatchOrders(Box::new(terms.clone()))).await.unwrap();
+    let id = DealId::of_match(terms.request.order.hash(world.chain.domain_separator()), U256::ZERO);
+    for by in [0, 4] {
+        let amount = Amount::from_nano(200);
+        let events =
+            send_lane(world, by, LaneCall::Bond { workerpool: pool, amount }).await.unwrap();
+        let bonded = LaneEvent::Bonded { worker: wallet(by).address(), workerpool: pool, amount };
+        assert!(events.contains(&Event::Lane(bonded)), "{events:?}");
+    }
+    let mut ballots: Vec<Ballot> = [0, 4].map(|by| ballot(world, id, by, 2)).into();
+    ballots.sort_by_key(|ballot| ballot.worker);
+    assert_eq!(world.chain.find_commit(id, U256::ONE, 0).await.unwrap(), None);
+    let commit = LaneCall::Commit { deal: id, first: U256::ZERO, count: 2, ballots };
+    let events = send_lane(world, 2, commit).await.unwrap();
+    let found = world.chain.find_commit(id, U256::ONE, 0).await.unwrap();
+    (found.expect("the task is committed"), events)
+}
+
+#[tokio::test]
+async fn the_settlement_lane_pays_what_the_model_says() {
+    let world = World::start().await;
+    let chain = &world.chain;
+    assert!(chain.has_lane().await.unwrap());
+    for account in [0, 2, 3, 4] {
+        fund(&world, account, 1_000).await;
+    }
+    let terms = terms(&world, 2, 3).await;
+    let pool = terms.workerpool.order.workerpool;
+    let (commit, events) = committed(&world, &terms).await;
+    let workers: Vec<Address> = commit.rows[0].0.iter().map(|entry| entry.worker).collect();
+    let told = FoundCommit::of(events.last().unwrap(), commit.block, commit.transaction);
+    assert_eq!(told.as_ref(), Some(&commit));
+    let (row, range) = commit.task(U256::ONE).unwrap();
+    let task = TaskId::of_deal(commit.deal, U256::ONE);
+    assert_eq!(row.vote_of(workers[1]), Some(lane_vote(workers[1], task).blinded()));
+    assert_eq!((range.rows_before.len(), range.rows_after.len()), (1, 0));
+    assert!(commit.task(U256::from(2)).is_none());
+    let bond = chain.bond(workers[0], pool).await.unwrap().unwrap();
+    assert_eq!(bond.free(), Amount::from_nano(200 - 2 * 30));
+
+    let digest = ResultDigest(B256::repeat_byte(9));
+    let outcome = |index: u64| Outcome {
+        present: 3,
+        agreeing: 3,
+        digest,
+        nonces: (workers.iter())
+            .map(|worker| lane_vote(*worker, TaskId::of_deal(commit.deal, U256::from(index))).nonce)
+            .collect(),
+        results: Bytes::from_static(b"{}"),
+        ..Outcome::default()
+    };
+    let range = CommitRange { rows_before: Vec::new(), ..range };
+    let batch = Batch { range, workers: workers.clone(), outcomes: vec![outcome(0), outcome(1)] };
+    let books = Books {
+        deal: chain.deal(commit.deal).await.unwrap().unwrap(),
+        clock_seconds: 300,
+        commit: Some(lane::commit_hash(commit.rows.iter().map(lane::Row::hash))),
+        kitty: Amount::ZERO,
+        scores: std::collections::BTreeMap::new(),
+        tasks: [0, 1]
+            .map(|index| (TaskId::of_deal(commit.deal, U256::from(index)), Committed::default()))
+            .into(),
+    };
+    let owner = wallet(2).address();
+    let expected = lane::settle(&books, &batch, owner, commit.block.timestamp).unwrap();
+    let mut before = Vec::new();
+    for worker in &workers {
+        before.push(chain.account(*worker).await.unwrap());
+    }
+    send_lane(&world, 2, LaneCall::Settle { batches: vec![batch] }).await.unwrap();
+
+    let view = chain.task(task).await.unwrap();
+    assert_eq!((view.status, view.digest, view.winner_count), (TaskStatus::Completed, digest, 2));
+    for (worker, before) in workers.iter().zip(before) {
+        let net = expected.net.workers[worker];
+        let free = before.free.checked_add(net.reward).unwrap();
+        assert_eq!(chain.account(*worker).await.unwrap().free, free);
+        assert_eq!(chain.score(*worker).await.unwrap(), net.score);
+        let bond = chain.bond(*worker, pool).await.unwrap().unwrap();
+        assert_eq!((bond.total, bond.locked), (Amount::from_nano(200), Amount::ZERO));
+    }
+    let height = world.anvil.height().await;
+    let told = chain.events(&Interest::pool(pool), 1, height).await.unwrap();
+    let of_lane = |event: &&poco_chain::LocatedEvent| matches!(event.event, Event::Lane(_));
+    assert_eq!(told.iter().filter(of_lane).count(), 3);
+}
+
+#[tokio::test]
+async fn a_committed_vote_is_disclosed_and_its_task_closed() {
+    let world = World::start().await;
+    for account in [0, 2, 3, 4] {
+        fund(&world, account, 1_000).await;
+    }
+    let terms = terms(&world, 2, 3).await;
+    let (commit, _) = committed(&world, &terms).await;
+    let (row, range) = commit.task(U256::ONE).unwrap();
+    let task = TaskId::of_deal(commit.deal, U256::ONE);
+    let votes = (row.0.iter().zip(0u64..))
+        .map(|(entry, position)| RowVote { position, vote: lane_vote(entry.worker, task) })
+        .collect();
+    let disclose = LaneCall::Disclose { range: range.clone(), row: row.clone(), votes };
+    send_lane(&world, 4, disclose).await.unwrap();
+    let worker = row.0[0].worker;
+    let view = world.chain.contribution(task, worker).await.unwrap();
+    assert_eq!(view.status, ContributionStatus::Contributed);
+    let close = LaneCall::Close { range, row: row.clone() };
+    let events = send_lane(&world, 4, close.clone()).await.unwrap();
+    assert!(events.contains(&Event::Lane(LaneEvent::Closed { task })), "{events:?}");
+    assert_eq!(world.chain.task(task).await.unwrap().status, TaskStatus::Revealing);
+    let refused = send_lane(&world, 4, close).await.unwrap_err().to_string();
+    assert!(refused.starts_with("refused: TaskNotCommitted"), "{refused}");
+
+    let pool = terms.workerpool.order.workerpool;
+    send_lane(&world, 4, LaneCall::Unbond { workerpool: pool }).await.unwrap();
+    let bond = world.chain.bond(wallet(4).address(), pool).await.unwrap().unwrap();
+    assert_eq!(bond.free(), Amount::ZERO);
+    let early =
+        send_lane(&world, 4, LaneCall::WithdrawBond { workerpool: pool }).await.unwrap_err();
+    assert!(early.to_string().starts_with("refused: BondStillNeeded"), "{early}");
 }
 
 #[tokio::test]

@@ -233,6 +233,7 @@ fn task_of(event: &Event) -> Option<TaskId> {
         | Event::ResourceTransfer { .. }
         | Event::PolicyUpdate { .. }
         | Event::OwnershipTransferred { .. }
-        | Event::Conditions(_) => None,
+        | Event::Conditions(_)
+        | Event::Lane(_) => None,
     }
 }

@@ -9,7 +9,7 @@ use poco_core::task::{TaskStatus, TaskView};
 use poco_core::{Address, Amount, TaskId};
 use poco_integration_tests::binaries::binary;
 use poco_integration_tests::payments::{Balances, settled};
-use poco_integration_tests::pool::{Plan, Pool};
+use poco_integration_tests::pool::{Plan, Pool, SETTLEMENT};
 use poco_integration_tests::process::Process;
 use poco_integration_tests::world::{Party, WORKERS_MAX, World, wallet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -47,6 +47,8 @@ pub(crate) struct Fleet {
     pub(crate) containers: Containers,
     /// After how long an absent worker is replaced.
     pub(crate) lost_after_seconds: u64,
+    /// Whether scheduler and workers that are raised use the settlement lane.
+    pub(crate) is_settling: bool,
     mortals: BTreeMap<Role, Mortal>,
     /// Those who stay dead where they die next.
     held: BTreeSet<Role>,
@@ -79,6 +81,7 @@ impl Fleet {
             chain,
             containers,
             lost_after_seconds: PATIENT_SECONDS,
+            is_settling: false,
             mortals: BTreeMap::new(),
             held: BTreeSet::new(),
             reached: BTreeSet::new(),
@@ -228,7 +231,8 @@ impl Fleet {
             payouts.push(settled.payout);
         }
         let before = submitted.first().map(|first| first.before.clone()).context("a task")?;
-        before.assert_paid(&self.chain, &payouts).await?;
+        let workerpool = self.pool.workerpool.parse()?;
+        before.assert_paid_beside_bonds(&self.chain, &payouts, workerpool).await?;
         Ok(contributors)
     }
 
@@ -298,7 +302,9 @@ impl Fleet {
                 let deposit = [("POCO_WORKER_AUTO_DEPOSIT", "1000000000")];
                 // The workers of the pool have their stake; one more has only tokens.
                 let deposit = if number < WORKERS { &[][..] } else { &deposit[..] };
-                self.pool.worker(&self.world, number, &[&environment[..], deposit].concat())
+                let bond = if self.is_settling { SETTLEMENT[1] } else { &[][..] };
+                let all = [&environment[..], deposit, bond].concat();
+                self.pool.worker(&self.world, number, &all)
             }
         }
     }
@@ -318,6 +324,7 @@ impl Fleet {
             .args(["--start-grace-seconds", &self.lost_after_seconds.to_string()])
             .args(["--prune-depth-blocks", &PRUNE_DEPTH_BLOCKS.to_string()])
             .args(["--result-seconds", &RESULT_SECONDS.to_string()])
+            .env("POCO_SCHEDULER_LANE", if self.is_settling { "auto" } else { "classic" })
             .env("POCO_FAILPOINTS", armed);
         Process::start(command, &self.world.path(""), "scheduler")
     }

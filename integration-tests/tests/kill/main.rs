@@ -3,10 +3,12 @@
 //!
 //! The steps are the failpoints that the binaries list. A process dies at one, is started again and
 //! dies at another that comes later in the same task's life, until a whole task has gone by; what
-//! lies on the way of no good task has scenarios of its own. Every point listed must be reached.
+//! lies on the way of no good task has scenarios of its own, and so has the settlement lane. Every
+//! point listed must be reached.
 
 mod containers;
 mod fleet;
+mod lane;
 mod mortal;
 mod points;
 mod scheduler;

@@ -4,8 +4,23 @@ use anyhow::{Result, ensure};
 use poco_integration_tests::binaries::binary;
 use std::process::Command;
 
-/// Every point of a binary, in the order of a task's life.
+/// What the points of the settlement lane have in their names.
+const LANE: &str = ".lane.";
+
+/// Every point of a binary that a pool in the classic and the fast lane comes by, in the order of a
+/// task's life.
 pub(crate) fn of_binary(name: &str) -> Result<Vec<String>> {
+    let all = all_of_binary(name)?;
+    Ok(all.into_iter().filter(|point| !point.contains(LANE)).collect())
+}
+
+/// The points of a binary that only a pool in the settlement lane comes by.
+pub(crate) fn of_lane(name: &str) -> Result<Vec<String>> {
+    let all = all_of_binary(name)?;
+    Ok(all.into_iter().filter(|point| point.contains(LANE)).collect())
+}
+
+fn all_of_binary(name: &str) -> Result<Vec<String>> {
     let output = Command::new(binary(name)?).arg("--list-failpoints").output()?;
     ensure!(output.status.success(), "{name} lists no failpoints");
     let names = String::from_utf8(output.stdout)?;

@@ -97,9 +97,7 @@ impl Digest {
                     place,
                 });
             }
-            Event::Conditions(ConditionsEvent::EpochRaised { account, epoch }) => {
-                self.epochs.insert(*account, *epoch);
-            }
+            Event::Conditions(event) => self.take_marked(event),
             // Tasks, payments and policies do not touch the order book.
             Event::Approval { .. }
             | Event::Lock { .. }
@@ -123,9 +121,17 @@ impl Digest {
             | Event::FaultyContribution { .. }
             | Event::PolicyUpdate { .. }
             | Event::OwnershipTransferred { .. }
-            | Event::Conditions(
-                ConditionsEvent::DealConditions { .. } | ConditionsEvent::ResultsBound { .. },
-            ) => {}
+            | Event::Lane(_) => {}
+        }
+    }
+
+    fn take_marked(&mut self, event: &ConditionsEvent) {
+        match event {
+            ConditionsEvent::EpochRaised { account, epoch } => {
+                self.epochs.insert(*account, *epoch);
+            }
+            // What a deal or a task keeps to does not touch the order book.
+            ConditionsEvent::DealConditions { .. } | ConditionsEvent::ResultsBound { .. } => {}
         }
     }
 }

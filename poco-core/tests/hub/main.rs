@@ -3,6 +3,7 @@
 
 mod boost;
 mod conditions;
+mod lane;
 mod life;
 mod market;
 mod matching;

@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credibility;
+mod lane;
 mod marks;
 mod messages;
 mod orders;
@@ -58,6 +59,11 @@ fn the_credibility_vectors_are_what_the_code_computes() {
 #[test]
 fn the_payout_vectors_are_what_the_code_computes() {
     compare_or_write("payouts.json", &payouts::vectors());
+}
+
+#[test]
+fn the_lane_vectors_are_what_the_code_computes() {
+    compare_or_write("lane.json", &lane::vectors());
 }
 
 /// An integer as forge reads it: a decimal string.

@@ -5,6 +5,7 @@ use poco_core::mark::agreement::{Disagreement, Marked, Parties, agree};
 use poco_core::mark::{Conditions, DealConditions, EXPIRY_MAX, OrderMark};
 use poco_core::{Address, B256, Timestamp, U256};
 use serde_json::{Value, json};
+use std::fmt::LowerHex;
 
 /// When the tests of the contracts begin.
 const START: u64 = 1_700_000_000;
@@ -36,6 +37,11 @@ fn marks() -> Vec<Value> {
     salts.into_iter().map(mark).collect()
 }
 
+/// In lower case, as the vectors of messages have them.
+fn text(bytes: impl LowerHex) -> String {
+    format!("{bytes:#x}")
+}
+
 fn mark(salt: B256) -> Value {
     let mark = OrderMark::of_salt(salt);
     let expiry = mark.and_then(OrderMark::expiry).unwrap_or_default();
@@ -44,8 +50,8 @@ fn mark(salt: B256) -> Value {
         "epoch": decimal(U256::from(mark.map_or(0, OrderMark::epoch))),
         "expiry": decimal(U256::from(expiry.0)),
         "isMarked": mark.is_some(),
-        "salt": salt,
-        "tail": mark.map_or(Address::ZERO, OrderMark::tail),
+        "salt": text(salt),
+        "tail": text(mark.map_or(Address::ZERO, OrderMark::tail)),
     })
 }
 
@@ -215,12 +221,12 @@ fn agreement(case: &Case) -> Value {
         "epochs": case.epochs.map(|epoch| decimal(U256::from(epoch))),
         "error": error,
         "first": decimal(arguments.first),
-        "guard": agreed.guard().unwrap_or_default(),
+        "guard": text(agreed.guard().unwrap_or_default()),
         "hasDataset": case.has_dataset,
         "isSponsored": case.is_sponsored,
         "name": case.name,
         "now": decimal(U256::from(now(case).0)),
-        "salts": case.salts,
+        "salts": case.salts.map(text),
         "second": decimal(arguments.second),
         "signer": arguments.signer,
     })

@@ -1,5 +1,7 @@
 //! `poco account`: the escrow, where payments and stakes come from.
 
+mod bond;
+
 use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -29,6 +31,27 @@ pub(crate) enum AccountCommand {
         /// Whose [default: the wallet's]
         #[arg(value_parser = address::parse)]
         address: Option<Address>,
+    },
+    /// Put stake aside for a pool's settlement lane, for workers
+    Bond {
+        /// The pool
+        #[arg(value_parser = address::parse)]
+        workerpool: Address,
+        /// How much more, for instance 2RLC
+        #[arg(value_parser = price::parse_some)]
+        amount: Amount,
+    },
+    /// End a bond: no vote can lock it any more, and later it can be taken back
+    Unbond {
+        /// The pool
+        #[arg(value_parser = address::parse)]
+        workerpool: Address,
+    },
+    /// Take an ended bond back into the free stake
+    WithdrawBond {
+        /// The pool
+        #[arg(value_parser = address::parse)]
+        workerpool: Address,
     },
     /// Send tokens from the wallet to another
     Send {
@@ -78,6 +101,13 @@ pub(crate) async fn run(context: &Context, command: AccountCommand) -> Result<()
         }
         AccountCommand::Deposit { amount } => deposit(context, &chain, amount).await,
         AccountCommand::Withdraw { amount } => withdraw(context, &chain, amount).await,
+        AccountCommand::Bond { workerpool, amount } => {
+            bond::bond(context, &chain, workerpool, amount).await
+        }
+        AccountCommand::Unbond { workerpool } => bond::unbond(context, &chain, workerpool).await,
+        AccountCommand::WithdrawBond { workerpool } => {
+            bond::withdraw(context, &chain, workerpool).await
+        }
         AccountCommand::Send { to, amount } => send_tokens(context, &chain, to, amount).await,
     }
 }

@@ -218,6 +218,7 @@ fn pool_line(report: TaskReport) -> PoolLine {
         Lane::Unspecified => "not chosen yet",
         Lane::Classic => "classic",
         Lane::Fast => "fast",
+        Lane::Settlement => "settlement",
     };
     let replicas = report.replicas.iter().map(|replica| ReplicaLine {
         worker: format!("0x{}", hex::encode(&replica.worker)),
@@ -248,6 +249,8 @@ pub(crate) fn stage_name(stage: Stage) -> &'static str {
         Stage::Fetching => "fetching inputs",
         Stage::Running => "running",
         Stage::Computed => "computed",
+        Stage::Balloted => "signed its ballot",
+        Stage::Committed => "disclosed its vote",
         Stage::Contributed => "contributed",
         Stage::Revealed => "revealed",
         Stage::Uploaded => "uploaded",

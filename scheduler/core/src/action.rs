@@ -1,7 +1,7 @@
 //! What a core wants done.
 
 use crate::notice::Notice;
-use crate::record::Record;
+use crate::record::{CommitKey, Record};
 use crate::report::TaskReport;
 use crate::upload::UploadRefusal;
 use crate::words::{Lane, Stage};
@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use poco_core::lane::{LaneCall, Vote};
 use poco_core::{Address, Call, DealId, TaskId, Timestamp, U256, keccak256};
 
 /// One thing to do. Records drained together are stored and synced together, before anything
@@ -62,6 +63,17 @@ pub enum Action {
         guard: Address,
         /// The worker.
         worker: Address,
+    },
+    /// Read a worker's bond for the pool; answered by `BondRead`.
+    ReadBond(Address),
+    /// Forget a commit.
+    DeleteCommit(CommitKey),
+    /// Send a transaction of the settlement lane, as [`Action::Transact`].
+    TransactLane {
+        /// Names it.
+        intent: Intent,
+        /// The call.
+        call: LaneCall,
     },
     /// Send a transaction to the hub; answered by `Outcome`.
     Transact {
@@ -121,6 +133,22 @@ pub enum Command {
         /// The task.
         TaskId,
     ),
+    /// Sign the votes for tasks of a deal.
+    Ballot {
+        /// The deal.
+        deal: DealId,
+        /// Index of the first.
+        first: U256,
+        /// How many.
+        count: u64,
+    },
+    /// The votes of a task's row.
+    Row {
+        /// The task.
+        task: TaskId,
+        /// Each vote, by its place; `None` where it was not disclosed.
+        votes: Vec<Option<Vote>>,
+    },
     /// The replica is needed no longer.
     Abandon {
         /// The task.
@@ -148,12 +176,29 @@ pub enum Kind {
     Claim,
     /// `initializeAndClaimArray`.
     InitializeAndClaim,
+    /// `commit`, in the settlement lane.
+    Commit,
+    /// `settle`.
+    Settle,
+    /// `disclose`.
+    Disclose,
+    /// `close`.
+    Close,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Initialize, Self::Finalize, Self::Reopen, Self::Claim, Self::InitializeAndClaim];
+    pub const ALL: [Self; 9] = [
+        Self::Initialize,
+        Self::Finalize,
+        Self::Reopen,
+        Self::Claim,
+        Self::InitializeAndClaim,
+        Self::Commit,
+        Self::Settle,
+        Self::Disclose,
+        Self::Close,
+    ];
 
     /// Its name in logs and metrics.
     #[must_use]
@@ -164,6 +209,10 @@ impl Kind {
             Self::Reopen => "reopen",
             Self::Claim => "claim",
             Self::InitializeAndClaim => "initialize-and-claim",
+            Self::Commit => "commit",
+            Self::Settle => "settle",
+            Self::Disclose => "disclose",
+            Self::Close => "close",
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::notice::Notice;
 use crate::task::{Phase, Task};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use poco_core::lane::LaneEvent;
 use poco_core::{Address, Event, TaskId};
 
 impl Core {
@@ -18,7 +19,10 @@ impl Core {
     }
 
     pub(crate) fn on_events(&mut self, to: Head, events: Vec<ChainEvent>) {
-        for ChainEvent { block, event } in events {
+        for ChainEvent { block, time, event } in events {
+            if let Event::Lane(event) = &event {
+                self.on_lane_event(block, time, event);
+            }
             if let Event::SchedulerNotice { workerpool, deal } = &event
                 && *workerpool == self.settings.workerpool
             {
@@ -48,6 +52,7 @@ impl Core {
             });
             self.read_task(id, to);
         }
+        self.roll_back_commits(to);
         self.reread_deals(to);
     }
 
@@ -77,6 +82,10 @@ impl Core {
     /// any case: a difference means that somebody's rules are wrong.
     fn check_consensus(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(&id) else { return };
+        if task.lane.commit.is_some() {
+            // Its votes were counted at once, when it was settled or closed.
+            return;
+        }
         let Some(trust) = self.trust_of(task.deal) else { return };
         let expected = Tally::of(task.votes()).consensus(task.votes(), trust);
         let chain = match &task.phase {
@@ -104,6 +113,9 @@ impl Core {
         for worker in voters {
             if self.workers.is_connected(worker) {
                 self.act(Action::ReadScore(worker));
+                if self.settings.settlement {
+                    self.act(Action::ReadBond(worker));
+                }
             }
         }
     }
@@ -128,6 +140,7 @@ impl Core {
         self.moments.set(id, None);
         self.times.set(id, None);
         if let Some(task) = self.tasks.remove(&id) {
+            self.close_commit(&task);
             self.wanting.remove(&task.turn);
             self.close_deal(task.deal);
         }
@@ -142,7 +155,10 @@ fn task_of(event: &Event) -> Option<TaskId> {
         | Event::TaskReveal { task, .. }
         | Event::TaskReopen { task }
         | Event::TaskFinalize { task, .. }
-        | Event::TaskClaimed { task } => Some(*task),
+        | Event::TaskClaimed { task }
+        | Event::Lane(LaneEvent::Closed { task } | LaneEvent::TaskSkipped { task, .. }) => {
+            Some(*task)
+        }
         Event::Transfer { .. }
         | Event::Approval { .. }
         | Event::Lock { .. }
@@ -164,6 +180,12 @@ fn task_of(event: &Event) -> Option<TaskId> {
         | Event::ResourceTransfer { .. }
         | Event::PolicyUpdate { .. }
         | Event::OwnershipTransferred { .. }
-        | Event::Conditions(_) => None,
+        | Event::Conditions(_)
+        | Event::Lane(
+            LaneEvent::Bonded { .. }
+            | LaneEvent::Unbonding { .. }
+            | LaneEvent::BondWithdrawn { .. }
+            | LaneEvent::Committed { .. },
+        ) => None,
     }
 }

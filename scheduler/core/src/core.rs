@@ -1,6 +1,7 @@
 //! The core: takes inputs, leaves actions. What each input means lies in the modules beside.
 
 use crate::action::{Action, Kind};
+use crate::ballots::Bundle;
 use crate::clock::{ChainClock, Moment};
 use crate::deals::DealState;
 use crate::guards::Guards;
@@ -8,7 +9,7 @@ use crate::index::{Index, MomentWakes, Wakes};
 use crate::input::Input;
 use crate::limits::SWEEP_SECONDS;
 use crate::notice::Notice;
-use crate::record::{Record, TaskRecord};
+use crate::record::{CommitKey, CommitRecord, Record, TaskRecord};
 use crate::settings::Settings;
 use crate::task::{Task, Turn};
 use crate::workers::Workers;
@@ -39,6 +40,9 @@ pub struct Core {
     pub(crate) moments: MomentWakes,
     pub(crate) times: Wakes<Timestamp>,
     pub(crate) batches_in_flight: BTreeMap<Kind, usize>,
+    pub(crate) commits: BTreeMap<CommitKey, CommitRecord>,
+    /// Ballots being gathered, one commit of a deal at a time.
+    pub(crate) bundles: BTreeMap<DealId, Bundle>,
     next_sweep: Moment,
     actions: VecDeque<Action>,
 }
@@ -64,6 +68,8 @@ impl Core {
             moments: MomentWakes::default(),
             times: Wakes::default(),
             batches_in_flight: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            bundles: BTreeMap::new(),
             next_sweep: now,
             actions: VecDeque::new(),
         };
@@ -72,11 +78,15 @@ impl Core {
             match record {
                 Record::Deal(deal) => core.restore_deal(*deal),
                 Record::Task(task) => tasks.push(*task),
+                Record::Commit(commit) => {
+                    core.commits.insert(commit.key, *commit);
+                }
             }
         }
         for task in tasks {
             core.restore_task(task);
         }
+        core.link_commits();
         core
     }
 
@@ -92,6 +102,11 @@ impl Core {
             Input::ScoreRead { worker, score } => self.workers.rescore(worker, score),
             Input::GuardRead { guard, worker, is_known } => {
                 self.guards.on_answer(guard, worker, is_known, self.now);
+            }
+            Input::BondRead { worker, bond } => self.on_bond_read(worker, bond),
+            Input::Ballot { deal, ballot } => self.on_ballot(deal, ballot),
+            Input::Disclosed { worker, task, vote, digest } => {
+                self.on_disclosed(worker, task, vote, digest);
             }
             Input::Connected(login) => self.on_connected(login),
             Input::Disconnected { worker } => self.on_disconnected(worker),
@@ -137,11 +152,18 @@ impl Core {
             self.dirty.insert(task);
         }
         self.make_tasks();
-        // A review makes only other kinds of work, never another review: this ends.
-        while let Some(task) = self.dirty.pop_first() {
-            self.review(task);
+        loop {
+            // A review makes other kinds of work, and at most once for each task another review.
+            while let Some(task) = self.dirty.pop_first() {
+                self.review(task);
+            }
+            self.assign();
+            // Where a ballot did not come a replica has ended: one less each time, so this ends.
+            self.gather_ballots();
+            if self.dirty.is_empty() {
+                break;
+            }
         }
-        self.assign();
         self.send_batches();
         if self.clock.is_set() && self.next_sweep <= self.now {
             self.next_sweep = self.now.after(SWEEP_SECONDS);

@@ -184,9 +184,17 @@ impl Core {
     /// What a plan of a task of this deal is made from; `None` until the deal was read.
     pub(crate) fn sight(&self, id: DealId) -> Option<Sight<'_>> {
         let facts = self.deals.get(&id)?.facts.as_ref()?;
-        let (clock, workers, index) = (&self.clock, &self.workers, &self.index);
-        let guards = &self.guards;
-        Some(Sight { now: self.now, clock, workers, index, guards, facts })
+        Some(Sight {
+            now: self.now,
+            clock: &self.clock,
+            workers: &self.workers,
+            index: &self.index,
+            guards: &self.guards,
+            facts,
+            deals: &self.deals,
+            commits: &self.commits,
+            has_settlement: self.settings.settlement,
+        })
     }
 
     /// Forgets a deal whose tasks are all made and forgotten.

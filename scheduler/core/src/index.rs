@@ -21,6 +21,12 @@ pub(crate) struct Index {
     pub(crate) queued: BTreeMap<Kind, BTreeSet<Turn>>,
     /// Ended tasks by the block in which that was seen.
     pub(crate) ended: BTreeSet<(u64, TaskId)>,
+    /// Per worker, the tasks whose commit will lock a part of its bond, with their deals.
+    pub(crate) bonded: BTreeMap<Address, BTreeSet<(TaskId, DealId)>>,
+    /// Per deal, tasks whose workers can be asked for ballots, by their offset.
+    pub(crate) ready: BTreeMap<DealId, BTreeSet<(u64, TaskId)>>,
+    /// Per deal, tasks of the settlement lane that are still computed.
+    pub(crate) busy: BTreeMap<DealId, BTreeSet<TaskId>>,
     entries: BTreeMap<TaskId, Entry>,
 }
 
@@ -34,6 +40,10 @@ struct Entry {
     involved: BTreeSet<Address>,
     queued: Option<(Kind, Turn)>,
     ended: Option<u64>,
+    offset: u64,
+    bonded: BTreeSet<Address>,
+    is_ready: bool,
+    is_busy: bool,
 }
 
 impl Entry {
@@ -45,7 +55,12 @@ impl Entry {
             }
         };
         let slots = task.in_flight().filter(|(_, _, stage)| stage.takes_slot());
+        let settling = task.settling();
         Self {
+            offset: task.offset,
+            bonded: settling.iter().map(|(worker, _)| *worker).collect(),
+            is_ready: task.is_ready(&settling),
+            is_busy: !settling.is_empty() && !task.is_ready(&settling),
             deal: task.deal,
             is_unread: matches!(task.phase, Phase::Unread),
             is_live: !is_ended && task.hopeless.is_none(),
@@ -86,6 +101,15 @@ impl Index {
         if let Some(block) = entry.ended {
             self.ended.insert((block, task.id));
         }
+        for worker in &entry.bonded {
+            self.bonded.entry(*worker).or_default().insert((task.id, entry.deal));
+        }
+        if entry.is_ready {
+            self.ready.entry(entry.deal).or_default().insert((entry.offset, task.id));
+        }
+        if entry.is_busy {
+            self.busy.entry(entry.deal).or_default().insert(task.id);
+        }
         self.entries.insert(task.id, entry);
     }
 
@@ -106,6 +130,11 @@ impl Index {
         if let Some(block) = entry.ended {
             self.ended.remove(&(block, task));
         }
+        for worker in &entry.bonded {
+            take_out(&mut self.bonded, worker, &(task, entry.deal));
+        }
+        take_out(&mut self.ready, &entry.deal, &(entry.offset, task));
+        take_out(&mut self.busy, &entry.deal, &task);
     }
 
     pub(crate) fn slots_used(&self, worker: Address) -> usize {

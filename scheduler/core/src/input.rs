@@ -7,8 +7,11 @@ use crate::words::{Capacity, ReportBody, Stage};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use poco_core::lane::{Ballot, Bond, Vote};
 use poco_core::task::{ContributionView, TaskView};
-use poco_core::{Address, Deal, DealConditions, DealId, Event, TaskId, U256};
+use poco_core::{
+    Address, Deal, DealConditions, DealId, Event, ResultDigest, TaskId, Timestamp, U256,
+};
 use serde::{Deserialize, Serialize};
 
 /// One fact from outside.
@@ -85,6 +88,31 @@ pub enum Input {
         /// The block it is in, or why it is in none.
         result: Result<u64, TransactionFailure>,
     },
+    /// Answer to `ReadBond`.
+    BondRead {
+        /// Whose.
+        worker: Address,
+        /// The bond; `None` where the hub has no settlement lane.
+        bond: Option<Bond>,
+    },
+    /// A worker signed votes for tasks of a deal.
+    Ballot {
+        /// The deal.
+        deal: DealId,
+        /// The ballot, of the worker that sent it, whose signature was checked.
+        ballot: Ballot,
+    },
+    /// A worker told what opens its committed vote.
+    Disclosed {
+        /// Who.
+        worker: Address,
+        /// Of which task.
+        task: TaskId,
+        /// The vote.
+        vote: Vote,
+        /// What it is for, once the worker gave that away.
+        digest: Option<ResultDigest>,
+    },
     /// A worker began to send a result.
     UploadBegan {
         /// Who.
@@ -117,6 +145,8 @@ pub enum Input {
 pub struct ChainEvent {
     /// The block's number.
     pub block: u64,
+    /// The block's time.
+    pub time: Timestamp,
     /// The event.
     pub event: Event,
 }
@@ -166,6 +196,8 @@ pub struct Login {
     pub capacity: Capacity,
     /// Its score on chain.
     pub score: U256,
+    /// Its bond for the pool; `None` where the hub has no settlement lane.
+    pub bond: Option<Bond>,
     /// Every task its journal holds; `None` where the replica has failed.
     pub live: Vec<(TaskId, Option<Stage>)>,
 }

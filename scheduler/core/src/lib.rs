@@ -15,8 +15,10 @@
 extern crate alloc;
 
 mod action;
+mod ballots;
 mod chain;
 mod clock;
+mod commits;
 mod consensus;
 mod core;
 mod deals;
@@ -32,6 +34,7 @@ mod report;
 mod review;
 mod session;
 mod settings;
+mod settling;
 mod task;
 mod transactions;
 mod upload;
@@ -47,7 +50,9 @@ pub use crate::input::{
     TransactionTrouble,
 };
 pub use crate::notice::{Level, Notice};
-pub use crate::record::{DealRecord, Record, ReplicaRecord, StoredResult, TaskRecord};
+pub use crate::record::{
+    CommitKey, CommitRecord, DealRecord, Record, ReplicaRecord, StoredResult, TaskRecord,
+};
 pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport};
 pub use crate::settings::Settings;
 pub use crate::upload::{UploadRefusal, UploadTerms};

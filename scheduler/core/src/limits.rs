@@ -72,3 +72,20 @@ pub(crate) const GUARD_ANSWERS_MAX: usize = 10_000;
 
 /// How often results past their time are looked for.
 pub(crate) const SWEEP_SECONDS: u64 = 600;
+
+/// Tasks of one commit and of one settlement: at 40 000 gas and three workers each, both stay below
+/// five million.
+pub(crate) const SETTLEMENT_TASKS_MAX: usize = 50;
+
+/// Tasks that are ready wait this long for others of their deal, to be committed and settled with
+/// them: a share of a transaction costs a fraction of one.
+pub(crate) const GATHER_SECONDS: u64 = 5;
+
+/// A worker that is asked for a ballot and gives none is replaced after this time.
+pub(crate) const BALLOT_SECONDS: u64 = 60;
+
+/// Commits end this long before contributions do: one must be mined in time.
+pub(crate) const COMMIT_MARGIN_SECONDS: u64 = 60;
+
+/// Refused commits and settlements of a task, after which it goes back to the classic lane.
+pub(crate) const SETTLEMENT_TRIES_MAX: u32 = 4;

@@ -4,21 +4,24 @@
 use crate::action::Kind;
 use crate::clock::{ChainClock, Moment};
 use crate::consensus::Tally;
+use crate::deals::DealState;
 use crate::guards::Guards;
 use crate::index::Index;
 use crate::input::DealFacts;
 use crate::limits::{COMMAND_REPEAT_SECONDS, GUARD_SECONDS, START_RATIO};
 use crate::pick::Candidate;
+use crate::record::{CommitKey, CommitRecord};
 use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Upload, Vote};
 use crate::waiting::Waiting;
 use crate::words::Stage;
 use crate::workers::{Worker, Workers};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use poco_core::category::{Deadlines, REOPENED_DEADLINE_RATIO};
 use poco_core::task::ContributionStatus;
-use poco_core::{Address, Conditions, DealConditions, Timestamp, U256};
+use poco_core::{Address, Conditions, DealConditions, DealId, Timestamp, U256};
 
 /// One thing that a task needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,10 @@ pub(crate) enum Step {
     Upload(Address),
     /// Votes that are still under way change nothing any more.
     AbandonRest,
+    /// The settlement lane is left for good.
+    GoClassic,
+    /// Tell a worker the votes of its row.
+    Row(Address),
 }
 
 #[derive(Clone, Debug)]
@@ -51,14 +58,17 @@ pub(crate) struct Sight<'a> {
     pub(crate) index: &'a Index,
     pub(crate) guards: &'a Guards,
     pub(crate) facts: &'a DealFacts,
+    pub(crate) deals: &'a BTreeMap<DealId, DealState>,
+    pub(crate) commits: &'a BTreeMap<CommitKey, CommitRecord>,
+    pub(crate) has_settlement: bool,
 }
 
 impl Sight<'_> {
-    fn has_passed(&self, deadline: Timestamp) -> bool {
+    pub(crate) fn has_passed(&self, deadline: Timestamp) -> bool {
         self.clock.is_set() && deadline.has_passed(self.clock.time(self.now))
     }
 
-    fn deadlines(&self) -> Deadlines {
+    pub(crate) fn deadlines(&self) -> Deadlines {
         self.facts.deal.deadlines(self.facts.work_clock_time_ref_seconds)
     }
 
@@ -107,7 +117,7 @@ impl Sight<'_> {
     }
 
     /// From when on a run would most likely come too late.
-    fn last_start(&self, task: &Task) -> Timestamp {
+    pub(crate) fn last_start(&self, task: &Task) -> Timestamp {
         self.last_start_before(self.contribution_deadline(task))
     }
 
@@ -149,16 +159,23 @@ impl Plan {
     }
 }
 
-struct Planner<'a> {
-    task: &'a Task,
-    sight: Sight<'a>,
-    plan: Plan,
+pub(crate) struct Planner<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) sight: Sight<'a>,
+    pub(crate) plan: Plan,
 }
 
 impl Planner<'_> {
     fn phase(&mut self) -> Waiting {
         match &self.task.phase {
             Phase::Unread => Waiting::Chain,
+            Phase::Pending | Phase::Active { .. } if self.task.commit().is_some() => {
+                self.committed()
+            }
+            Phase::Pending if self.sight.settles(self.task) => self.uncommitted(),
+            Phase::Active { votes } if votes.is_empty() && self.sight.settles(self.task) => {
+                self.uncommitted()
+            }
             Phase::Pending => self.pending(),
             Phase::Active { votes } => self.active(votes),
             Phase::Revealing(revealing) => self.revealing(revealing),
@@ -192,7 +209,10 @@ impl Planner<'_> {
         let task = self.task;
         let under_way = task.in_flight().count();
         for (worker, _, stage) in task.in_flight() {
-            if stage == Stage::Promised {
+            // Who began in the settlement lane is told that the lane has changed.
+            let is_moved =
+                task.lane.is_classic && matches!(stage, Stage::Computed | Stage::Balloted);
+            if stage == Stage::Promised || is_moved {
                 self.tell(worker, Step::Assign(worker));
             }
         }
@@ -220,7 +240,7 @@ impl Planner<'_> {
     }
 
     /// Says how many workers could take the task; whether they suffice, the choice decides.
-    fn workers(&self, under_way: usize) -> Waiting {
+    pub(crate) fn workers(&self, under_way: usize) -> Waiting {
         let candidates = self.sight.candidates(self.task);
         let mut last = self.task.replicas.values().filter_map(|replica| match &replica.state {
             ReplicaState::Failed { failure, .. } => Some(failure.to_string()),
@@ -282,9 +302,13 @@ impl Planner<'_> {
 
     fn upload(&mut self, revealing: &Revealing) -> Waiting {
         let revealers = self.with_status(revealing, ContributionStatus::Proved);
+        self.upload_by(revealers.iter().map(|vote| vote.worker).collect())
+    }
+
+    /// Asks one of those who gave the digest away for the result.
+    pub(crate) fn upload_by(&mut self, revealers: Vec<Address>) -> Waiting {
         let connected: Vec<Address> = revealers
-            .iter()
-            .map(|vote| vote.worker)
+            .into_iter()
             .filter(|worker| self.sight.workers.is_connected(*worker))
             .collect();
         match self.task.upload {
@@ -303,7 +327,7 @@ impl Planner<'_> {
     }
 
     /// Wants a transaction, unless one is on its way or resting, or the chain has just been asked.
-    fn transact(&mut self, kind: Kind) -> Waiting {
+    pub(crate) fn transact(&mut self, kind: Kind) -> Waiting {
         match &self.task.errand {
             Errand::InFlight(kind) => return Waiting::Transaction(*kind),
             Errand::Queued(queued) if *queued == kind => return Waiting::Transaction(kind),
@@ -321,7 +345,7 @@ impl Planner<'_> {
     }
 
     /// Wants a command told, if the worker has not been told lately.
-    fn tell(&mut self, worker: Address, step: Step) {
+    pub(crate) fn tell(&mut self, worker: Address, step: Step) {
         if !self.sight.workers.is_connected(worker) {
             return;
         }
@@ -336,7 +360,7 @@ impl Planner<'_> {
     }
 
     /// Whether a deadline has passed; if not, its coming is a reason to look again.
-    fn is_past(&mut self, deadline: Timestamp) -> bool {
+    pub(crate) fn is_past(&mut self, deadline: Timestamp) -> bool {
         let has_passed = self.sight.has_passed(deadline);
         if !has_passed {
             let sooner = self.plan.wake_when.map_or(deadline, |when| when.min(deadline));
@@ -345,7 +369,7 @@ impl Planner<'_> {
         has_passed
     }
 
-    fn wake_at(&mut self, at: Option<Moment>) {
+    pub(crate) fn wake_at(&mut self, at: Option<Moment>) {
         self.plan.wake_at = [self.plan.wake_at, at].into_iter().flatten().min();
     }
 }

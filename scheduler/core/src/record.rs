@@ -5,7 +5,8 @@ use crate::words::{Failure, Lane};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use poco_core::{Address, Bytes, DealId, ResultDigest, TaskId, U256};
+use poco_core::lane::Row;
+use poco_core::{Address, Bytes, DealId, ResultDigest, TaskId, Timestamp, U256};
 use serde::{Deserialize, Serialize};
 
 /// One entry of the store, whole.
@@ -15,6 +16,30 @@ pub enum Record {
     Deal(Box<DealRecord>),
     /// A task that was made from a deal.
     Task(Box<TaskRecord>),
+    /// A commit of the settlement lane.
+    Commit(Box<CommitRecord>),
+}
+
+/// Names a commit: tasks are committed once, but ranges may overlap in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CommitKey {
+    /// The deal.
+    pub deal: DealId,
+    /// Index of its first task.
+    pub first: U256,
+    /// Time of its block.
+    pub time: Timestamp,
+}
+
+/// A commit from its event until the last of its tasks is pruned: its rows are in the event alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitRecord {
+    /// Which.
+    pub key: CommitKey,
+    /// The block that it is in.
+    pub block: u64,
+    /// The row of each task.
+    pub rows: Vec<Row>,
 }
 
 /// A deal from its notice until the last of its tasks is pruned.
@@ -49,6 +74,10 @@ pub struct TaskRecord {
     pub weights: Vec<(Address, U256)>,
     /// Where its result lies, once stored.
     pub result: Option<StoredResult>,
+    /// It goes the classic lane's way, though it may have begun in the settlement lane.
+    pub is_classic: bool,
+    /// The block in which it left its commit, if it did.
+    pub closed: Option<u64>,
 }
 
 /// A promise to one worker.

@@ -133,7 +133,8 @@ impl Core {
                 updated: known.map(|replica| replica.updated).unwrap_or_default(),
             }
         };
-        let lane = task.replicas.values().next_back().map_or(Lane::Classic, |last| last.lane);
+        let last = task.replicas.values().next_back().map_or(Lane::Classic, |last| last.lane);
+        let lane = if task.lane.is_classic { Lane::Classic } else { last };
         let location = task.result.as_ref().map(|result| result.location.clone());
         Some(TaskReport {
             task: id,

@@ -1,6 +1,6 @@
 //! Carries the plans out: looks at a task, does what it needs, gives it workers.
 
-use crate::action::{Action, Command};
+use crate::action::{Action, Command, Kind};
 use crate::clock::Moment;
 use crate::consensus::Tally;
 use crate::core::Core;
@@ -27,6 +27,11 @@ impl Core {
         let patience = self.expire(&mut task);
         let patience = patience.into_iter().chain(self.give_up(&mut task)).min();
         self.index.update(&task);
+        if let Errand::Resting { kind: Kind::Commit, until, .. } = task.errand
+            && until <= self.now
+        {
+            task.errand = Errand::None;
+        }
         let plan = match self.sight(task.deal) {
             Some(sight) => plan(&task, sight),
             None => {
@@ -34,7 +39,9 @@ impl Core {
                 return;
             }
         };
+        let mut goes_on = false;
         for step in &plan.steps {
+            goes_on |= *step == Step::GoClassic;
             self.take_step(&mut task, *step);
         }
         self.schedule(&task, &plan, patience);
@@ -44,6 +51,10 @@ impl Core {
         self.save_task(&mut task);
         self.index.update(&task);
         self.tasks.insert(id, task);
+        if goes_on {
+            // Once for each task: it never comes back from there.
+            self.dirty.insert(id);
+        }
         if is_stale {
             self.read_task(id, seen_block);
         }
@@ -55,6 +66,10 @@ impl Core {
         if matches!(task.phase, Phase::Ended(_)) {
             return None;
         }
+        if task.commit().is_some() {
+            // Nobody can be replaced any more; the commit has its own times.
+            return self.expire_upload(task);
+        }
         let (now, clock) = (self.now, self.clock.time(self.now));
         let (lost_after, grace) =
             (self.settings.lost_after_millis, self.settings.start_grace_millis);
@@ -65,13 +80,21 @@ impl Core {
         for (worker, stage) in under_way {
             let Some(replica) = task.replicas.get_mut(&worker) else { continue };
             let ReplicaState::Live { since, .. } = replica.state else { continue };
+            let is_gathered = replica.lane == Lane::Settlement;
             let patience = match stage {
+                // Until the others of its task are done as well.
+                Stage::Computed | Stage::Balloted if is_gathered => {
+                    TRANSFER_SECONDS.saturating_add(run_seconds)
+                }
                 Stage::Promised => ACCEPT_SECONDS,
                 Stage::Accepted | Stage::Pulling | Stage::Fetching => TRANSFER_SECONDS,
                 Stage::Running => run_seconds.saturating_add(RUN_GRACE_SECONDS),
-                Stage::Computed | Stage::Contributed | Stage::Revealed | Stage::Uploaded => {
-                    CONTRIBUTE_SECONDS
-                }
+                Stage::Computed
+                | Stage::Balloted
+                | Stage::Committed
+                | Stage::Contributed
+                | Stage::Revealed
+                | Stage::Uploaded => CONTRIBUTE_SECONDS,
             };
             let lost_at = self.workers.lost_at(worker, lost_after, grace);
             let end = lost_at.unwrap_or_else(|| since.after(patience));
@@ -115,7 +138,13 @@ impl Core {
     /// Marks a task hopeless that failed by its own fault on too many workers, or on all there
     /// are, or at everybody's too often. Answers when it would, if nobody else comes until then.
     fn give_up(&mut self, task: &mut Task) -> Option<Moment> {
-        if task.hopeless.is_some() || !matches!(task.phase, Phase::Active { .. }) {
+        let is_open = match task.phase {
+            Phase::Active { .. } => true,
+            // Not opened before its commit, but computed.
+            Phase::Pending => !task.replicas.is_empty(),
+            Phase::Unread | Phase::Revealing(_) | Phase::Ended(_) => false,
+        };
+        if task.hopeless.is_some() || !is_open || task.commit().is_some() {
             return None;
         }
         let failures: Vec<String> = task.own_failures().map(ToString::to_string).collect();
@@ -151,7 +180,12 @@ impl Core {
 
     fn take_step(&mut self, task: &mut Task, step: Step) {
         match step {
+            Step::GoClassic => Self::go_classic(task),
+            Step::Row(worker) => self.tell_row(task, worker),
             Step::Transact(kind) => {
+                if kind == Kind::Settle {
+                    task.lane.settle_since.get_or_insert(self.now);
+                }
                 task.errand = match core::mem::take(&mut task.errand) {
                     Errand::Resting { .. } | Errand::None | Errand::Queued(_) => {
                         Errand::Queued(kind)
@@ -265,11 +299,20 @@ impl Core {
     /// all that are connected can, those of them that are free begin; else nobody does, since
     /// their work could not be paid.
     fn choose(&self, task: &Task) -> Vec<Candidate> {
-        let (Some(sight), Phase::Active { votes }) = (self.sight(task.deal), &task.phase) else {
-            return Vec::new();
+        let Some(sight) = self.sight(task.deal) else { return Vec::new() };
+        let settles = sight.settles(task);
+        let votes = match &task.phase {
+            Phase::Active { votes } => votes.as_slice(),
+            Phase::Pending if settles => &[],
+            Phase::Unread | Phase::Pending | Phase::Revealing(_) | Phase::Ended(_) => {
+                return Vec::new();
+            }
         };
         let trust = sight.facts.deal.trust;
         let mut candidates = sight.candidates(task);
+        if settles {
+            candidates.retain(|(candidate, _)| sight.is_bonded(candidate.worker));
+        }
         candidates.sort_by_key(|(candidate, last_used)| {
             (!candidate.is_free, *last_used, self.lot(task.id, candidate.worker))
         });
@@ -304,8 +347,11 @@ impl Core {
         self.tell_assign(task, worker);
     }
 
-    /// Fast where one vote decides and there is none yet.
+    /// Settlement where that is possible; else fast where one vote decides and there is none yet.
     fn lane(&self, task: &Task) -> Lane {
+        if self.sight(task.deal).is_some_and(|sight| sight.settles(task)) {
+            return Lane::Settlement;
+        }
         let is_alone = self.trust_of(task.deal).is_some_and(|trust| trust <= U256::ONE);
         if self.settings.fast_lane && is_alone && task.votes().is_empty() {
             Lane::Fast

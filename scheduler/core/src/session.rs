@@ -14,8 +14,8 @@ use poco_core::{Address, TaskId};
 impl Core {
     /// Compares the worker's live tasks with ours and settles the difference.
     pub(crate) fn on_connected(&mut self, login: Login) {
-        let Login { worker, capacity, score, live } = login;
-        self.workers.connect(worker, capacity, score);
+        let Login { worker, capacity, score, bond, live } = login;
+        self.workers.connect(worker, capacity, score, bond);
         let mut commands = Vec::new();
         let mut unheard = self.index.tasks_of(worker);
         for (id, stage) in live {
@@ -27,6 +27,10 @@ impl Core {
             let now = self.now;
             self.change(id, |task| {
                 task.told.remove(&worker);
+                if task.commit().is_some() {
+                    // Computed again it would be of no use: the vote stands.
+                    return;
+                }
                 if let Some(replica) = task.replicas.get_mut(&worker)
                     && let ReplicaState::Live { stage, since } = &mut replica.state
                     && *stage != Stage::Promised
@@ -59,6 +63,7 @@ impl Core {
         let mut answer = None;
         self.change(id, |task| {
             task.told.remove(&worker);
+            task.lane.row_told.remove(&worker);
             let Some(replica) = task.replicas.get_mut(&worker) else { return };
             replica.updated = time;
             match stage {
@@ -78,6 +83,9 @@ impl Core {
 
     /// Whether the work of a replica helps: it counts already, or the others do not suffice.
     fn is_wanted(&self, task: &Task, worker: Address) -> bool {
+        if let Some(row) = task.commit().and_then(|key| self.row_of(key, task)) {
+            return row.vote_of(worker).is_some();
+        }
         match task.replicas.get(&worker).map(|replica| &replica.state) {
             Some(ReplicaState::Live { .. }) => return true,
             Some(ReplicaState::Failed { failure, .. }) if failure.cause.is_of_the_task() => {

@@ -13,6 +13,9 @@ pub struct Settings {
     pub seed: u64,
     /// Whether tasks at trust 1 take the fast lane.
     pub fast_lane: bool,
+    /// Whether the hub has the settlement lane and it is to be used: replicated and many tasks take
+    /// it then.
+    pub settlement: bool,
     /// Tasks opened and not decided at a time.
     pub tasks_live_max: usize,
     /// Workers on which a task may fail by its own fault before it is given up; where fewer are
@@ -37,6 +40,7 @@ impl Settings {
             owner,
             seed: 0,
             fast_lane: true,
+            settlement: false,
             tasks_live_max: 1000,
             attempts_max: 3,
             lost_after_millis: 5_000,

@@ -4,12 +4,13 @@ use crate::action::Kind;
 use crate::clock::Moment;
 use crate::input::{ContributionFacts, TaskFacts};
 use crate::limits::SAME_WORKER_SECONDS;
-use crate::record::{ReplicaRecord, StoredResult, TaskRecord};
+use crate::record::{CommitKey, ReplicaRecord, StoredResult, TaskRecord};
 use crate::words::{Failure, Lane, Stage};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use poco_core::credibility::{log_weight, weight};
+use poco_core::lane::Vote as LaneVote;
 use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
 use poco_core::{Address, DealId, ResultDigest, ResultHash, TaskId, Timestamp, U256};
 
@@ -48,6 +49,28 @@ pub(crate) struct Task {
     pub(crate) upload_rests: BTreeMap<Address, Moment>,
     /// The record differs from what is stored.
     pub(crate) is_unsaved: bool,
+    /// What only tasks of the settlement lane have.
+    pub(crate) lane: LaneState,
+}
+
+/// A task in the settlement lane, or out of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LaneState {
+    /// It goes the classic lane's way.
+    pub(crate) is_classic: bool,
+    /// The commit that it is or was in.
+    pub(crate) commit: Option<CommitKey>,
+    /// The block in which it left its commit.
+    pub(crate) closed: Option<u64>,
+    /// Since when it waits for others to be committed with.
+    pub(crate) ready_since: Option<Moment>,
+    /// Since when it waits for others to be settled with.
+    pub(crate) settle_since: Option<Moment>,
+    /// What workers told of their votes; whether it is what they committed, the row says. A
+    /// worker tells it again after each reconnect.
+    pub(crate) told: BTreeMap<Address, (LaneVote, Option<ResultDigest>)>,
+    /// When each worker was last told the row.
+    pub(crate) row_told: BTreeMap<Address, Moment>,
 }
 
 /// Where a task stands on chain.
@@ -167,6 +190,7 @@ impl Task {
             upload: Upload::None,
             upload_rests: BTreeMap::new(),
             is_unsaved: false,
+            lane: LaneState::default(),
         }
     }
 
@@ -186,6 +210,11 @@ impl Task {
             hopeless: record.hopeless,
             result: record.result,
             weights: record.weights.into_iter().collect(),
+            lane: LaneState {
+                is_classic: record.is_classic,
+                closed: record.closed,
+                ..LaneState::default()
+            },
             ..Self::new(record.id, record.deal, record.offset, start)
         }
     }
@@ -209,6 +238,8 @@ impl Task {
             hopeless: self.hopeless.clone(),
             result: self.result.clone(),
             weights: self.weights.iter().map(|(worker, weight)| (*worker, *weight)).collect(),
+            is_classic: self.lane.is_classic,
+            closed: self.lane.closed,
         }
     }
 
@@ -235,7 +266,8 @@ impl Task {
                 self.errand = Errand::None;
             }
         }
-        if !matches!(self.phase, Phase::Revealing(_)) {
+        let is_settled_here = self.commit().is_some() && matches!(self.phase, Phase::Active { .. });
+        if !matches!(self.phase, Phase::Revealing(_)) && !is_settled_here {
             self.upload = Upload::None;
             self.upload_rests.clear();
         }
@@ -255,6 +287,36 @@ impl Task {
         let least = || U256::ONE.checked_shl(view.weight.saturating_to()).unwrap_or(U256::ONE);
         let weight = known.into_iter().flatten().find(is_frozen).unwrap_or_else(least);
         Vote { worker, hash: view.hash, weight, status: view.status }
+    }
+
+    /// The commit that the task is in.
+    pub(crate) fn commit(&self) -> Option<CommitKey> {
+        self.lane.commit.filter(|_| self.lane.closed.is_none())
+    }
+
+    /// The workers that compute it for a commit to come, with their stages.
+    pub(crate) fn settling(&self) -> Vec<(Address, Stage)> {
+        let is_open = match &self.phase {
+            Phase::Pending => true,
+            Phase::Active { votes } => votes.is_empty(),
+            Phase::Unread | Phase::Revealing(_) | Phase::Ended(_) => false,
+        };
+        if !is_open || self.lane.is_classic || self.lane.commit.is_some() {
+            return Vec::new();
+        }
+        let is_meant = |replica: &Replica| replica.lane == Lane::Settlement;
+        self.in_flight()
+            .filter(|(_, replica, _)| is_meant(replica))
+            .map(|(worker, _, stage)| (worker, stage))
+            .collect()
+    }
+
+    /// Whether all of them have computed it, and nothing is under way for it. That they reach the
+    /// trust is checked when they are asked.
+    pub(crate) fn is_ready(&self, settling: &[(Address, Stage)]) -> bool {
+        matches!(self.errand, Errand::None)
+            && !settling.is_empty()
+            && settling.iter().all(|(_, stage)| *stage >= Stage::Computed)
     }
 
     pub(crate) fn votes(&self) -> &[Vote] {

@@ -17,14 +17,16 @@ impl Core {
     pub(crate) fn send_batches(&mut self) {
         for kind in Kind::ALL {
             while let Some(tasks) = self.next_batch(kind) {
-                if let Some(call) = self.call(kind, &tasks) {
-                    for task in &tasks {
-                        self.change(*task, |task| task.errand = Errand::InFlight(kind));
-                        self.dirty.remove(task);
-                    }
-                    let flying = self.batches_in_flight.entry(kind).or_default();
-                    *flying = flying.saturating_add(1);
-                    self.act(Action::Transact { intent: Intent { kind, tasks }, call });
+                let intent = Intent { kind, tasks: tasks.clone() };
+                let by_call = self.call(kind, &tasks);
+                let action = match by_call {
+                    Some(call) => Some(Action::Transact { intent, call }),
+                    None => self
+                        .lane_call(kind, &tasks)
+                        .map(|call| Action::TransactLane { intent, call }),
+                };
+                if let Some(action) = action {
+                    self.send(kind, &tasks, action);
                 } else {
                     for task in &tasks {
                         self.change(*task, |task| task.errand = Errand::None);
@@ -35,8 +37,23 @@ impl Core {
         }
     }
 
+    /// Sends a transaction for some tasks.
+    pub(crate) fn send(&mut self, kind: Kind, tasks: &[TaskId], action: Action) {
+        for task in tasks {
+            self.change(*task, |task| task.errand = Errand::InFlight(kind));
+            self.dirty.remove(task);
+        }
+        let flying = self.batches_in_flight.entry(kind).or_default();
+        *flying = flying.saturating_add(1);
+        self.act(action);
+    }
+
     fn next_batch(&self, kind: Kind) -> Option<Vec<TaskId>> {
         let size_max = match kind {
+            Kind::Settle => return self.next_settlement(),
+            // Sent as soon as its ballots are there.
+            Kind::Commit => return None,
+            Kind::Disclose | Kind::Close => 1,
             Kind::Initialize | Kind::Claim | Kind::InitializeAndClaim => BATCH_TASKS_MAX,
             Kind::Finalize | Kind::Reopen => 1,
         };
@@ -65,6 +82,7 @@ impl Core {
             || tasks.iter().map(|id| self.deal_and_index(*id)).collect::<Option<Vec<_>>>();
         let first = tasks.first().copied()?;
         Some(match kind {
+            Kind::Commit | Kind::Settle | Kind::Disclose | Kind::Close => return None,
             Kind::Initialize => Call::InitializeArray { tasks: indexed()? },
             Kind::InitializeAndClaim => Call::InitializeAndClaimArray { tasks: indexed()? },
             Kind::Claim => Call::ClaimArray { tasks: tasks.to_vec() },
@@ -82,7 +100,7 @@ impl Core {
         })
     }
 
-    fn deal_and_index(&self, id: TaskId) -> Option<(DealId, U256)> {
+    pub(crate) fn deal_and_index(&self, id: TaskId) -> Option<(DealId, U256)> {
         let task = self.tasks.get(&id)?;
         let facts = self.deals.get(&task.deal)?.facts.as_ref()?;
         Some((task.deal, facts.deal.bot_first.checked_add(U256::from(task.offset))?))
@@ -91,6 +109,9 @@ impl Core {
     pub(crate) fn on_outcome(&mut self, intent: Intent, result: Result<u64, TransactionFailure>) {
         if let Some(flying) = self.batches_in_flight.get_mut(&intent.kind) {
             *flying = flying.saturating_sub(1);
+        }
+        if intent.kind == Kind::Commit {
+            self.end_bundle(&intent.tasks);
         }
         let (block, failure) = match result {
             Ok(block) => (Some(block), None),
@@ -103,6 +124,10 @@ impl Core {
         for id in BTreeSet::from_iter(intent.tasks.iter().copied()) {
             self.change(id, |task| {
                 task.errand = match &failure {
+                    // Until the commit is told: else it would be made again.
+                    None if intent.kind == Kind::Commit && task.lane.commit.is_none() => {
+                        Errand::InFlight(Kind::Commit)
+                    }
                     None => Errand::None,
                     Some(failure) => {
                         task.is_alone = is_batch && failure.trouble == TransactionTrouble::Refused;
@@ -130,6 +155,6 @@ fn rest(task: &mut Task, kind: Kind, failure: &TransactionFailure, now: Moment) 
 }
 
 /// What stands on chain about where a result is.
-fn results_text(location: &str) -> Bytes {
+pub(crate) fn results_text(location: &str) -> Bytes {
     Bytes::from(format!(r#"{{"storage":"ipfs","location":"{location}"}}"#).into_bytes())
 }

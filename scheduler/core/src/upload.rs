@@ -72,6 +72,15 @@ impl Core {
         let vote = task.vote_of(worker).filter(|vote| vote.status != ContributionStatus::Rejected);
         let consensus = match &task.phase {
             Phase::Unread => return Err(UploadRefusal::UnknownTask),
+            Phase::Pending | Phase::Active { .. } if task.commit().is_some() => {
+                let told = task.lane.told.get(&worker).and_then(|(_, digest)| *digest);
+                let hash = told.map(|digest| ResultHash::of(task.id, digest));
+                let is_leading = hash.is_some() && sight.leading(task) == hash;
+                return match hash.filter(|_| is_leading) {
+                    Some(hash) => Ok(UploadTerms { consensus: Some(hash), has_callback }),
+                    None => Err(UploadRefusal::NotExpected),
+                };
+            }
             Phase::Pending | Phase::Active { .. } => {
                 let replica = task.replicas.get(&worker).ok_or(UploadRefusal::NotExpected)?;
                 let is_live = matches!(replica.state, ReplicaState::Live { .. });

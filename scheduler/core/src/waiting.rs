@@ -26,6 +26,12 @@ pub(crate) enum Waiting {
     },
     /// Votes of replicas.
     Votes { under_way: usize, votes: usize },
+    /// Tasks that are committed with this one, and their ballots.
+    Ballots { under_way: usize },
+    /// Votes of a commit.
+    Disclosures { known: usize, of: usize, until: Timestamp },
+    /// The digest, from one of those who voted for it.
+    Digest { connected: usize },
     /// Winners that have to disclose.
     Reveals { missing: u64, until: Timestamp },
     /// A revealer that stores the result.
@@ -62,6 +68,15 @@ impl fmt::Display for Waiting {
             }
             Self::Votes { under_way, votes } => {
                 write!(f, "contributions: {under_way} under way, {votes} on chain")
+            }
+            Self::Ballots { under_way } => {
+                write!(f, "the ballots of {under_way} workers, for a commit with other tasks")
+            }
+            Self::Disclosures { known, of, until } => {
+                write!(f, "disclosures: {known} of {of} votes are known, at most until {}", until.0)
+            }
+            Self::Digest { connected } => {
+                write!(f, "the digest; {connected} that voted for it are connected")
             }
             Self::Reveals { missing, until } => {
                 write!(f, "{missing} winners to reveal, at most until {}", until.0)

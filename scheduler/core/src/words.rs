@@ -12,6 +12,8 @@ pub enum Lane {
     Classic,
     /// Upload, then `contributeAndFinalize`.
     Fast,
+    /// A signed ballot, which the scheduler commits and settles.
+    Settlement,
 }
 
 /// Where a replica stands at its worker. Later stages are greater.
@@ -29,9 +31,13 @@ pub enum Stage {
     Running,
     /// The digest is known to the worker.
     Computed,
+    /// The vote is signed for a commit.
+    Balloted,
+    /// The vote is committed, and the worker has told it.
+    Committed,
     /// The vote is on chain.
     Contributed,
-    /// The digest is on chain.
+    /// The digest is on chain, or told to us.
     Revealed,
     /// The result is stored.
     Uploaded,
@@ -54,6 +60,8 @@ impl Stage {
             Self::Fetching => "fetching inputs",
             Self::Running => "running",
             Self::Computed => "computed",
+            Self::Balloted => "signed its ballot",
+            Self::Committed => "disclosed its vote",
             Self::Contributed => "contributed",
             Self::Revealed => "revealed",
             Self::Uploaded => "uploaded",

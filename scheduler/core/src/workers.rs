@@ -4,12 +4,15 @@ use crate::clock::Moment;
 use crate::words::Capacity;
 use alloc::collections::BTreeMap;
 use poco_core::credibility::weight;
-use poco_core::{Address, U256};
+use poco_core::lane::Bond;
+use poco_core::{Address, Amount, U256};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worker {
     pub(crate) capacity: Capacity,
     pub(crate) weight: U256,
+    /// What a commit may lock; nothing where the hub has no settlement lane.
+    pub(crate) bond: Amount,
     /// Counts assignments of the whole pool; 0 for a worker that had none since the start.
     pub(crate) last_used: u64,
 }
@@ -34,11 +37,18 @@ impl Workers {
         Self { connected: BTreeMap::new(), gone: BTreeMap::new(), start, assignments: 0 }
     }
 
-    pub(crate) fn connect(&mut self, worker: Address, capacity: Capacity, score: U256) {
+    pub(crate) fn connect(
+        &mut self,
+        worker: Address,
+        capacity: Capacity,
+        score: U256,
+        bond: Option<Bond>,
+    ) {
         let before = self.gone.remove(&worker).map(|gone| gone.last_used);
         let known = self.connected.get(&worker).map(|known| known.last_used);
         let last_used = known.or(before).unwrap_or_default();
-        self.connected.insert(worker, Worker { capacity, weight: weight(score), last_used });
+        let bond = bond.map_or(Amount::ZERO, |bond| bond.free());
+        self.connected.insert(worker, Worker { capacity, weight: weight(score), bond, last_used });
     }
 
     pub(crate) fn disconnect(&mut self, worker: Address, now: Moment, has_tasks: bool) {
@@ -60,11 +70,22 @@ impl Workers {
         }
     }
 
+    pub(crate) fn rebond(&mut self, worker: Address, bond: Option<Bond>) {
+        if let Some(known) = self.connected.get_mut(&worker) {
+            known.bond = bond.map_or(Amount::ZERO, |bond| bond.free());
+        }
+    }
+
     pub(crate) fn mark_used(&mut self, worker: Address) {
         self.assignments = self.assignments.saturating_add(1);
         if let Some(known) = self.connected.get_mut(&worker) {
             known.last_used = self.assignments;
         }
+    }
+
+    /// What a commit may lock of a connected worker's bond.
+    pub(crate) fn bond_of(&self, worker: Address) -> Option<Amount> {
+        self.connected.get(&worker).map(|known| known.bond)
     }
 
     pub(crate) fn is_connected(&self, worker: Address) -> bool {

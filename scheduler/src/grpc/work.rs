@@ -4,6 +4,7 @@ use super::{Context, upload};
 use crate::arrival::Arrival;
 use crate::sessions::{Heard, OUTBOX_LEN, Session};
 use crate::translate;
+use poco_core::lane::Bond;
 use poco_core::message::login_hash;
 use poco_core::signature::recover;
 use poco_core::{Address, B256, U256};
@@ -15,7 +16,7 @@ use poco_proto::v1::{
     UploadReceipt, WorkerMessage, refusal,
 };
 use poco_proto::{PROTOCOL_VERSION, words};
-use poco_scheduler_core::Login;
+use poco_scheduler_core::{Input, Login};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -161,17 +162,19 @@ impl Stream {
             refusal::Cause::NotAllowed,
             "the capacity cannot be read: at most 4096 slots, a tag of 32 bytes",
         ))?;
-        let score = self.score(worker).await.ok_or((
+        let (score, bond) = self.standing(worker).await.ok_or((
             refusal::Cause::Leaving,
             "the pool cannot reach the chain at the moment; try again",
         ))?;
-        Ok(Login { worker, capacity, score, live: translate::live_told(&told.live) })
+        Ok(Login { worker, capacity, score, bond, live: translate::live_told(&told.live) })
     }
 
-    async fn score(&self, worker: Address) -> Option<U256> {
+    /// A worker's score and its bond for the pool.
+    async fn standing(&self, worker: Address) -> Option<(U256, Option<Bond>)> {
+        let (chain, pool) = (&self.context.chain, self.context.workerpool);
         for _ in 0..SCORE_TRIES {
-            match self.context.chain.score(worker).await {
-                Ok(score) => return Some(score),
+            match tokio::try_join!(chain.score(worker), chain.bond(worker, pool)) {
+                Ok(standing) => return Some(standing),
                 Err(error) => tracing::warn!(%error, "a worker's score cannot be read"),
             }
             tokio::time::sleep(SCORE_PAUSE).await;
@@ -232,6 +235,15 @@ impl Stream {
             // Every command is repeated until its effect is seen, so an acknowledgement adds
             // nothing but a sign of life.
             Some(Told::Heartbeat(_) | Told::Ack(_)) => Ok(()),
+            // Neither is acknowledged: a ballot is asked for until it is there, and a report follows
+            // each disclosure.
+            Some(Told::Ballot(ballot)) => {
+                let domain = self.context.chain.domain_separator();
+                self.pass_told(worker, session, translate::ballot(ballot, worker, domain)).await
+            }
+            Some(Told::Disclosure(disclosure)) => {
+                self.pass_told(worker, session, translate::disclosure(disclosure, worker)).await
+            }
             Some(Told::Report(report)) => match translate::report(report) {
                 Some((task, body)) => {
                     let arrival = Arrival::Report { worker, session, number, task, body };
@@ -242,6 +254,21 @@ impl Stream {
             },
             Some(Told::Login(_)) | None => Err(Ended),
         }
+    }
+
+    /// Brings what was told to the loop, where it can be read.
+    async fn pass_told(
+        &self,
+        worker: Address,
+        session: u64,
+        input: Option<Input>,
+    ) -> Result<(), Ended> {
+        let Some(input) = input.map(Box::new) else {
+            tracing::warn!(%worker, "a ballot or disclosure is unreadable, or not its worker's");
+            return Ok(());
+        };
+        let arrival = Arrival::Told { worker, session, input };
+        self.context.arrivals.send(arrival).await.map_err(|_| Ended)
     }
 
     async fn pass_on(&mut self, session: &Session, body: Body) -> Result<(), Ended> {

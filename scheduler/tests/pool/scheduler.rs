@@ -38,7 +38,7 @@ pub(crate) fn configured(chain: &Chainside, listen: &str, folder: &Path, key: &P
         .args(["--listen", listen, "--rpc-url", chain.addresses.rpc_url.as_str()])
         .args(["--hub", &chain.addresses.hub.to_string(), "--chain-id", "31337"])
         .args(["--workerpool", &chain.workerpool.to_string()])
-        .args(["--lost-after-seconds", "2", "--start-grace-seconds", "10"])
+        .args(["--lost-after-seconds", "2", "--start-grace-seconds", "10", "--lane", "classic"])
         .arg("--keystore")
         .arg(key)
         .arg("--data-dir")

@@ -152,7 +152,9 @@ impl Worker {
                 let task = words::task(&assign.task).unwrap();
                 match assign.lane() {
                     Lane::Fast => self.finish_at_once(task, &assign, session).await,
-                    Lane::Classic | Lane::Unspecified => self.contribute(task, &assign).await,
+                    Lane::Classic | Lane::Settlement | Lane::Unspecified => {
+                        self.contribute(task, &assign).await
+                    }
                 }
                 vec![(task, Stage::Accepted), (task, Stage::Contributed)]
             }
@@ -170,7 +172,9 @@ impl Worker {
                     Err(_) => Vec::new(),
                 }
             }
-            command::Body::Abandon(_) => Vec::new(),
+            command::Body::Abandon(_) | command::Body::BallotWanted(_) | command::Body::Row(_) => {
+                Vec::new()
+            }
             command::Body::Ended(ended) => {
                 self.live.remove(&words::task(&ended.task).unwrap());
                 Vec::new()

@@ -3,7 +3,9 @@
 use crate::failure::Failure;
 use crate::task::{Computation, Record, Stage, Work};
 use alloc::boxed::Box;
-use poco_core::{B256, Bytes, Call, TaskId};
+use alloc::vec::Vec;
+use poco_core::lane::{BlindedVote, LaneCall, Vote};
+use poco_core::{Address, B256, Bytes, Call, DealId, ResultDigest, TaskId};
 
 /// One thing to do. Records are written and synced before anything else of the same batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,51 @@ pub enum Action {
     },
     /// Read the task and the own contribution.
     ReadTask(TaskId),
+    /// Read the task, the own contribution, and the commit that the task is in.
+    ReadVote {
+        /// The task.
+        task: TaskId,
+        /// Its deal.
+        deal: DealId,
+        /// Its index in the deal.
+        index: u64,
+        /// The commit is in none of the blocks before.
+        from_block: u64,
+    },
+    /// Read the scores of the workers of the task's row.
+    ReadScores {
+        /// The task.
+        task: TaskId,
+        /// The workers, in the order of the row.
+        workers: Vec<Address>,
+    },
+    /// Sign a ballot and send it to the scheduler.
+    Ballot {
+        /// The deal.
+        deal: DealId,
+        /// Index of the first task.
+        first: u64,
+        /// The votes, absent ones included.
+        entries: Vec<BlindedVote>,
+    },
+    /// Tell the scheduler a committed vote.
+    Disclose {
+        /// The task.
+        task: TaskId,
+        /// The vote.
+        vote: Vote,
+        /// What the vote is for, once that may be known.
+        digest: Option<ResultDigest>,
+    },
+    /// Send a call of the settlement lane to the hub, as [`Action::Transact`].
+    TransactLane {
+        /// The task.
+        task: TaskId,
+        /// What is wanted.
+        intent: Intent,
+        /// The call.
+        call: Box<LaneCall>,
+    },
     /// Adopt the task's container if there is one, run the app otherwise.
     Run {
         /// The task.
@@ -81,4 +128,10 @@ pub enum Intent {
     Reveal,
     /// Vote, disclose and finalize in one.
     ContributeAndFinalize,
+    /// Disclose a committed vote on chain.
+    Disclose,
+    /// Take the task out of its commit.
+    Close,
+    /// Free the bond behind a claimed task.
+    Release,
 }

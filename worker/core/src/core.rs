@@ -8,6 +8,7 @@ use crate::time::{Millis, Now};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use poco_core::lane::NonceSecret;
 use poco_core::{Address, Amount, Tag, TaskId};
 
 /// Most tasks held at once, running or waiting for the chain: a login that lists them all stays
@@ -37,6 +38,8 @@ pub struct Config {
     pub poll_millis: u64,
     /// Longest time an image may take to arrive. Never counted as compute time.
     pub pull_millis_max: u64,
+    /// What the nonces of blinded votes follow from.
+    pub nonce_secret: NonceSecret,
     /// Longest time dataset and inputs may take to arrive.
     pub fetch_millis_max: u64,
 }
@@ -86,6 +89,10 @@ pub(crate) struct Memory {
     pub(crate) upload: crate::upload::Upload,
     /// When an unacknowledged report is sent again.
     pub(crate) report_at: Option<Millis>,
+    /// The votes of the row as the scheduler tells them, while the scores are read.
+    pub(crate) row_votes: Option<Vec<Option<poco_core::lane::Vote>>>,
+    /// Freeing the bond behind a claimed task was tried.
+    pub(crate) is_released: bool,
 }
 
 impl Core {
@@ -114,6 +121,11 @@ impl Core {
             Input::Connected { live } => self.on_connected(now, live),
             Input::Disconnected => self.is_online = false,
             Input::Assign(assignment) => self.on_assign(now, *assignment),
+            Input::BallotWanted { deal, first, count } => {
+                self.on_ballot_wanted(now, deal, first, count);
+            }
+            Input::Row { task, votes } => self.on_row(task, votes),
+            Input::Scores { task, scores } => self.on_scores(now, task, &scores),
             Input::Reveal(task) => self.on_hint_of_scheduler(now, task),
             Input::Upload(task) => self.on_upload_wanted(now, task),
             Input::Abandon { task, reason } => self.on_abandon(now, task, &reason),
@@ -148,6 +160,12 @@ impl Core {
     #[must_use]
     pub fn live(&self) -> Vec<(TaskId, Stage)> {
         self.tasks.iter().map(|(id, task)| (*id, task.record.state.stage())).collect()
+    }
+
+    /// What the journal holds of a task, where it is held.
+    #[must_use]
+    pub fn find_record(&self, task: TaskId) -> Option<&Record> {
+        self.tasks.get(&task).map(|task| &task.record)
     }
 
     /// How far a task is, where it is held.
@@ -213,6 +231,13 @@ impl Core {
         }
         task.memory.is_reading = true;
         task.memory.read_at = None;
+        let is_searched = task.record.sealed.as_ref().is_some_and(|sealed| sealed.commit.is_none());
+        if let Some(promise) = task.record.state.promise().filter(|_| is_searched) {
+            let (deal, index) = (task.record.assignment.deal, task.record.assignment.index);
+            let from_block = promise.terms.block;
+            self.push(Action::ReadVote { task: id, deal, index, from_block });
+            return;
+        }
         let action = match &task.record.state {
             State::Accepted => Action::ReadFacts { task: id, deal: task.record.assignment.deal },
             State::Pulling(_)
@@ -224,6 +249,9 @@ impl Core {
             | State::Revealing { .. }
             | State::Revealed { .. }
             | State::Uploaded { .. }
+            | State::Balloted { .. }
+            | State::Committed { .. }
+            | State::Handed { .. }
             | State::Failed { .. } => Action::ReadTask(id),
         };
         self.push(action);

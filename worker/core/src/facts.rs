@@ -1,5 +1,7 @@
 //! What the worker reads from the chain.
 
+use alloc::boxed::Box;
+use poco_core::lane::{Bond, CommitRange, Row};
 use poco_core::task::{ContributionView, TaskView};
 use poco_core::{Address, Amount, B256, Bytes, Deal, DealConditions};
 
@@ -31,6 +33,8 @@ pub struct Facts {
     pub is_known_to_guard: bool,
     /// The worker's free stake.
     pub free_stake: Amount,
+    /// Its bond for the pool; `None` where the hub has no settlement lane.
+    pub bond: Option<Bond>,
     /// The task and the worker's own contribution.
     pub view: View,
 }
@@ -44,6 +48,19 @@ pub struct View {
     pub task: TaskView,
     /// The worker's contribution.
     pub contribution: ContributionView,
+    /// The commit that the task is in, where it was asked for and there is one.
+    pub commit: Option<Box<CommitView>>,
+}
+
+/// The commit of a task, as its event tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitView {
+    /// The block that it is in.
+    pub block: u64,
+    /// The task as a range of the commit.
+    pub range: CommitRange,
+    /// The task's row.
+    pub row: Row,
 }
 
 /// What a worker must know of a contract address: whether there is one.

@@ -7,7 +7,8 @@ use crate::task::{Assignment, Computation, Stage};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use poco_core::{B256, TaskId};
+use poco_core::lane::Vote;
+use poco_core::{B256, DealId, TaskId, U256};
 
 /// One thing that happened. Nothing in it is trusted but what the chain says at depth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,29 @@ pub enum Input {
     Disconnected,
     /// The scheduler wants a task run.
     Assign(Box<Assignment>),
+    /// The scheduler wants a signed ballot over tasks of a deal.
+    BallotWanted {
+        /// The deal.
+        deal: DealId,
+        /// Index of the first task.
+        first: u64,
+        /// How many.
+        count: u64,
+    },
+    /// The scheduler tells the votes of a task's row, by their places there.
+    Row {
+        /// The task.
+        task: TaskId,
+        /// Each vote; `None` where it was not disclosed.
+        votes: Vec<Option<Vote>>,
+    },
+    /// Answers [`crate::Action::ReadScores`].
+    Scores {
+        /// The task.
+        task: TaskId,
+        /// The scores, in the order of the row.
+        scores: Vec<U256>,
+    },
     /// The scheduler says that the consensus is ours.
     Reveal(TaskId),
     /// The scheduler wants the result.
@@ -48,7 +72,7 @@ pub enum Input {
         /// What the chain says.
         facts: Box<Facts>,
     },
-    /// Answers [`crate::Action::ReadTask`].
+    /// Answers [`crate::Action::ReadTask`] and [`crate::Action::ReadVote`].
     View {
         /// The task.
         task: TaskId,

@@ -22,6 +22,7 @@ mod core;
 mod facts;
 mod failure;
 mod input;
+mod lane;
 mod scheduler;
 mod stages;
 mod task;
@@ -32,8 +33,10 @@ mod votes;
 
 pub use action::{Action, Intent, Stored};
 pub use core::{Config, Core};
-pub use facts::{Facts, Program, View};
+pub use facts::{CommitView, Facts, Program, View};
 pub use failure::{Cause, DETAIL_BYTES_MAX, Failure, TAIL_BYTES_MAX};
 pub use input::{Input, Outcome, Step, UploadOutcome};
-pub use task::{Assignment, Computation, Lane, Promise, Record, Stage, State, Terms, Work};
+pub use task::{
+    Assignment, Commit, Computation, Lane, Promise, Record, Sealed, Stage, State, Terms, Work,
+};
 pub use time::{Millis, Now};

@@ -36,14 +36,14 @@ impl Core {
     pub(crate) fn on_assign(&mut self, now: Now, assignment: Assignment) {
         let id = assignment.task;
         if self.tasks.contains_key(&id) {
-            self.report(now, id);
+            self.on_assigned_again(now, id, assignment.lane);
             return;
         }
         if let Err(failure) = self.may_take(&assignment) {
             self.report_failure(id, failure);
             return;
         }
-        let record = Record { assignment, state: State::Accepted };
+        let record = Record { assignment, state: State::Accepted, sealed: None };
         self.push(Action::Persist(Box::new(record.clone())));
         self.tasks.insert(id, Task { record, memory: Memory::default() });
         self.report(now, id);
@@ -105,8 +105,13 @@ impl Core {
             | State::Contributed { .. }
             | State::Revealing { .. }
             | State::Revealed { .. }
-            | State::Uploaded { .. } => None,
+            | State::Uploaded { .. }
+            | State::Balloted { .. }
+            | State::Committed { .. }
+            | State::Handed { .. } => None,
         };
+        // Before the report, so that its acknowledgement is about both.
+        self.tell_vote(id);
         self.push(Action::Report { task: id, stage, failure, transaction });
     }
 

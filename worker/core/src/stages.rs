@@ -21,7 +21,9 @@ const DOUBT_MILLIS: u64 = 2_000;
 
 impl Core {
     pub(crate) fn on_facts(&mut self, now: Now, id: TaskId, facts: Facts) {
-        let circumstances = Circumstances { now: now.chain, stake_promised: self.stake_promised() };
+        let Some(lane) = self.assignment(id).map(|assignment| assignment.lane) else { return };
+        let stake_promised = self.stake_promised(lane);
+        let circumstances = Circumstances { now: now.chain, stake_promised };
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.memory.is_reading = false;
         let State::Accepted = task.record.state else { return };
@@ -109,6 +111,8 @@ impl Core {
                 self.enter(now, id, State::Computed(promise));
                 self.want_upload(id);
             }
+            // The scheduler asks for a ballot when it has enough of them.
+            Lane::Settlement => self.enter(now, id, State::Computed(promise)),
         }
     }
 
@@ -126,6 +130,9 @@ impl Core {
             | State::Revealing { .. }
             | State::Revealed { .. }
             | State::Uploaded { .. }
+            | State::Balloted { .. }
+            | State::Committed { .. }
+            | State::Handed { .. }
             | State::Failed { .. } => return,
         };
         let seconds = limit.checked_div(1000).unwrap_or_default();
@@ -149,9 +156,15 @@ impl Core {
         }
     }
 
-    /// Stake that votes to come will lock.
-    fn stake_promised(&self) -> Amount {
-        let stakes = self.tasks.values().map(|task| task.record.state.stake_to_lock());
+    /// What votes to come will lock where those of `lane` take it: of the bond in the settlement
+    /// lane, of the free stake in the others.
+    fn stake_promised(&self, lane: Lane) -> Amount {
+        let is_bonded = lane == Lane::Settlement;
+        let alike = self
+            .tasks
+            .values()
+            .filter(|task| (task.record.assignment.lane == Lane::Settlement) == is_bonded);
+        let stakes = alike.map(|task| task.record.state.stake_to_lock());
         // A sum beyond 256 bits is more than any account can hold: as good as all of it.
         stakes.fold(Amount::ZERO, |sum, stake| {
             sum.checked_add(stake).unwrap_or(Amount(poco_core::U256::MAX))

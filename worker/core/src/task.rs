@@ -4,6 +4,7 @@ use crate::facts::Program;
 use crate::failure::Failure;
 use alloc::boxed::Box;
 use alloc::string::String;
+use poco_core::lane::{CommitRange, Row};
 use poco_core::{Address, Amount, B256, Bytes, DealId, ResultDigest, TaskId, Timestamp, U256};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,24 @@ pub struct Record {
     pub assignment: Assignment,
     /// How far it is.
     pub state: State,
+    /// What holds from the first ballot with this task's vote on, whatever state follows.
+    pub sealed: Option<Sealed>,
+}
+
+/// A vote of the settlement lane that was signed: the pool may commit it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// The commit that holds the vote, once it is deep enough.
+    pub commit: Option<Box<Commit>>,
+}
+
+/// A commit with this worker's vote in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The task as a range of its commit.
+    pub range: CommitRange,
+    /// The task's row.
+    pub row: Row,
 }
 
 /// What the scheduler asks for.
@@ -40,6 +59,8 @@ pub enum Lane {
     Classic,
     /// Upload, then contributeAndFinalize.
     Fast,
+    /// A signed ballot, which the pool commits and settles.
+    Settlement,
 }
 
 /// How far a task is.
@@ -100,6 +121,23 @@ pub enum State {
         /// A vote may be on chain: everything is kept until the task is over there.
         is_promised: bool,
     },
+    /// A ballot with the vote is signed: the pool may commit it.
+    Balloted {
+        /// What is promised.
+        promise: Promise,
+    },
+    /// The vote is committed, deep enough; it is told to the pool.
+    Committed {
+        /// What is promised.
+        promise: Promise,
+    },
+    /// All votes of the row are known and reach consensus: the digest is told to the pool.
+    Handed {
+        /// What is promised.
+        promise: Promise,
+        /// Where the pool stored the result, once it did.
+        location: Option<String>,
+    },
 }
 
 /// All that a run needs, checked against the chain.
@@ -136,6 +174,12 @@ pub struct Terms {
     pub contribution_deadline: Timestamp,
     /// What the vote locks.
     pub worker_stake: Amount,
+    /// The trust that the votes must reach.
+    pub trust: U256,
+    /// T of the category, in seconds.
+    pub clock_seconds: u64,
+    /// The block at which the deal was read: the task's commit is in none before it.
+    pub block: u64,
     /// A contract waits for callback data.
     pub has_callback: bool,
 }
@@ -175,9 +219,13 @@ pub enum Stage {
     Running,
     /// The digest is known and stored, not disclosed.
     Computed,
+    /// The vote is signed for a commit.
+    Balloted,
+    /// The vote is committed, and told to the pool.
+    Committed,
     /// The vote is on chain.
     Contributed,
-    /// The digest is on chain.
+    /// The digest is on chain, or told to the pool that settles.
     Revealed,
     /// The result is stored.
     Uploaded,
@@ -199,6 +247,10 @@ impl State {
             Self::Revealed { .. } => Stage::Revealed,
             Self::Uploaded { .. } => Stage::Uploaded,
             Self::Failed { .. } => Stage::Failed,
+            Self::Balloted { .. } => Stage::Balloted,
+            Self::Committed { .. } => Stage::Committed,
+            Self::Handed { location: None, .. } => Stage::Revealed,
+            Self::Handed { location: Some(_), .. } => Stage::Uploaded,
         }
     }
 
@@ -215,7 +267,10 @@ impl State {
             | Self::Contributed { .. }
             | Self::Revealing { .. }
             | Self::Revealed { .. }
-            | Self::Uploaded { .. } => true,
+            | Self::Uploaded { .. }
+            | Self::Balloted { .. }
+            | Self::Committed { .. }
+            | Self::Handed { .. } => true,
             Self::Failed { is_promised, .. } => *is_promised,
         }
     }
@@ -238,6 +293,9 @@ impl State {
             | Self::Revealing { .. }
             | Self::Revealed { .. }
             | Self::Uploaded { .. }
+            | Self::Balloted { .. }
+            | Self::Committed { .. }
+            | Self::Handed { .. }
             | Self::Failed { .. } => None,
         }
     }
@@ -251,7 +309,10 @@ impl State {
             | Self::Contributed { promise, .. }
             | Self::Revealing { promise }
             | Self::Revealed { promise, .. }
-            | Self::Uploaded { promise, .. } => Some(promise),
+            | Self::Uploaded { promise, .. }
+            | Self::Balloted { promise }
+            | Self::Committed { promise }
+            | Self::Handed { promise, .. } => Some(promise),
             Self::Accepted
             | Self::Pulling(_)
             | Self::Fetching(_)
@@ -275,25 +336,31 @@ impl State {
             | Self::Contributing { .. }
             | Self::Revealing { .. }
             | Self::Uploaded { .. }
+            | Self::Balloted { .. }
+            | Self::Committed { .. }
+            | Self::Handed { .. }
             | Self::Failed { .. } => None,
         }
     }
 
-    /// Stake that the vote will lock and has not locked yet.
+    /// Stake that the vote will lock and has not locked yet: of the free stake, or in the
+    /// settlement lane of the bond.
     #[must_use]
     pub fn stake_to_lock(&self) -> Amount {
         match self {
             Self::Pulling(work) | Self::Fetching(work) | Self::Running { work, .. } => {
                 work.terms.worker_stake
             }
-            Self::Computed(promise) | Self::Contributing { promise, .. } => {
-                promise.terms.worker_stake
-            }
+            Self::Computed(promise)
+            | Self::Contributing { promise, .. }
+            | Self::Balloted { promise } => promise.terms.worker_stake,
             Self::Accepted
             | Self::Contributed { .. }
             | Self::Revealing { .. }
             | Self::Revealed { .. }
             | Self::Uploaded { .. }
+            | Self::Committed { .. }
+            | Self::Handed { .. }
             | Self::Failed { .. } => Amount::ZERO,
         }
     }

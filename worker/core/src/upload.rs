@@ -67,7 +67,8 @@ impl Core {
     /// Starts an upload that waits for nothing more.
     pub(crate) fn start_owed_upload(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        let is_fast = matches!(task.record.state, State::Computed(_));
+        let is_fast = matches!(task.record.state, State::Computed(_))
+            && task.record.assignment.lane == Lane::Fast;
         if is_fast && task.memory.upload == Upload::Idle {
             task.memory.upload = Upload::Wanted { tries: 0 };
         }
@@ -88,17 +89,21 @@ impl Core {
         task.memory.upload = Upload::Wanted { tries };
         let promise = match &task.record.state {
             // In the fast lane the result goes first: the one call that follows names where it is.
-            State::Computed(promise)
-            | State::Revealed { promise, .. }
-            | State::Uploaded { promise, .. } => promise,
+            State::Computed(promise) if task.record.assignment.lane == Lane::Fast => promise,
+            State::Revealed { promise, .. }
+            | State::Uploaded { promise, .. }
+            | State::Handed { promise, .. } => promise,
             // Whoever sees the result knows the digest. Before the reveal that is nobody.
             State::Accepted
             | State::Pulling(_)
             | State::Fetching(_)
             | State::Running { .. }
+            | State::Computed(_)
             | State::Contributing { .. }
             | State::Contributed { .. }
             | State::Revealing { .. }
+            | State::Balloted { .. }
+            | State::Committed { .. }
             | State::Failed { .. } => return,
         };
         if !is_online {
@@ -143,6 +148,9 @@ impl Core {
             State::Revealed { .. } | State::Uploaded { .. } => {
                 self.enter(now, id, State::Uploaded { promise, location });
             }
+            State::Handed { .. } => {
+                self.enter(now, id, State::Handed { promise, location: Some(location) });
+            }
             // A reorg took the reveal back meanwhile; the pool will ask again.
             State::Accepted
             | State::Pulling(_)
@@ -151,6 +159,8 @@ impl Core {
             | State::Contributing { .. }
             | State::Contributed { .. }
             | State::Revealing { .. }
+            | State::Balloted { .. }
+            | State::Committed { .. }
             | State::Failed { .. } => {}
         }
     }

@@ -7,6 +7,7 @@ use crate::task::{Assignment, Lane, Terms, Work};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use poco_core::lane::Bond;
 use poco_core::message::authorization_hash;
 use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
 use poco_core::{
@@ -70,15 +71,24 @@ pub(crate) fn check_facts(
         worker_stake: match assignment.lane {
             Lane::Classic => deal.worker_stake,
             Lane::Fast => Amount::ZERO,
+            Lane::Settlement => deal.worker_stake,
         },
+        trust: deal.trust,
+        clock_seconds: seconds,
+        block: facts.view.block,
         has_callback: is_set(deal.callback),
     };
     check_stake_max(config, &terms).map_err(Objection::Final)?;
     check_status(&facts.view.task.status, &facts.view.contribution.status)
         .map_err(Objection::Final)?;
     check_time(&terms, seconds, circumstances.now).map_err(Objection::Final)?;
-    check_stake(&terms, facts.free_stake, circumstances.stake_promised)
-        .map_err(Objection::MayPass)?;
+    match assignment.lane {
+        Lane::Classic | Lane::Fast => {
+            check_stake(&terms, facts.free_stake, circumstances.stake_promised)
+        }
+        Lane::Settlement => check_bond(&terms, facts.bond, circumstances.stake_promised),
+    }
+    .map_err(Objection::MayPass)?;
     let app = registered("app", deal.app.pointer, facts.app).map_err(Objection::MayPass)?;
     if app.kind != APP_KIND {
         let detail = format!("the app is of kind {:?}; this worker runs {APP_KIND}", app.kind);
@@ -204,6 +214,22 @@ fn check_stake(terms: &Terms, free: Amount, promised: Amount) -> Result<(), Fail
     let stake = terms.worker_stake;
     Err(chain(format!(
         "a vote locks {stake}, but of {free} free stake {promised} are promised to other tasks; deposit more"
+    )))
+}
+
+/// A commit locks the stake out of the bond; what is promised to other ballots may be locked already,
+/// or not yet.
+fn check_bond(terms: &Terms, bond: Option<Bond>, promised: Amount) -> Result<(), Failure> {
+    let Some(bond) = bond else {
+        return Err(chain("the hub has no settlement lane"));
+    };
+    let needed = promised.checked_add(terms.worker_stake);
+    if needed.is_some_and(|needed| needed <= bond.free()) {
+        return Ok(());
+    }
+    let (stake, free) = (terms.worker_stake, bond.free());
+    Err(chain(format!(
+        "a vote locks {stake}, but of {free} free in the bond {promised} are promised to other tasks; bond more"
     )))
 }
 

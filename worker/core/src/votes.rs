@@ -15,7 +15,7 @@ use poco_core::{Address, Bytes, Call, ResultHash, ResultSeal, TaskId};
 
 /// How often a vote that the hub refuses is tried before the refusal is believed: a lagging node
 /// refuses too. The pauses grow by a second each, so a node has 28 s to catch up.
-const REFUSALS_MAX: u32 = 8;
+pub(crate) const REFUSALS_MAX: u32 = 8;
 
 /// What the pause after a refusal grows by.
 const REFUSAL_MILLIS: u64 = 1_000;
@@ -46,7 +46,9 @@ impl Core {
             TaskStatus::Completed | TaskStatus::Failed => {
                 let first = *task.memory.over_at.get_or_insert(view.block);
                 if view.block >= first.saturating_add(confirmations) {
-                    self.on_over(now, id);
+                    if !self.owes_release(id, view) {
+                        self.on_over(now, id);
+                    }
                     return;
                 }
             }
@@ -54,6 +56,10 @@ impl Core {
                 task.memory.over_at = None;
             }
         }
+        if self.on_sealed_vote(now, id, view) {
+            return;
+        }
+        let Some(task) = self.tasks.get(&id) else { return };
         match &task.record.state {
             // Their reads are facts; an answer to an older question says nothing.
             State::Accepted => {}
@@ -65,6 +71,12 @@ impl Core {
             | State::Revealing { promise }
             | State::Revealed { promise, .. }
             | State::Uploaded { promise, .. } => {
+                let promise = promise.clone();
+                self.on_contribution(now, id, promise, view);
+            }
+            State::Balloted { promise }
+            | State::Committed { promise }
+            | State::Handed { promise, .. } => {
                 let promise = promise.clone();
                 self.on_contribution(now, id, promise, view);
             }
@@ -87,7 +99,7 @@ impl Core {
     }
 
     /// What the chain holds of this worker decides where the task stands.
-    fn on_contribution(&mut self, now: Now, id: TaskId, promise: Promise, view: &View) {
+    pub(crate) fn on_contribution(&mut self, now: Now, id: TaskId, promise: Promise, view: &View) {
         let ours = ResultHash::of(id, promise.computation.digest);
         let status = view.contribution.status;
         if status != ContributionStatus::Unset && view.contribution.hash != ours {
@@ -121,6 +133,9 @@ impl Core {
             | State::Revealing { .. }
             | State::Revealed { .. }
             | State::Uploaded { .. }
+            | State::Balloted { .. }
+            | State::Committed { .. }
+            | State::Handed { .. }
             | State::Failed { .. } => None,
         };
         let trouble = task.memory.trouble.clone();
@@ -136,7 +151,7 @@ impl Core {
         let location = location.or_else(|| match task.record.assignment.lane {
             // The pool's answer was checked to be this before the first vote left.
             Lane::Fast => Some(format!("/ipfs/{}", promise.computation.cid)),
-            Lane::Classic => None,
+            Lane::Classic | Lane::Settlement => None,
         });
         if !matches!(task.record.state, State::Contributing { .. }) {
             self.enter(now, id, State::Contributing { promise, location });
@@ -206,10 +221,18 @@ impl Core {
         match outcome {
             Outcome::Mined { transaction, block } => {
                 task.memory.seen_block = task.memory.seen_block.max(block);
+                task.memory.is_released |= intent == Intent::Release;
                 self.on_mined(now, id, intent, transaction);
                 self.read_task(now, id);
             }
             Outcome::Refused { reason } => {
+                if intent == Intent::Disclose {
+                    // A stake hangs on it: it is tried to the end.
+                    task.memory.trouble = reason;
+                    self.read_after(now, id, REFUSAL_MILLIS_MAX);
+                    return;
+                }
+                task.memory.is_released |= intent == Intent::Release;
                 task.memory.refusals = task.memory.refusals.saturating_add(1);
                 task.memory.trouble = reason;
                 // The first refusal may only say that the deed is done: look at once.
@@ -252,14 +275,22 @@ impl Core {
                 | State::Revealing { .. }
                 | State::Revealed { .. }
                 | State::Uploaded { .. }
+                | State::Balloted { .. }
+                | State::Committed { .. }
+                | State::Handed { .. }
                 | State::Failed { .. },
-                Intent::Contribute | Intent::Reveal | Intent::ContributeAndFinalize,
+                Intent::Contribute
+                | Intent::Reveal
+                | Intent::ContributeAndFinalize
+                | Intent::Disclose
+                | Intent::Close
+                | Intent::Release,
             ) => {}
         }
     }
 
     /// Enters a state that the chain vouches for: earlier refusals are history.
-    fn settle(&mut self, now: Now, id: TaskId, state: State) {
+    pub(crate) fn settle(&mut self, now: Now, id: TaskId, state: State) {
         if let Some(task) = self.tasks.get_mut(&id) {
             task.memory.refusals = 0;
             task.memory.trouble.clear();

@@ -160,6 +160,9 @@ impl Onlooker {
                 assert!(self.seen_consensus.contains(&task), "disclosed before the consensus");
                 reached.reveals += 1;
             }
+            Intent::Disclose | Intent::Close | Intent::Release => {
+                panic!("{intent:?} is of the settlement lane, which nobody assigned");
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ fn an_assignment_is_stored_told_and_checked_before_work() {
     let mut rig = Rig::new();
     let assignment = rig.assignment(0);
     let (task, deal) = (assignment.task, assignment.deal);
-    let record = Record { assignment: assignment.clone(), state: State::Accepted };
+    let record = Record { assignment: assignment.clone(), state: State::Accepted, sealed: None };
     assert_eq!(
         rig.step(Input::Assign(Box::new(assignment.clone()))),
         [
@@ -43,7 +43,7 @@ fn an_assignment_is_stored_told_and_checked_before_work() {
     assert_eq!(
         actions,
         [
-            Action::Persist(Box::new(Record { assignment, state })),
+            Action::Persist(Box::new(Record { assignment, state, sealed: None })),
             report(task, Stage::Pulling),
             Action::Run { task, deal, index: 0, work: work.clone() },
         ]

@@ -101,7 +101,7 @@ fn the_fast_lane_uploads_first_then_votes_and_finalizes_in_one() {
     assert_eq!(
         actions,
         [
-            Action::Persist(Box::new(Record { assignment, state })),
+            Action::Persist(Box::new(Record { assignment, state, sealed: None })),
             Action::Transact { task, intent: Intent::ContributeAndFinalize, call: Box::new(call) },
         ]
     );

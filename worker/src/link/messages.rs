@@ -1,6 +1,7 @@
 //! Between the protocol's messages and the core's words.
 
-use poco_core::{Address, B256, Bytes, TaskId};
+use poco_core::lane::{BlindedVote, ROW_MAX, Vote};
+use poco_core::{Address, B256, Bytes, DealId, ResultDigest, TaskId};
 use poco_proto::{v1, words};
 use poco_worker_core::{Assignment, Cause, Failure, Input, Lane, Stage};
 
@@ -26,6 +27,18 @@ pub(crate) fn input_of(command: v1::Command) -> Result<Input, BadCommand> {
             Input::Abandon { task: words::task(&abandon.task)?, reason: abandon.reason }
         }
         Body::Ended(ended) => Input::Ended(words::task(&ended.task)?),
+        Body::BallotWanted(wanted) => Input::BallotWanted {
+            deal: words::deal(&wanted.deal)?,
+            first: wanted.first,
+            count: wanted.count,
+        },
+        Body::Row(row) => {
+            let votes = row.votes.iter().take(ROW_MAX).map(words::row_vote);
+            Input::Row {
+                task: words::task(&row.task)?,
+                votes: votes.collect::<Result<Vec<_>, words::BadLength>>()?,
+            }
+        }
     })
 }
 
@@ -33,6 +46,7 @@ fn assignment_of(assign: v1::Assign) -> Result<Assignment, BadCommand> {
     let lane = match v1::Lane::try_from(assign.lane) {
         Ok(v1::Lane::Classic) => Lane::Classic,
         Ok(v1::Lane::Fast) => Lane::Fast,
+        Ok(v1::Lane::Settlement) => Lane::Settlement,
         Ok(v1::Lane::Unspecified) | Err(_) => return Err(BadCommand::Lane(assign.lane)),
     };
     let enclave_challenge = match assign.enclave_challenge.is_empty() {
@@ -78,6 +92,34 @@ pub(crate) fn report_message(
     }
 }
 
+/// A ballot with its worker's signature.
+pub(crate) fn ballot_message(
+    deal: DealId,
+    first: u64,
+    entries: &[BlindedVote],
+    signature: &Bytes,
+) -> v1::Ballot {
+    v1::Ballot {
+        deal: deal.0.to_vec(),
+        first,
+        entries: entries.iter().map(|entry| entry.0.to_vec()).collect(),
+        signature: signature.to_vec(),
+    }
+}
+
+/// A committed vote.
+pub(crate) fn disclosure_message(
+    task: TaskId,
+    vote: Vote,
+    digest: Option<ResultDigest>,
+) -> v1::Disclosure {
+    v1::Disclosure {
+        task: task.0.to_vec(),
+        vote: Some(words::row_vote_message(Some(vote))),
+        digest: digest.map(|digest| digest.0.to_vec()).unwrap_or_default(),
+    }
+}
+
 fn failure_message(failure: Failure) -> v1::Failure {
     v1::Failure {
         cause: cause_message(failure.cause).into(),
@@ -115,6 +157,8 @@ fn stage_message(stage: Stage) -> v1::Stage {
         Stage::Fetching => v1::Stage::Fetching,
         Stage::Running => v1::Stage::Running,
         Stage::Computed => v1::Stage::Computed,
+        Stage::Balloted => v1::Stage::Balloted,
+        Stage::Committed => v1::Stage::Committed,
         Stage::Contributed => v1::Stage::Contributed,
         Stage::Revealed => v1::Stage::Revealed,
         Stage::Uploaded => v1::Stage::Uploaded,
@@ -131,6 +175,8 @@ pub(crate) fn stage_of(stage: v1::Stage) -> Option<Stage> {
         v1::Stage::Fetching => Stage::Fetching,
         v1::Stage::Running => Stage::Running,
         v1::Stage::Computed => Stage::Computed,
+        v1::Stage::Balloted => Stage::Balloted,
+        v1::Stage::Committed => Stage::Committed,
         v1::Stage::Contributed => Stage::Contributed,
         v1::Stage::Revealed => Stage::Revealed,
         v1::Stage::Uploaded => Stage::Uploaded,
@@ -165,7 +211,7 @@ mod tests {
     #[test]
     fn every_stage_survives_the_wire() {
         let task = TaskId(B256::repeat_byte(5));
-        for number in 1..=9 {
+        for number in 1..=11 {
             let stage = stage_of(v1::Stage::try_from(number).unwrap()).unwrap();
             let message = live_message(&(task, stage));
             assert_eq!(live_of(vec![message]), [(task, stage)]);

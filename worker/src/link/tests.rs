@@ -43,7 +43,11 @@ impl Served {
             let message = heard.unwrap().unwrap().unwrap();
             match message.body.unwrap() {
                 FromWorker::Heartbeat(_) => {}
-                body @ (FromWorker::Login(_) | FromWorker::Ack(_) | FromWorker::Report(_)) => {
+                body @ (FromWorker::Login(_)
+                | FromWorker::Ack(_)
+                | FromWorker::Report(_)
+                | FromWorker::Ballot(_)
+                | FromWorker::Disclosure(_)) => {
                     return (message.id, body);
                 }
             }

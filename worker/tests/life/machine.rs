@@ -42,7 +42,7 @@ impl Machine {
         let text = format!(
             "data_dir = '{}'\nscheduler_url = '{}'\nworkerpool = '{}'\nslots = 2\n\
              log = 'info,poco_worker=debug'\n[keystore]\npath = '{}'\n[chain]\nrpc_urls = ['{}']\n\
-             hub = '{}'\n[sandbox]\nmemory_bytes = 67108864\nout_bytes = 8388608\n\
+             hub = '{}'\n[stake]\nbond = '0'\n[sandbox]\nmemory_bytes = 67108864\nout_bytes = 8388608\n\
              [sandbox.labels]\n'{label}' = '{value}'\n",
             folder.path().join("data").display(),
             pool.url,

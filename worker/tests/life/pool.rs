@@ -185,7 +185,10 @@ impl Inner {
                     self.say(Outgoing::Ack(ack));
                     self.follow(task);
                 }
-                Incoming::Heartbeat(_) | Incoming::Ack(_) => {}
+                Incoming::Heartbeat(_)
+                | Incoming::Ack(_)
+                | Incoming::Ballot(_)
+                | Incoming::Disclosure(_) => {}
             }
         }
     }

@@ -8,10 +8,11 @@ use crate::abi::{Hub, Registry, Workerpool};
 use crate::contracts::Contracts;
 use alloy_primitives::Log;
 use alloy_sol_types::{SolEvent, SolEventInterface};
+use poco_core::lane::{LaneEvent, SkipReason};
 use poco_core::mark::ConditionsEvent;
 use poco_core::{
     Address, Amount, AnyOrder, B256, CategoryId, DealId, Event, OrderHash, OrderKind, ResultDigest,
-    ResultHash, TaskId,
+    ResultHash, TaskId, Timestamp,
 };
 
 /// The event in a log; `None` for what the protocol does not know, and for numbers that it cannot
@@ -86,14 +87,12 @@ fn of_hub(event: Hub::HubEvents) -> Option<Event> {
         boosted @ (E::SchedulerNoticeBoost(_)
         | E::DealSponsoredBoost(_)
         | E::ResultPushedBoost(_)) => return of_boost(boosted),
-        // Nobody here works in the settlement lane yet; what it does to tasks and money is told by the
-        // events that it shares with the classic one.
-        E::Bonded(_)
+        of_the_lane @ (E::Bonded(_)
         | E::Unbonding(_)
         | E::BondWithdrawn(_)
         | E::Committed(_)
         | E::Closed(_)
-        | E::TaskSkipped(_) => return None,
+        | E::TaskSkipped(_)) => return of_lane(of_the_lane).map(Event::Lane),
         E::DealConditions(_) | E::ResultsBound(_) | E::EpochRaised(_) => {
             return of_marks(event).map(Event::Conditions);
         }
@@ -140,6 +139,37 @@ fn of_marks(event: Hub::HubEvents) -> Option<ConditionsEvent> {
         E::EpochRaised(e) => {
             ConditionsEvent::EpochRaised { account: e.account, epoch: epoch(e.epoch).ok()? }
         }
+        _ => return None,
+    })
+}
+
+fn of_lane(event: Hub::HubEvents) -> Option<LaneEvent> {
+    use Hub::HubEvents as E;
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the caller passes events of the lane alone")]
+    Some(match event {
+        E::Bonded(e) => {
+            LaneEvent::Bonded { worker: e.worker, workerpool: e.pool, amount: Amount(e.amount) }
+        }
+        E::Unbonding(e) => {
+            let release = Timestamp(small("releaseTime", e.releaseTime).ok()?);
+            LaneEvent::Unbonding { worker: e.worker, workerpool: e.pool, release }
+        }
+        E::BondWithdrawn(e) => LaneEvent::BondWithdrawn {
+            worker: e.worker,
+            workerpool: e.pool,
+            amount: Amount(e.amount),
+        },
+        E::Committed(e) => LaneEvent::Committed {
+            deal: DealId(e.dealid),
+            first: e.first,
+            lengths: e.lengths,
+            rows: e.rows,
+        },
+        E::Closed(e) => LaneEvent::Closed { task: TaskId(e.taskid) },
+        E::TaskSkipped(e) => LaneEvent::TaskSkipped {
+            task: TaskId(e.taskid),
+            reason: SkipReason::from_number(e.reason)?,
+        },
         _ => return None,
     })
 }

@@ -59,7 +59,8 @@ impl Books {
                 | Event::ResourceTransfer { .. }
                 | Event::PolicyUpdate { .. }
                 | Event::OwnershipTransferred { .. }
-                | Event::Conditions(_) => {}
+                | Event::Conditions(_)
+                | Event::Lane(_) => {}
             }
         }
         assert_eq!(seized, rewarded, "debits and credits of {events:?}");

@@ -57,6 +57,9 @@ impl Journals {
                 Command::Assign { task, .. } => {
                     self.held.entry((name, task)).or_insert(Stage::Accepted);
                 }
+                Command::Ballot { .. } | Command::Row { .. } => {
+                    panic!("the settlement lane is off here")
+                }
                 Command::Abandon { task, .. } => {
                     if self.held.get(&(name, task)).is_some_and(|stage| stage.takes_slot()) {
                         self.held.remove(&(name, task));
@@ -137,7 +140,11 @@ impl Journals {
                 self.reached.insert(if lies { "lie" } else { "vote" });
                 Stage::Contributed
             }
-            Stage::Contributed | Stage::Revealed | Stage::Uploaded => return,
+            Stage::Balloted
+            | Stage::Committed
+            | Stage::Contributed
+            | Stage::Revealed
+            | Stage::Uploaded => return,
         };
         self.held.insert((name, id), next);
         if world.connected.contains(&worker(name)) {

@@ -162,7 +162,13 @@ fn after_a_restart_nothing_is_given_away_before_the_conditions_are_known() {
     core.handle(world.now, Input::TaskRead { task: id, epoch: 0, facts });
     let capacity = poco_scheduler_core::Capacity { slots: 1, tag: poco_core::Tag::NONE };
     let score = poco_core::U256::ZERO;
-    let login = poco_scheduler_core::Login { worker: worker(1), capacity, score, live: Vec::new() };
+    let login = poco_scheduler_core::Login {
+        worker: worker(1),
+        capacity,
+        score,
+        bond: None,
+        live: Vec::new(),
+    };
     core.handle(world.now, Input::Connected(login));
     let mut is_given = false;
     while let Some(action) = core.poll_action() {

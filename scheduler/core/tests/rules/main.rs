@@ -6,6 +6,8 @@ mod chance;
 mod conditions;
 mod ending;
 mod failing;
+mod lane;
+mod lane_chain;
 mod life;
 mod reorg;
 mod world;

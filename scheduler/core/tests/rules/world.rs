@@ -1,6 +1,7 @@
 //! A pool on the model of the contract: reads and transactions are carried out, everything else
 //! that the core wants is kept for the test to look at.
 
+use crate::lane_chain::LaneChain;
 use poco_core::call::{Call, Contribution, SignedTerms, WholeContribution};
 use poco_core::hub::{Config, Hub, Refusal, RegistryCall, TokenCall, Value};
 use poco_core::message::authorization_hash;
@@ -48,6 +49,8 @@ pub(crate) struct World {
     slots: BTreeMap<Address, usize>,
     handed: BTreeSet<(Address, TaskId)>,
     salt: u8,
+    /// What the settlement lane adds to the model.
+    pub(crate) lane: LaneChain,
 }
 
 pub(crate) fn worker(name: u8) -> Address {
@@ -108,6 +111,7 @@ impl World {
             slots: BTreeMap::new(),
             handed: BTreeSet::new(),
             salt: 0,
+            lane: LaneChain::default(),
         };
         let head = world.head();
         world.tell(Input::Head(head));
@@ -120,7 +124,9 @@ impl World {
 
     /// Kills the scheduler and starts it again on what it stored.
     pub(crate) fn restart(&mut self) {
-        let records = self.deals.values().chain(self.stored.values()).cloned().collect();
+        let commits = self.lane.stored.values();
+        let records =
+            self.deals.values().chain(self.stored.values()).chain(commits).cloned().collect();
         self.core = Core::new(self.settings.clone(), records, self.now);
         self.connected.clear();
         self.wanted.clear();
@@ -186,9 +192,10 @@ impl World {
         Ok(outcome.value)
     }
 
-    fn report(&mut self, events: Vec<Event>) {
+    pub(crate) fn report(&mut self, events: Vec<Event>) {
         let block = self.block;
-        let events = events.into_iter().map(|event| ChainEvent { block, event }).collect();
+        let time = self.time;
+        let events = events.into_iter().map(|event| ChainEvent { block, time, event }).collect();
         let to = self.head();
         self.tell(Input::Events { to, events });
     }
@@ -217,6 +224,12 @@ impl World {
             }
             Action::Put(Record::Deal(deal)) => {
                 self.deals.insert(deal.id, Record::Deal(deal.clone()));
+            }
+            Action::Put(Record::Commit(commit)) => {
+                self.lane.stored.insert(commit.key, Record::Commit(commit.clone()));
+            }
+            Action::DeleteCommit(key) => {
+                self.lane.stored.remove(key);
             }
             Action::Retire { task, .. } | Action::DeleteTask(task) => {
                 self.stored.remove(task);
@@ -251,6 +264,11 @@ impl World {
                 let score = self.hub.score(worker);
                 self.tell(Input::ScoreRead { worker, score });
             }
+            Action::ReadBond(worker) => {
+                let bond = self.lane.bond_of(worker);
+                self.tell(Input::BondRead { worker, bond });
+            }
+            Action::TransactLane { intent, call } => self.transact_lane(intent, call),
             Action::Transact { intent, call } => {
                 let result = self.call(OWNER, call).map(|_| ());
                 self.sent.push((intent.clone(), result));
@@ -267,7 +285,10 @@ impl World {
                 }
                 self.wanted.push(Action::Tell { worker, command });
             }
-            Action::Changed(_) | Action::Sweep { .. } | Action::Put(_) => {}
+            Action::Changed(_)
+            | Action::Sweep { .. }
+            | Action::Put(_)
+            | Action::DeleteCommit(_) => {}
             other => self.wanted.push(other),
         }
     }
@@ -290,6 +311,10 @@ impl World {
     }
 
     pub(crate) fn facts(&self, task: TaskId) -> TaskFacts {
+        if let Some((view, contributions)) = self.lane.tasks.get(&task) {
+            let (view, contributions) = (view.clone(), contributions.clone());
+            return TaskFacts { block: self.block, view, contributions };
+        }
         let view = self.hub.task(task);
         let contributions = view
             .contributors
@@ -318,7 +343,8 @@ impl World {
         self.slots.insert(worker, slots as usize);
         let score = self.hub.score(worker);
         let capacity = Capacity { slots, tag: Tag::NONE };
-        self.tell(Input::Connected(Login { worker, capacity, score, live }));
+        let bond = self.lane.bond_of(worker);
+        self.tell(Input::Connected(Login { worker, capacity, score, bond, live }));
     }
 
     pub(crate) fn disconnect(&mut self, name: u8) {
@@ -375,7 +401,7 @@ impl World {
             Some(Record::Task(record)) => {
                 record.replicas.iter().any(|replica| replica.worker == worker)
             }
-            Some(Record::Deal(_)) | None => false,
+            Some(Record::Deal(_) | Record::Commit(_)) | None => false,
         };
         assert!(is_promised, "{worker} votes without an assignment");
         let hash = authorization_hash(worker, task, Address::ZERO);

@@ -50,6 +50,7 @@ pub(crate) fn config() -> Config {
         stake_max: None,
         confirmations: 0,
         poll_millis: 10_000,
+        nonce_secret: poco_core::lane::NonceSecret(B256::repeat_byte(0x5e)),
         pull_millis_max: 600_000,
         fetch_millis_max: 300_000,
     }
@@ -155,6 +156,7 @@ impl Rig {
             conditions: DealConditions::NONE,
             is_known_to_guard: true,
             free_stake: Amount::from_nano(100_000_000_000),
+            bond: None,
             view: active(1),
         }
     }
@@ -205,9 +207,7 @@ impl Rig {
 
     /// What a process started after a crash finds: the records that were persisted last.
     pub(crate) fn record(&self, task: TaskId) -> Record {
-        let state = self.core.find_state(task).unwrap().clone();
-        let index = (0..10).find(|index| self::task(*index) == task).unwrap();
-        Record { assignment: self.assignment(index), state }
+        self.core.find_record(task).unwrap().clone()
     }
 }
 
@@ -227,7 +227,7 @@ pub(crate) fn active(block: u64) -> View {
         final_deadline: Timestamp(START + 10 * SECONDS),
         ..TaskView::default()
     };
-    View { block, task, contribution: ContributionView::default() }
+    View { block, task, ..View::default() }
 }
 
 /// This worker's vote is on chain.

@@ -1,0 +1,53 @@
+//! The settlement lane: workers sign, the pool's owner sends.
+//!
+//! Votes are blinded and signed as ballots, committed many tasks at once, disclosed to all voters
+//! of a row, and settled many tasks at once. The module holds what the parties compute and sign
+//! ([`Vote`], [`ballot_hash`], [`Row`]), the calls and events of a hub that has the lane
+//! ([`LaneCall`], [`LaneEvent`]), what the votes of a row come to ([`leader`], [`Count`]), and
+//! what a batch pays ([`settle`]). It follows `contracts/src/interfaces/ILane.sol`.
+//!
+//! Left out are bonds over time and the ways back into the classic lane (`disclose`, `close`,
+//! `release`): they move one vote or one task and have their tests beside the contracts.
+
+mod call;
+mod count;
+mod event;
+mod settle;
+mod vote;
+
+pub use call::{Ballot, Batch, CommitRange, LaneCall, OtherVote, Outcome, RowVote};
+pub use count::{Count, Member, count, leader};
+pub use event::{LaneEvent, SkipReason};
+pub use settle::{Books, Committed, Ended, Net, Settlement, SettlementRefusal, WorkerNet, settle};
+pub use vote::{
+    BlindedVote, Entry, Nonce, NonceSecret, Row, Vote, ballot_hash, commit_hash, nonce_of,
+    nonce_secret_hash,
+};
+
+/// Most tasks of one commit: their places are numbered in 8 bits.
+pub const TASKS_MAX: usize = 256;
+/// Most votes of a task, and workers of a batch: the hub keeps their bits in 32.
+pub const ROW_MAX: usize = 32;
+
+/// A worker's bond for a pool, as `viewBond` shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Bond {
+    /// All that is put aside.
+    pub total: crate::Amount,
+    /// What of it answers for committed votes.
+    pub locked: crate::Amount,
+    /// When it may be taken back; zero while it serves.
+    pub release: crate::Timestamp,
+}
+
+impl Bond {
+    /// What a commit may lock: nothing of a bond that is ending.
+    #[must_use]
+    pub fn free(&self) -> crate::Amount {
+        if self.release != crate::Timestamp::default() {
+            return crate::Amount::ZERO;
+        }
+        self.total.checked_sub(self.locked).unwrap_or_default()
+    }
+}

@@ -1,0 +1,213 @@
+//! Gathering ballots: tasks of a deal that stand side by side and are computed go into one commit,
+//! whose workers sign one ballot each. What is gathered is not stored: a worker signs the same
+//! votes whenever it is asked.
+
+use crate::action::{Action, Command, Intent, Kind};
+use crate::clock::Moment;
+use crate::consensus::Tally;
+use crate::core::Core;
+use crate::limits::{
+    BALLOT_SECONDS, COMMAND_REPEAT_SECONDS, COMMIT_MARGIN_SECONDS, GATHER_SECONDS,
+    SETTLEMENT_TASKS_MAX,
+};
+use crate::notice::Notice;
+use crate::task::{ReplicaState, Task};
+use crate::words::{Cause, Failure};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use poco_core::lane::{Ballot, BlindedVote, LaneCall, ROW_MAX};
+use poco_core::{Address, DealId, TaskId, Timestamp, U256};
+
+/// A commit in the making.
+#[derive(Clone, Debug)]
+pub(crate) struct Bundle {
+    first: U256,
+    tasks: Vec<(u64, TaskId)>,
+    /// Who has a vote in it, with the ballot once it is there.
+    ballots: BTreeMap<Address, Option<Ballot>>,
+    since: Moment,
+    told: Moment,
+    is_sent: bool,
+}
+
+impl Core {
+    /// Asks for ballots where tasks are ready, and commits where all are there.
+    pub(crate) fn gather_ballots(&mut self) {
+        if !self.settings.settlement {
+            return;
+        }
+        let begun: Vec<DealId> = self.bundles.keys().copied().collect();
+        for deal in begun {
+            self.tend_bundle(deal);
+        }
+        let ready: Vec<DealId> = self.index.ready.keys().copied().collect();
+        for deal in ready {
+            if !self.bundles.contains_key(&deal) {
+                self.begin_bundle(deal);
+            }
+        }
+    }
+
+    fn begin_bundle(&mut self, deal: DealId) {
+        let (Some(sight), Some(ready)) = (self.sight(deal), self.index.ready.get(&deal)) else {
+            return;
+        };
+        let last = sight.deadlines().contribution.0.saturating_sub(COMMIT_MARGIN_SECONDS);
+        if sight.has_passed(Timestamp(last)) {
+            return;
+        }
+        let (trust, first) = (sight.facts.deal.trust, sight.facts.deal.bot_first);
+        let (mut run, mut workers) = (Vec::new(), BTreeSet::new());
+        for (offset, id) in ready.iter().copied() {
+            let Some(task) = self.tasks.get(&id) else { continue };
+            let follows = run
+                .last()
+                .is_none_or(|(before, _): &(u64, TaskId)| before.checked_add(1) == Some(offset));
+            let mut all = workers.clone();
+            all.extend(task.settling().into_iter().map(|(worker, _)| worker));
+            let fits = follows && all.len() <= ROW_MAX && run.len() < SETTLEMENT_TASKS_MAX;
+            if is_enough(task, trust) && fits {
+                run.push((offset, id));
+                workers = all;
+            } else if !run.is_empty() {
+                break;
+            }
+        }
+        let Some((offset, _)) = run.first().copied() else { return };
+        let now = self.now;
+        let mut since = now;
+        for (_, id) in &run {
+            if let Some(task) = self.tasks.get_mut(id) {
+                since = since.min(*task.lane.ready_since.get_or_insert(now));
+            }
+        }
+        let is_due = run.len() >= SETTLEMENT_TASKS_MAX
+            || !self.index.busy.contains_key(&deal)
+            || since.after(GATHER_SECONDS) <= now;
+        let Some(first) = first.checked_add(U256::from(offset)).filter(|_| is_due) else { return };
+        let ballots = workers.into_iter().map(|worker| (worker, None)).collect();
+        let bundle = Bundle { first, tasks: run, ballots, since: now, told: now, is_sent: false };
+        self.bundles.insert(deal, bundle);
+        self.ask_for_ballots(deal);
+    }
+
+    fn ask_for_ballots(&mut self, deal: DealId) {
+        let Some(bundle) = self.bundles.get_mut(&deal) else { return };
+        bundle.told = self.now;
+        let count = u64::try_from(bundle.tasks.len()).unwrap_or(u64::MAX);
+        let command = Command::Ballot { deal, first: bundle.first, count };
+        let missing = bundle.ballots.iter().filter(|(_, ballot)| ballot.is_none());
+        let asked: Vec<Address> = missing.map(|(worker, _)| *worker).collect();
+        for worker in asked {
+            if self.workers.is_connected(worker) {
+                self.act(Action::Tell { worker, command: command.clone() });
+            }
+        }
+    }
+
+    fn tend_bundle(&mut self, deal: DealId) {
+        let Some(bundle) = self.bundles.get(&deal).filter(|bundle| !bundle.is_sent) else {
+            return;
+        };
+        let ready = self.index.ready.get(&deal);
+        let is_ready = bundle.tasks.iter().all(|task| ready.is_some_and(|all| all.contains(task)));
+        let tasks = bundle.tasks.iter().filter_map(|(_, id)| self.tasks.get(id));
+        let workers: BTreeSet<Address> =
+            tasks.flat_map(Task::settling).map(|(worker, _)| worker).collect();
+        if !is_ready || !workers.iter().eq(bundle.ballots.keys()) {
+            self.bundles.remove(&deal);
+            return;
+        }
+        let missing = bundle.ballots.iter().filter(|(_, ballot)| ballot.is_none());
+        let missing: Vec<Address> = missing.map(|(worker, _)| *worker).collect();
+        if missing.is_empty() {
+            self.send_commit(deal);
+        } else if bundle.since.after(BALLOT_SECONDS) <= self.now {
+            for worker in missing {
+                self.fail_in_bundle(deal, worker, "signed no ballot");
+            }
+            self.bundles.remove(&deal);
+        } else if bundle.told.after(COMMAND_REPEAT_SECONDS) <= self.now {
+            self.ask_for_ballots(deal);
+        }
+    }
+
+    fn send_commit(&mut self, deal: DealId) {
+        let Some(bundle) = self.bundles.get_mut(&deal) else { return };
+        bundle.is_sent = true;
+        let tasks: Vec<TaskId> = bundle.tasks.iter().map(|(_, id)| *id).collect();
+        let call = LaneCall::Commit {
+            deal,
+            first: bundle.first,
+            count: u64::try_from(tasks.len()).unwrap_or(u64::MAX),
+            // By worker, ascending, as the hub wants them.
+            ballots: bundle.ballots.values().flatten().cloned().collect(),
+        };
+        let intent = Intent { kind: Kind::Commit, tasks: tasks.clone() };
+        self.send(Kind::Commit, &tasks, Action::TransactLane { intent, call });
+    }
+
+    /// Takes a ballot in, if it is the one that was asked for and has a vote for each task that the
+    /// worker computed and for no other.
+    pub(crate) fn on_ballot(&mut self, deal: DealId, ballot: Ballot) {
+        let Some(bundle) = self.bundles.get(&deal).filter(|bundle| !bundle.is_sent) else { return };
+        let is_asked = bundle.ballots.get(&ballot.worker) == Some(&None)
+            && ballot.first == bundle.first
+            && ballot.entries.len() == bundle.tasks.len();
+        if !is_asked {
+            return;
+        }
+        let computes = |id: &TaskId| {
+            let task = self.tasks.get(id);
+            task.is_some_and(|task| task.settling().iter().any(|(who, _)| *who == ballot.worker))
+        };
+        let fits = |((_, id), entry): (&(u64, TaskId), &BlindedVote)| {
+            (*entry != BlindedVote::ABSENT) == computes(id)
+        };
+        if bundle.tasks.iter().zip(&ballot.entries).all(fits) {
+            if let Some(bundle) = self.bundles.get_mut(&deal) {
+                bundle.ballots.insert(ballot.worker, Some(ballot));
+            }
+        } else {
+            // It says computed and signs otherwise: somebody else computes those tasks.
+            self.fail_in_bundle(deal, ballot.worker, "signed other votes than it computed");
+            self.bundles.remove(&deal);
+        }
+    }
+
+    fn fail_in_bundle(&mut self, deal: DealId, worker: Address, why: &str) {
+        let Some(bundle) = self.bundles.get(&deal) else { return };
+        let tasks: Vec<TaskId> = bundle.tasks.iter().map(|(_, id)| *id).collect();
+        let now = self.now;
+        for id in tasks {
+            let failure = Failure::new(Cause::Slow, why);
+            let mut has_failed = false;
+            self.change(id, |task| {
+                if let Some(replica) = task.replicas.get_mut(&worker) {
+                    replica.state = ReplicaState::Failed { failure: failure.clone(), since: now };
+                    task.is_unsaved = true;
+                    has_failed = true;
+                }
+            });
+            if has_failed {
+                self.note(Notice::Failed { task: id, worker, failure });
+            }
+        }
+    }
+
+    /// The commit was mined or refused.
+    pub(crate) fn end_bundle(&mut self, tasks: &[TaskId]) {
+        let deal = tasks.first().and_then(|id| self.tasks.get(id)).map(|task| task.deal);
+        if let Some(bundle) = deal.and_then(|deal| self.bundles.remove(&deal)) {
+            for worker in bundle.ballots.into_keys() {
+                self.act(Action::ReadBond(worker));
+            }
+        }
+    }
+}
+
+/// Whether the workers of a task reach the trust, if they agree.
+fn is_enough(task: &Task, trust: U256) -> bool {
+    let weights = task.in_flight().map(|(_, replica, _)| replica.weight);
+    Tally::default().reaches(weights, trust)
+}
