@@ -7,7 +7,9 @@
 //! what a batch pays ([`settle`]). It follows `contracts/src/interfaces/ILane.sol`.
 //!
 //! Left out are bonds over time and the ways back into the classic lane (`disclose`, `close`,
-//! `release`): they move one vote or one task and have their tests beside the contracts.
+//! `release`): they move one vote or one task and have their tests beside the contracts. So are the
+//! conditions of marked orders: the hub holds known workers and bound results in this lane too, but
+//! schedulers take deals with conditions through the others.
 
 mod call;
 mod count;
