@@ -5,13 +5,13 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
 import {IEscrow} from "../interfaces/IEscrow.sol";
-import {Batch} from "../interfaces/ILane.sol";
 import {ITasks} from "../interfaces/ITasks.sol";
 import {BatchRecord} from "../records/BatchRecord.sol";
 import {CodeRecord} from "../records/CodeRecord.sol";
 import {DealHead} from "../records/DealHead.sol";
 import {StakeWord} from "../records/StakeWord.sol";
 import {TaskWord} from "../records/TaskWord.sol";
+import {MemoryWords, Words} from "../records/Words.sol";
 import {Commits} from "./Commits.sol";
 import {Consensus} from "./Consensus.sol";
 
@@ -20,10 +20,12 @@ import {Consensus} from "./Consensus.sol";
 ///
 /// Weights are those of the scores before the batch; scores move task by task.
 abstract contract BatchMoney is Commits {
-    /// @dev One batch while it is worked on. Arrays have an item for each worker of the batch.
+    /// @dev One batch while it is worked on. Words have an item for each worker of the batch.
     struct Ledger {
         DealHead deal;
         bytes32 dealid;
+        uint256 count;
+        Words workers;
         uint256 workerStake;
         uint256 price;
         bool isRevealOver;
@@ -31,19 +33,18 @@ abstract contract BatchMoney is Commits {
         TaskWord task;
         /// Where in memory rows are put together.
         uint256 row;
-        uint256[] scores;
-        uint256[] weights;
-        uint256[] rewards;
+        Words scores;
+        Words weights;
+        Words rewards;
         /// Entries whose stake comes free, and those that cost it: of the bond, and of votes disclosed on chain.
-        uint256[] kept;
-        uint256[] lost;
-        uint256[] keptOnChain;
-        uint256[] lostOnChain;
+        Words kept;
+        Words lost;
+        Words keptOnChain;
+        Words lostOnChain;
         /// What a task comes to in which every worker of the batch voted for the digest: the same each time.
         uint256 everybody;
-        uint256 shares;
         bool isReached;
-        uint256[] equalRewards;
+        Words equalRewards;
         uint256 equalRest;
         /// Such tasks, not yet in the sums.
         uint256 pending;
@@ -81,25 +82,35 @@ abstract contract BatchMoney is Commits {
     }
 
     /// @dev What each task comes to in which all workers voted for the digest.
-    function _prepare(Ledger memory ledger, uint256 count) internal pure {
-        DealHead deal = ledger.deal;
-        ledger.everybody = (1 << count) - 1;
-        ledger.equalRewards = new uint256[](count);
+    function _prepare(Ledger memory ledger) internal pure {
+        (DealHead deal, uint256 count, Words weights) = (ledger.deal, ledger.count, ledger.weights);
         uint256 product = 1;
+        uint256 shares = 0;
+        Words rewards = MemoryWords.reserve(count);
         for (uint256 i = 0; i < count; ++i) {
-            product = FixedPointMathLib.saturatingMul(product, ledger.weights[i]);
-            ledger.shares += Consensus.logWeight(ledger.weights[i]);
+            uint256 weight = weights.get(i);
+            uint256 share = Consensus.logWeight(weight);
+            product = FixedPointMathLib.saturatingMul(product, weight);
+            rewards.set(i, share);
+            // Logarithms: less than 256 each.
+            unchecked {
+                shares += share;
+            }
         }
+        ledger.everybody = (1 << count) - 1;
         ledger.isReached =
             count > 0 && _exceeds(product, FixedPointMathLib.saturatingAdd(product, 1), deal.trust());
-        uint256 price = deal.poolPrice();
-        uint256 workersReward = price * (100 - deal.schedulerRatio()) / 100;
-        ledger.equalRest = price;
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 share = Consensus.logWeight(ledger.weights[i]);
-            ledger.equalRewards[i] = workersReward * share / ledger.shares;
-            ledger.equalRest -= ledger.equalRewards[i];
+        uint256 rest = deal.poolPrice();
+        uint256 workersReward = rest * (100 - deal.schedulerRatio()) / 100;
+        // Prices fit 96 bits, and the rewards are parts of one.
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 reward = workersReward * rewards.get(i) / shares;
+                rewards.set(i, reward);
+                rest -= reward;
+            }
         }
+        (ledger.equalRewards, ledger.equalRest) = (rewards, rest);
     }
 
     /// @dev The test of consensus; saturated sums reach none.
@@ -110,14 +121,15 @@ abstract contract BatchMoney is Commits {
     }
 
     /// @dev A task in which all workers voted for the digest: told now, summed up later.
-    function _payEqually(address[] calldata workers, Ledger memory ledger, bytes32 taskid) internal {
+    function _payEqually(Ledger memory ledger, bytes32 taskid) internal {
         _payPrices(ledger, taskid);
-        bool isScored = workers.length > 1 && ledger.workerStake > 0;
-        for (uint256 i = 0; i < workers.length; ++i) {
-            emit IEscrow.Reward(workers[i], ledger.equalRewards[i], taskid);
-            if (isScored) emit ITasks.AccurateContribution(workers[i], taskid);
+        (uint256 count, Words workers, Words rewards) = (ledger.count, ledger.workers, ledger.equalRewards);
+        bool isScored = count > 1 && ledger.workerStake > 0;
+        for (uint256 i = 0; i < count; ++i) {
+            emit IEscrow.Reward(workers.account(i), rewards.get(i), taskid);
+            if (isScored) emit ITasks.AccurateContribution(workers.account(i), taskid);
         }
-        ledger.pending += 1;
+        ++ledger.pending;
         emit IEscrow.Reward(ledger.deal.poolOwner(), ledger.equalRest, taskid);
     }
 
@@ -126,14 +138,17 @@ abstract contract BatchMoney is Commits {
         uint256 tasks = ledger.pending;
         if (tasks == 0) return;
         ledger.pending = 0;
-        uint256 count = ledger.scores.length;
-        bool isScored = count > 1 && ledger.workerStake > 0;
-        for (uint256 i = 0; i < count; ++i) {
-            ledger.rewards[i] += tasks * ledger.equalRewards[i];
-            ledger.kept[i] += tasks;
-            if (isScored) ledger.scores[i] += tasks;
+        uint256 count = ledger.count;
+        uint256 points = count > 1 && ledger.workerStake > 0 ? tasks : 0;
+        // At most 256 tasks, of amounts that fit 96 bits.
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                ledger.rewards.add(i, tasks * ledger.equalRewards.get(i));
+                ledger.kept.add(i, tasks);
+                ledger.scores.add(i, points);
+            }
+            ledger.poolReward += tasks * ledger.equalRest;
         }
-        ledger.poolReward += tasks * ledger.equalRest;
     }
 
     function _payPrices(Ledger memory ledger, bytes32 taskid) private {
@@ -147,7 +162,7 @@ abstract contract BatchMoney is Commits {
     }
 
     /// @dev As `finalize`, into the ledger.
-    function _payTask(address[] calldata workers, Ledger memory ledger, Count memory count) internal {
+    function _payTask(Ledger memory ledger, Count memory count) internal {
         _addPending(ledger);
         DealHead deal = ledger.deal;
         bytes32 taskid = count.taskid;
@@ -156,23 +171,24 @@ abstract contract BatchMoney is Commits {
         bool isScored = losers + LibBit.popCount(count.winners) > 1 && ledger.workerStake > 0;
         uint256 left = deal.poolPrice() + ledger.workerStake * losers;
         uint256 workersReward = left * (100 - deal.schedulerRatio()) / 100;
-        for (uint256 i = 0; i < workers.length; ++i) {
+        for (uint256 i = 0; i < ledger.count; ++i) {
+            address worker = ledger.workers.account(i);
             if (count.winners >> i & 1 == 1) {
-                uint256 share = Consensus.logWeight(ledger.weights[i]);
+                uint256 share = Consensus.logWeight(ledger.weights.get(i));
                 uint256 reward = workersReward * share / count.shares;
                 left -= reward;
-                ledger.rewards[i] += reward;
-                (count.onChain >> i & 1 == 0 ? ledger.kept : ledger.keptOnChain)[i] += 1;
-                emit IEscrow.Reward(workers[i], reward, taskid);
+                ledger.rewards.add(i, reward);
+                (count.onChain >> i & 1 == 0 ? ledger.kept : ledger.keptOnChain).add(i, 1);
+                emit IEscrow.Reward(worker, reward, taskid);
                 if (isScored) {
-                    ledger.scores[i] += 1;
-                    emit ITasks.AccurateContribution(workers[i], taskid);
+                    ledger.scores.add(i, 1);
+                    emit ITasks.AccurateContribution(worker, taskid);
                 }
             } else if (count.losers >> i & 1 == 1) {
-                ledger.scores[i] = ledger.scores[i] * 2 / 3;
-                (count.onChain >> i & 1 == 0 ? ledger.lost : ledger.lostOnChain)[i] += 1;
-                emit IEscrow.Seize(workers[i], ledger.workerStake, taskid);
-                emit ITasks.FaultyContribution(workers[i], taskid);
+                ledger.scores.set(i, ledger.scores.get(i) * 2 / 3);
+                (count.onChain >> i & 1 == 0 ? ledger.lost : ledger.lostOnChain).add(i, 1);
+                emit IEscrow.Seize(worker, ledger.workerStake, taskid);
+                emit ITasks.FaultyContribution(worker, taskid);
             }
         }
         ledger.poolReward += left;
@@ -189,7 +205,7 @@ abstract contract BatchMoney is Commits {
     }
 
     /// @dev Writes what the ledger has added up, and the record.
-    function _write(Batch calldata batch, Ledger memory ledger, uint256 from) internal {
+    function _write(Ledger memory ledger, uint256 from) internal {
         _addPending(ledger);
         DealHead deal = ledger.deal;
         uint256 tasks = ledger.tasks;
@@ -202,8 +218,8 @@ abstract contract BatchMoney is Commits {
         uint256 poolStake = deal.poolPrice() * WORKERPOOL_STAKE_RATIO / 100 * tasks;
         _unlock(deal.poolOwner(), poolStake);
         released += poolStake + _pay(deal.poolOwner(), ledger.poolReward + ledger.kittyPaid);
-        for (uint256 i = 0; i < batch.workers.length; ++i) {
-            released += _payWorker(batch.workers[i], ledger, i);
+        for (uint256 i = 0; i < ledger.count; ++i) {
+            released += _payWorker(ledger, i);
         }
         _release(released);
         BatchRecord.truncate(ledger.record, ledger.at);
@@ -220,21 +236,25 @@ abstract contract BatchMoney is Commits {
 
     /// @dev Rewards are paid out. The stake of votes on chain comes back as in the classic lane; that of the others
     /// stays in the bond. Returns what was transferred.
-    function _payWorker(address worker, Ledger memory ledger, uint256 position) private returns (uint256) {
+    function _payWorker(Ledger memory ledger, uint256 position) private returns (uint256) {
+        address worker = ledger.workers.account(position);
         uint256 stake = ledger.workerStake;
-        uint256 kept = ledger.kept[position] * stake;
-        uint256 lost = ledger.lost[position] * stake;
-        uint256 keptOnChain = ledger.keptOnChain[position] * stake;
-        uint256 lostInAll = lost + ledger.lostOnChain[position] * stake;
-        uint256 reward = ledger.rewards[position];
-        if (kept + lost > 0) {
-            address pool = ledger.deal.pool();
-            _bonds[worker][pool] = _bonds[worker][pool].unlock(kept).spend(lost);
+        // At most 256 entries, each of a stake that was locked: 96 bits.
+        unchecked {
+            uint256 kept = ledger.kept.get(position) * stake;
+            uint256 lost = ledger.lost.get(position) * stake;
+            uint256 keptOnChain = ledger.keptOnChain.get(position) * stake;
+            uint256 lostOnChain = ledger.lostOnChain.get(position) * stake;
+            uint256 reward = ledger.rewards.get(position);
+            if (kept + lost > 0) {
+                address pool = ledger.deal.pool();
+                _bonds[worker][pool] = _bonds[worker][pool].unlock(kept).spend(lost);
+            }
+            StakeWord account = _stakes[worker].seize(lost + lostOnChain).unlock(keptOnChain).credit(reward);
+            _stakes[worker] = account.withScore(ledger.scores.get(position));
+            if (keptOnChain > 0) _emitUnlock(worker, keptOnChain);
+            if (reward > 0) emit IEscrow.Transfer(address(this), worker, reward);
+            return keptOnChain + reward;
         }
-        StakeWord account = _stakes[worker].seize(lostInAll).unlock(keptOnChain).credit(reward);
-        _stakes[worker] = account.withScore(ledger.scores[position]);
-        if (keptOnChain > 0) _emitUnlock(worker, keptOnChain);
-        if (reward > 0) emit IEscrow.Transfer(address(this), worker, reward);
-        return keptOnChain + reward;
     }
 }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
-import {Batch, OtherVote, Outcome, SkipReason} from "../interfaces/ILane.sol";
+import {Batch, CommitRange, OtherVote, Outcome, SkipReason} from "../interfaces/ILane.sol";
 import {IConditions} from "../interfaces/IConditions.sol";
 import {ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
@@ -13,6 +13,7 @@ import {Bytes} from "../records/Bytes.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
 import {OrderMarks} from "../records/OrderMark.sol";
 import {TaskWord} from "../records/TaskWord.sol";
+import {MemoryWords, Words} from "../records/Words.sol";
 import {BatchMoney} from "./BatchMoney.sol";
 import {Callback} from "./Callback.sol";
 import {Consensus} from "./Consensus.sol";
@@ -23,67 +24,83 @@ abstract contract Batches is BatchMoney, Callback {
     using Bytes for uint256;
 
     function settle(Batch[] calldata batches) external {
-        uint256[] memory settled = new uint256[](batches.length);
-        for (uint256 i = 0; i < batches.length; ++i) {
-            settled[i] = _settle(batches[i]);
+        uint256 count = batches.length;
+        Words settled = MemoryWords.reserve(count);
+        for (uint256 i = 0; i < count; ++i) {
+            settled.set(i, _settle(batches[i]));
         }
-        for (uint256 i = 0; i < batches.length; ++i) {
-            if (settled[i] != 0) _callBackAll(batches[i], settled[i]);
+        for (uint256 i = 0; i < count; ++i) {
+            if (settled.get(i) != 0) _callBackAll(batches[i], settled.get(i));
         }
     }
 
+    /// @dev Returns the bits of the outcomes that call back.
     function _settle(Batch calldata batch) private returns (uint256) {
         Ledger memory ledger = _openLedger(batch);
-        (address[] calldata workers, Outcome[] calldata outcomes) = (batch.workers, batch.outcomes);
+        (CommitRange calldata range, Outcome[] calldata outcomes) = (batch.range, batch.outcomes);
         bytes32[] memory rows = new bytes32[](outcomes.length);
-        uint256 from = batch.range.first + batch.range.rowsBefore.length;
+        uint256 from = range.first + range.rowsBefore.length;
         for (uint256 i = 0; i < rows.length; ++i) {
-            rows[i] = _settleOutcome(workers, outcomes[i], ledger, i, _taskId(ledger.dealid, from + i));
+            rows[i] = _settleOutcome(outcomes[i], ledger, i, _taskId(ledger.dealid, from + i));
         }
-        _checkRows(batch.range, rows);
-        if (ledger.tasks > 0) _write(batch, ledger, from);
+        bytes32 key = _checkRows(range, rows);
+        if (ledger.tasks > 0) _write(ledger, from);
         // A commit that is settled whole has done its work.
-        bool isWhole = ledger.tasks == rows.length && batch.range.rowsBefore.length == 0
-            && batch.range.rowsAfter.length == 0;
-        if (isWhole) delete _commits[_commitKey(ledger.dealid, batch.range.first, batch.range.time)];
-        return ledger.settled;
+        bool isWhole =
+            ledger.tasks == rows.length && range.rowsBefore.length == 0 && range.rowsAfter.length == 0;
+        if (isWhole) delete _commits[key];
+        return ledger.deal.callback() == address(0) ? 0 : ledger.settled;
     }
 
     function _openLedger(Batch calldata batch) private view returns (Ledger memory ledger) {
+        (CommitRange calldata range, Outcome[] calldata outcomes) = (batch.range, batch.outcomes);
         uint256 count = batch.workers.length;
         if (count > ROW_MAX) revert RowTooLong(count, ROW_MAX);
-        if (batch.outcomes.length == 0 || batch.outcomes.length > TASKS_MAX) {
-            revert CommitEmpty(batch.outcomes.length, count);
+        if (outcomes.length == 0 || outcomes.length > TASKS_MAX) {
+            revert CommitEmpty(outcomes.length, count);
         }
-        ledger.dealid = batch.range.dealId;
+        ledger.dealid = range.dealId;
         DealHead deal = DealHeads.load(_recordOf(ledger.dealid));
         if (!deal.isDeal()) revert ITasks.UnknownDeal(ledger.dealid);
         uint256 deadline = deal.startTime() + deal.timeRef() * FINAL_DEADLINE_RATIO;
         if (deadline <= block.timestamp) revert ITasks.TooLate(deadline, block.timestamp);
-        uint256 grace = batch.range.time + deal.timeRef() * REVEAL_DEADLINE_RATIO;
+        uint256 grace = range.time + deal.timeRef() * REVEAL_DEADLINE_RATIO;
         ledger.isRevealOver = grace <= block.timestamp;
-        if (msg.sender != deal.poolOwner()) _checkStranger(batch.outcomes, grace, _isBound(deal));
+        if (msg.sender != deal.poolOwner()) _checkStranger(outcomes, grace, _isBound(deal));
 
         (, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
         ledger.deal = deal;
         ledger.price = deal.appPrice() + datasetPrice + deal.poolPrice();
         ledger.workerStake = deal.workerStake();
         ledger.kittyLeft = _stakes[KITTY_ADDRESS].frozen();
-        ledger.scores = new uint256[](count);
-        ledger.weights = new uint256[](count);
-        ledger.rewards = new uint256[](count);
-        ledger.kept = new uint256[](count);
-        ledger.lost = new uint256[](count);
-        ledger.keptOnChain = new uint256[](count);
-        ledger.lostOnChain = new uint256[](count);
+        ledger.rewards = MemoryWords.reserve(count);
+        ledger.kept = MemoryWords.reserve(count);
+        ledger.lost = MemoryWords.reserve(count);
+        ledger.keptOnChain = MemoryWords.reserve(count);
+        ledger.lostOnChain = MemoryWords.reserve(count);
         ledger.row = (new bytes(count * ENTRY_SIZE + 32)).start();
+        _loadWorkers(ledger, batch.workers);
+        _prepare(ledger);
+        (ledger.record, ledger.at) = BatchRecord.open(ledger.workers, ledger.weights, count, outcomes);
+    }
+
+    /// @dev The workers, who must ascend, with their scores and weights.
+    function _loadWorkers(Ledger memory ledger, address[] calldata workers) private view {
+        uint256 count = workers.length;
+        ledger.count = count;
+        ledger.workers = MemoryWords.reserve(count);
+        ledger.scores = MemoryWords.reserve(count);
+        ledger.weights = MemoryWords.reserve(count);
+        address last = address(0);
         for (uint256 i = 0; i < count; ++i) {
-            if (i > 0 && batch.workers[i] <= batch.workers[i - 1]) revert WorkersUnsorted(i);
-            ledger.scores[i] = _stakes[batch.workers[i]].score();
-            ledger.weights[i] = Consensus.weightOf(ledger.scores[i]);
+            address worker = workers[i];
+            if (i > 0 && worker <= last) revert WorkersUnsorted(i);
+            last = worker;
+            uint256 score = _stakes[worker].score();
+            ledger.workers.set(i, uint160(worker));
+            ledger.scores.set(i, score);
+            ledger.weights.set(i, Consensus.weightOf(score));
         }
-        _prepare(ledger, count);
-        (ledger.record, ledger.at) = BatchRecord.open(batch.workers, ledger.weights, batch.outcomes);
     }
 
     /// @dev Anyone may settle when the pool owner has had its time, but only the pool owner says where results lie
@@ -97,12 +114,11 @@ abstract contract Batches is BatchMoney, Callback {
     }
 
     /// @dev Reads the votes of a task: the hash of its row, and what they come to.
-    function _count(
-        address[] calldata workers,
-        Outcome calldata outcome,
-        bytes32 taskid,
-        Ledger memory ledger
-    ) private view returns (bytes32 row, Count memory count) {
+    function _count(Outcome calldata outcome, bytes32 taskid, Ledger memory ledger)
+        private
+        view
+        returns (bytes32 row, Count memory count)
+    {
         count.taskid = taskid;
         count.resultHash = _resultHash(taskid, outcome.digest);
         count.product = 1;
@@ -111,14 +127,15 @@ abstract contract Batches is BatchMoney, Callback {
         count.hashes = new bytes32[](outcome.others.length);
         count.products = new uint256[](outcome.others.length);
         uint256 at = ledger.row;
-        for (uint256 i = 0; i < workers.length; ++i) {
+        for (uint256 i = 0; i < ledger.count; ++i) {
             if (outcome.present >> i & 1 == 0) continue;
             if (disclosed & 1 == 1) count.onChain |= 1 << i;
             disclosed >>= 1;
+            address worker = ledger.workers.account(i);
             bytes32 entry = outcome.agreeing >> i & 1 == 1
-                ? _countAgreeing(workers[i], i, outcome, ledger, count)
-                : _countOther(workers[i], i, outcome, ledger, count);
-            at = at.put(uint160(workers[i]), 20);
+                ? _countAgreeing(worker, i, outcome, ledger, count)
+                : _countOther(worker, i, outcome, ledger, count);
+            at = at.put(uint160(worker), 20);
             at = at.put(uint256(entry), 32);
         }
         row = _hashOf(ledger.row, at);
@@ -158,7 +175,7 @@ abstract contract Batches is BatchMoney, Callback {
             return vote.entry;
         }
         if (vote.resultHash != count.resultHash) {
-            _addOther(count, next, vote.resultHash, ledger.weights[position]);
+            _addOther(count, next, vote.resultHash, ledger.weights.get(position));
             count.losers |= 1 << position;
         } else if (vote.resultSeal == _resultSeal(worker, count.taskid, outcome.digest)) {
             _addWinner(count, ledger, position);
@@ -171,8 +188,8 @@ abstract contract Batches is BatchMoney, Callback {
     /// @dev Sums saturate: no vote can make a batch revert, and saturated sums reach no consensus.
     function _addWinner(Count memory count, Ledger memory ledger, uint256 position) private pure {
         count.winners |= 1 << position;
-        count.product = FixedPointMathLib.saturatingMul(count.product, ledger.weights[position]);
-        count.shares += Consensus.logWeight(ledger.weights[position]);
+        count.product = FixedPointMathLib.saturatingMul(count.product, ledger.weights.get(position));
+        count.shares += Consensus.logWeight(ledger.weights.get(position));
     }
 
     /// @dev Groups of other hashes; `last` is the place of this vote among the others.
@@ -193,64 +210,66 @@ abstract contract Batches is BatchMoney, Callback {
         return _exceeds(count.product, total, trust);
     }
 
-    /// @dev keccak256(resultHash 32, resultSeal 32, no enclave 20, nonce 16).
-    function _blind(bytes32 resultHash, bytes32 resultSeal, uint128 nonce) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(resultHash, resultSeal, address(0), nonce));
+    /// @dev keccak256(resultHash 32, resultSeal 32, no enclave 20, nonce 16). Assembly, as for seals.
+    function _blind(bytes32 resultHash, bytes32 resultSeal, uint128 nonce)
+        internal
+        pure
+        returns (bytes32 entry)
+    {
+        assembly ("memory-safe") {
+            let place := mload(0x40)
+            mstore(place, resultHash)
+            mstore(add(place, 32), resultSeal)
+            mstore(add(place, 64), 0)
+            mstore(add(place, 84), shl(128, nonce))
+            entry := keccak256(place, 100)
+        }
     }
 
     /// @dev Ends a task if its votes allow; returns the hash of its row, which the caller checks.
-    function _settleOutcome(
-        address[] calldata workers,
-        Outcome calldata outcome,
-        Ledger memory ledger,
-        uint256 position,
-        bytes32 taskid
-    ) private returns (bytes32) {
+    function _settleOutcome(Outcome calldata outcome, Ledger memory ledger, uint256 position, bytes32 taskid)
+        private
+        returns (bytes32)
+    {
         ledger.task = _tasks[taskid];
         uint256 everybody = ledger.everybody;
         bool isUnanimous =
             outcome.present == everybody && outcome.agreeing == everybody && ledger.task.disclosed() == 0;
         return isUnanimous
-            ? _settleAgreed(workers, outcome, ledger, position, taskid)
-            : _settleDivided(workers, outcome, ledger, position, taskid);
+            ? _settleAgreed(outcome, ledger, position, taskid)
+            : _settleDivided(outcome, ledger, position, taskid);
     }
 
     /// @dev A task in which every worker of the batch voted for the digest: the usual one.
-    function _settleAgreed(
-        address[] calldata workers,
-        Outcome calldata outcome,
-        Ledger memory ledger,
-        uint256 position,
-        bytes32 taskid
-    ) private returns (bytes32 row) {
+    function _settleAgreed(Outcome calldata outcome, Ledger memory ledger, uint256 position, bytes32 taskid)
+        private
+        returns (bytes32 row)
+    {
         bytes32 resultHash = _resultHash(taskid, outcome.digest);
-        row = _rowOfAll(workers, outcome, ledger.row, taskid, resultHash);
+        row = _rowOfAll(outcome, ledger, taskid, resultHash);
         if (!_isReady(outcome, ledger, taskid)) return row;
         if (!ledger.isReached) {
             emit TaskSkipped(taskid, SkipReason.NO_CONSENSUS);
             return row;
         }
-        _emitEqualVotes(workers, outcome.digest, taskid, resultHash);
-        _payEqually(workers, ledger, taskid);
+        _emitEqualVotes(ledger, outcome.digest, taskid, resultHash);
+        _payEqually(ledger, taskid);
         _end(outcome, ledger, position, taskid, ledger.everybody);
     }
 
-    function _settleDivided(
-        address[] calldata workers,
-        Outcome calldata outcome,
-        Ledger memory ledger,
-        uint256 position,
-        bytes32 taskid
-    ) private returns (bytes32) {
-        (bytes32 row, Count memory count) = _count(workers, outcome, taskid, ledger);
+    function _settleDivided(Outcome calldata outcome, Ledger memory ledger, uint256 position, bytes32 taskid)
+        private
+        returns (bytes32)
+    {
+        (bytes32 row, Count memory count) = _count(outcome, taskid, ledger);
         if (!_isReady(outcome, ledger, taskid)) return row;
         if (!count.isDisclosed) {
             emit TaskSkipped(taskid, SkipReason.UNDISCLOSED);
         } else if (!_isReached(count, ledger.deal.trust())) {
             emit TaskSkipped(taskid, SkipReason.NO_CONSENSUS);
         } else {
-            _emitVotes(workers, outcome, count);
-            _payTask(workers, ledger, count);
+            _emitVotes(ledger, outcome, count);
+            _payTask(ledger, count);
             _end(outcome, ledger, position, taskid, count.winners);
         }
         return row;
@@ -284,40 +303,39 @@ abstract contract Batches is BatchMoney, Callback {
         ledger.settled |= 1 << position;
         uint256 place = position - ledger.firstSettled;
         _tasks[taskid] = ledger.task.settled(place);
-        ledger.at = BatchRecord.put(ledger.at, place, outcome, winners, ledger.scores.length);
+        ledger.at = BatchRecord.put(ledger.at, place, outcome, winners, ledger.count);
         if (_isBound(ledger.deal)) emit IConditions.ResultsBound(taskid, outcome.digest);
         emit ITasks.TaskFinalize(taskid, outcome.results);
     }
 
     /// @dev The hash of a row in which every worker voted for the digest: the usual one.
-    function _rowOfAll(
-        address[] calldata workers,
-        Outcome calldata outcome,
-        uint256 place,
-        bytes32 taskid,
-        bytes32 resultHash
-    ) private pure returns (bytes32) {
+    function _rowOfAll(Outcome calldata outcome, Ledger memory ledger, bytes32 taskid, bytes32 resultHash)
+        private
+        pure
+        returns (bytes32)
+    {
         uint128[] calldata nonces = outcome.nonces;
-        bytes32 digest = outcome.digest;
-        uint256 at = place;
-        for (uint256 i = 0; i < workers.length; ++i) {
-            if (i >= nonces.length) revert VotesMissing(i);
-            address worker = workers[i];
+        (bytes32 digest, uint256 count, Words workers) = (outcome.digest, ledger.count, ledger.workers);
+        if (nonces.length < count) revert VotesMissing(nonces.length);
+        uint256 at = ledger.row;
+        for (uint256 i = 0; i < count; ++i) {
+            address worker = workers.account(i);
             at = at.put(uint160(worker), 20);
             at = at.put(uint256(_blind(resultHash, _resultSeal(worker, taskid, digest), nonces[i])), 32);
         }
-        return _hashOf(place, at);
+        return _hashOf(ledger.row, at);
     }
 
-    function _emitEqualVotes(address[] calldata workers, bytes32 digest, bytes32 taskid, bytes32 resultHash)
+    function _emitEqualVotes(Ledger memory ledger, bytes32 digest, bytes32 taskid, bytes32 resultHash)
         private
     {
-        for (uint256 i = 0; i < workers.length; ++i) {
-            emit ITasks.TaskContribute(taskid, workers[i], resultHash);
+        (uint256 count, Words workers) = (ledger.count, ledger.workers);
+        for (uint256 i = 0; i < count; ++i) {
+            emit ITasks.TaskContribute(taskid, workers.account(i), resultHash);
         }
         emit ITasks.TaskConsensus(taskid, resultHash);
-        for (uint256 i = 0; i < workers.length; ++i) {
-            emit ITasks.TaskReveal(taskid, workers[i], digest);
+        for (uint256 i = 0; i < count; ++i) {
+            emit ITasks.TaskReveal(taskid, workers.account(i), digest);
         }
     }
 
@@ -334,18 +352,19 @@ abstract contract Batches is BatchMoney, Callback {
         return deal.conditions() & OrderMarks.BOUND_RESULTS != 0;
     }
 
-    function _emitVotes(address[] calldata workers, Outcome calldata outcome, Count memory count) private {
+    function _emitVotes(Ledger memory ledger, Outcome calldata outcome, Count memory count) private {
+        (uint256 size, Words workers) = (ledger.count, ledger.workers);
         uint256 others = 0;
-        for (uint256 i = 0; i < workers.length; ++i) {
+        for (uint256 i = 0; i < size; ++i) {
             if (outcome.present >> i & 1 == 0) continue;
             bytes32 hash = count.resultHash;
             if (outcome.agreeing >> i & 1 == 0) hash = outcome.others[others++].resultHash;
-            if (hash != 0) emit ITasks.TaskContribute(count.taskid, workers[i], hash);
+            if (hash != 0) emit ITasks.TaskContribute(count.taskid, workers.account(i), hash);
         }
         emit ITasks.TaskConsensus(count.taskid, count.resultHash);
-        for (uint256 i = 0; i < workers.length; ++i) {
+        for (uint256 i = 0; i < size; ++i) {
             if (count.winners >> i & 1 == 1) {
-                emit ITasks.TaskReveal(count.taskid, workers[i], outcome.digest);
+                emit ITasks.TaskReveal(count.taskid, workers.account(i), outcome.digest);
             }
         }
     }
@@ -353,7 +372,6 @@ abstract contract Batches is BatchMoney, Callback {
     /// @dev After everything is written: whoever is called may call back.
     function _callBackAll(Batch calldata batch, uint256 settled) private {
         address target = DealHeads.load(_recordOf(batch.range.dealId)).callback();
-        if (target == address(0)) return;
         uint256 from = batch.range.first + batch.range.rowsBefore.length;
         for (uint256 i = 0; i < batch.outcomes.length; ++i) {
             if (settled >> i & 1 == 0) continue;

@@ -58,7 +58,7 @@ abstract contract Boost is IBoost, OrderChecks, Callback {
         _checkAuthorization(deal, taskid, enclaveChallenge, authorizationSign);
         if (enclaveChallenge != address(0)) {
             bytes32 digest = keccak256(deal.callback == address(0) ? results : resultsCallback);
-            bytes32 hash = _ethSignedHash(keccak256(abi.encodePacked(msg.sender, taskid, digest)));
+            bytes32 hash = _ethSignedHash(_resultSeal(msg.sender, taskid, digest));
             require(_isSigned(enclaveChallenge, hash, enclaveSign), "PocoBoost: Invalid enclave signature");
         }
 
@@ -176,7 +176,7 @@ abstract contract Boost is IBoost, OrderChecks, Callback {
         } else if (_teeBroker != address(0)) {
             authority = _teeBroker;
         }
-        bytes32 hash = _ethSignedHash(keccak256(abi.encodePacked(msg.sender, taskid, challenge)));
+        bytes32 hash = _ethSignedHash(_authorization(msg.sender, taskid, challenge));
         require(
             _isSigned(authority, hash, authorizationSign),
             "PocoBoost: Invalid contribution authorization signature"

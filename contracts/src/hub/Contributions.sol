@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {EfficientHashLib} from "solady/utils/EfficientHashLib.sol";
+
 import {ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
@@ -112,7 +114,7 @@ abstract contract Contributions is ITasks, Money, Guards, TaskSteps {
         } else if (_teeBroker != address(0)) {
             authority = _teeBroker;
         }
-        bytes32 hash = _ethSignedHash(keccak256(abi.encodePacked(msg.sender, taskid, challenge)));
+        bytes32 hash = _ethSignedHash(_authorization(msg.sender, taskid, challenge));
         if (!_isSigned(authority, hash, authorizationSign)) {
             revert AuthorizationInvalid(msg.sender, taskid, challenge);
         }
@@ -126,7 +128,7 @@ abstract contract Contributions is ITasks, Money, Guards, TaskSteps {
         bytes calldata enclaveSign
     ) internal view {
         if (challenge == address(0)) return;
-        bytes32 hash = _ethSignedHash(keccak256(abi.encodePacked(resultHash, resultSeal)));
+        bytes32 hash = _ethSignedHash(EfficientHashLib.hash(resultHash, resultSeal));
         if (!_isSigned(challenge, hash, enclaveSign)) revert EnclaveSignatureInvalid(challenge);
     }
 

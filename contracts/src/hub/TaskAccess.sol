@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {EfficientHashLib} from "solady/utils/EfficientHashLib.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {ContributionStatus} from "../interfaces/Types.sol";
@@ -19,7 +20,7 @@ abstract contract TaskAccess is HubStorage {
     }
 
     function _dealId(bytes32 requestHash, uint256 botFirst) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(requestHash, botFirst));
+        return EfficientHashLib.hash(requestHash, bytes32(botFirst));
     }
 
     /// @dev How much of an order is spent. A request that one deal used up has no slot: its deal is the proof.
@@ -68,14 +69,41 @@ abstract contract TaskAccess is HubStorage {
     }
 
     function _taskId(bytes32 dealid, uint256 index) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(dealid, index));
+        return EfficientHashLib.hash(dealid, bytes32(index));
     }
 
     function _resultHash(bytes32 taskid, bytes32 digest) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(taskid, digest));
+        return EfficientHashLib.hash(taskid, digest);
     }
 
-    function _resultSeal(address worker, bytes32 taskid, bytes32 digest) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(worker, taskid, digest));
+    /// @dev keccak256(worker 20, taskid 32, challenge 20): what authorizes a worker. Assembly, as below.
+    function _authorization(address worker, bytes32 taskid, address challenge)
+        internal
+        pure
+        returns (bytes32 hash)
+    {
+        assembly ("memory-safe") {
+            let place := mload(0x40)
+            mstore(place, shl(96, worker))
+            mstore(add(place, 20), taskid)
+            mstore(add(place, 52), shl(96, challenge))
+            hash := keccak256(place, 72)
+        }
+    }
+
+    /// @dev keccak256(worker 20, taskid 32, digest 32). Assembly, because `abi.encodePacked` takes memory for good and
+    /// costs three times as much; each vote is sealed once.
+    function _resultSeal(address worker, bytes32 taskid, bytes32 digest)
+        internal
+        pure
+        returns (bytes32 seal)
+    {
+        assembly ("memory-safe") {
+            let place := mload(0x40)
+            mstore(place, shl(96, worker))
+            mstore(add(place, 20), taskid)
+            mstore(add(place, 52), digest)
+            seal := keccak256(place, 84)
+        }
     }
 }

@@ -6,6 +6,7 @@ import {LibBit} from "solady/utils/LibBit.sol";
 
 import {OtherVote, Outcome} from "../interfaces/ILane.sol";
 import {Bytes} from "./Bytes.sol";
+import {Words} from "./Words.sol";
 
 /// The bytes of the results of a batch of the settlement lane, a code record under `saltOf` its first task:
 ///
@@ -43,23 +44,23 @@ library BatchRecord {
     }
 
     /// @dev Room for all of a batch, with its head written; and the place where its first task goes.
-    function open(address[] calldata workers, uint256[] memory weights, Outcome[] calldata outcomes)
+    function open(Words workers, Words weights, uint256 count, Outcome[] calldata outcomes)
         internal
         pure
         returns (bytes memory record, uint256 at)
     {
-        uint256 size = 32 + 3 + workers.length * 21;
+        uint256 size = 32 + 3 + count * 21;
         for (uint256 i = 0; i < outcomes.length; ++i) {
             size += TASK_MOST + outcomes[i].others.length * 64 + outcomes[i].results.length
                 + outcomes[i].resultsCallback.length;
         }
         record = new bytes(size);
-        at = record.start().put(KIND, 2).put(workers.length, 1);
-        for (uint256 i = 0; i < workers.length; ++i) {
-            at = at.put(uint160(workers[i]), 20);
+        at = record.start().put(KIND, 2).put(count, 1);
+        for (uint256 i = 0; i < count; ++i) {
+            at = at.put(workers.get(i), 20);
         }
-        for (uint256 i = 0; i < workers.length; ++i) {
-            at = at.put(FixedPointMathLib.log2(weights[i]), 1);
+        for (uint256 i = 0; i < count; ++i) {
+            at = at.put(FixedPointMathLib.log2(weights.get(i)), 1);
         }
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {LibClone} from "solady/utils/LibClone.sol";
+
 /// Bytes written once, as the code of a contract whose address follows from a salt alone.
 /// Code costs 200 gas a byte where a storage slot costs 22 100 for 32, and no pointer is needed to find it.
 ///
@@ -52,7 +54,7 @@ library CodeRecord {
 
     /// @dev Where `creator` writes, or has written, the record of `salt`.
     function addressOf(address creator, bytes32 salt) internal pure returns (address) {
-        return address(uint160(uint256(keccak256(abi.encodePacked(hex"ff", creator, salt, INIT_CODE_HASH)))));
+        return LibClone.predictDeterministicAddress(INIT_CODE_HASH, salt, creator);
     }
 
     /// @dev Ends the call with the bytes being written; returns if none are.
