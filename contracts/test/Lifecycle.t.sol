@@ -134,6 +134,16 @@ contract LifecycleTest is Market {
         hub.contribute(taskid, GOOD, GOOD, address(0), "", auth);
     }
 
+    /// The slot of such a seal would be empty, as that of a vote that was proved.
+    function test_a_seal_of_all_ones_is_refused() public {
+        bytes32 taskid = openTask(1);
+        bytes32 ones = bytes32(type(uint256).max);
+        bytes memory auth = authorization(workers[0], taskid, address(0));
+        vm.expectRevert(abi.encodeWithSelector(ITasks.DigestMismatch.selector, ones));
+        vm.prank(workers[0]);
+        hub.contribute(taskid, GOOD, ones, address(0), "", auth);
+    }
+
     function test_a_copied_contribution_cannot_be_revealed() public {
         bytes32 taskid = openTask(3);
         contribute(workers[0], taskid, GOOD);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Group, ContractWallet} from "./support/Parties.sol";
+import {ContractWallet, Group, OddGroup} from "./support/Parties.sol";
 import {Market, Orders} from "./support/Market.sol";
 
 /// Each refusal of a match, by its code; and the groups that lift a restriction.
@@ -83,6 +83,8 @@ contract MatchingRefusalsTest is Market {
         address[10] memory counterparts =
             [pool, dataset, pool, requester, app, pool, requester, app, dataset, requester];
         address wallet = address(new ContractWallet());
+        address[2] memory odd =
+            [address(new OddGroup(abi.encode(2))), address(new OddGroup(abi.encode(1, 1)))];
         for (uint256 i = 0; i < codes.length; ++i) {
             address[] memory members = new address[](1);
             members[0] = workers[0];
@@ -92,6 +94,9 @@ contract MatchingRefusalsTest is Market {
             refuse(restricted(i, workers[0]), codes[i]);
             refuse(restricted(i, stranger), codes[i]);
             refuse(restricted(i, wallet), codes[i]);
+            for (uint256 j = 0; j < odd.length; ++j) {
+                refuse(restricted(i, odd[j]), codes[i]);
+            }
             makeDeal(restricted(i, counterparts[i]));
             makeDeal(restricted(i, group));
         }

@@ -87,6 +87,16 @@ contract SettlementTest is Market {
         assertEq(hub.viewTask(taskid).results, "");
     }
 
+    /// Else the pool owner would say what the result is, and take the stakes of all who voted.
+    function test_a_task_that_nobody_revealed_cannot_be_finalized() public {
+        bytes32 taskid = openTask(3);
+        contribute(workers[0], taskid, GOOD);
+        contribute(workers[1], taskid, GOOD);
+        vm.warp(hub.viewTask(taskid).revealDeadline);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.RevealsPending.selector, 0, 2));
+        finalize(taskid, RESULTS, "");
+    }
+
     function test_a_winner_that_does_not_reveal_is_slashed() public {
         setScore(workers[1], 10);
         bytes32 taskid = openTask(3);

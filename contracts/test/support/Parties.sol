@@ -18,6 +18,19 @@ contract Group {
     }
 }
 
+/// @dev A group that answers every question with the same bytes.
+contract OddGroup {
+    bytes private _answer;
+
+    constructor(bytes memory answer) {
+        _answer = answer;
+    }
+
+    fallback(bytes calldata) external returns (bytes memory) {
+        return _answer;
+    }
+}
+
 /// @dev An ERC-1271 wallet that accepts one hash, whatever the signature.
 contract ContractWallet {
     bytes32 public accepted;
