@@ -4,14 +4,14 @@
 mod feed;
 mod sources;
 
+use self::feed::Feed;
+use self::sources::{Sources, UNIT};
 use anyhow::{Context, Result};
-use feed::Feed;
 use poco_core::task::TaskStatus;
 use poco_core::{Address, TaskId, keccak256};
 use poco_integration_tests::pool::{Plan, Pool};
 use poco_integration_tests::world::{Party, World, wallet};
 use serde_json::json;
-use sources::{Sources, UNIT};
 
 /// Three fresh workers must agree.
 const TRUST: &str = "5";

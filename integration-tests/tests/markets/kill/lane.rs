@@ -1,7 +1,7 @@
 //! Scheduler and workers die at each step that only the settlement lane has.
 
-use crate::fleet::{Fleet, Role};
-use crate::points::{around, of_lane};
+use crate::kill::fleet::{Fleet, Role};
+use crate::kill::points::{around, of_lane};
 use anyhow::{Context, Result};
 use poco_chain::{FileLedger, Sender, SenderSettings, Transaction};
 use poco_core::lane::{LaneCall, Nonce};

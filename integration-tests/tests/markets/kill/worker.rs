@@ -1,7 +1,7 @@
 //! A worker dies at each of its steps.
 
-use crate::fleet::{Fleet, PATIENT_SECONDS, Role, WORKERS};
-use crate::points::{around, chains, of_binary};
+use crate::kill::fleet::{Fleet, PATIENT_SECONDS, Role, WORKERS};
+use crate::kill::points::{around, chains, of_binary};
 use anyhow::{Result, ensure};
 use poco_core::Amount;
 use poco_core::task::TaskStatus;

@@ -1,7 +1,7 @@
 //! A pool whose processes die and come back: one scheduler, some workers, whoever is killed where.
 
-use crate::containers::{Containers, containers_of, remove_containers_of};
-use crate::mortal::Mortal;
+use crate::kill::containers::{Containers, containers_of, remove_containers_of};
+use crate::kill::mortal::Mortal;
 use anyhow::{Context, Result, bail, ensure};
 use poco_chain::Chain;
 use poco_core::payout::KITTY;

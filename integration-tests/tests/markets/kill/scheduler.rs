@@ -1,7 +1,7 @@
 //! The scheduler dies at each of its steps.
 
-use crate::fleet::{Fleet, PATIENT_SECONDS, RESULT_SECONDS, Role, Submitted, WORKERS};
-use crate::points::{around, chains, of_binary};
+use crate::kill::fleet::{Fleet, PATIENT_SECONDS, RESULT_SECONDS, Role, Submitted, WORKERS};
+use crate::kill::points::{around, chains, of_binary};
 use anyhow::{Result, ensure};
 use poco_chain::{FileLedger, Sender, SenderSettings, Transaction};
 use poco_core::call::Contribution;
