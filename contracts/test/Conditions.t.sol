@@ -349,6 +349,21 @@ contract ConditionsTest is LaneMarket {
         assertConserved();
     }
 
+    /// Who voted otherwise had nothing to reveal.
+    function test_a_dissenter_withholds_nothing() public {
+        setScore(workers[1], 30);
+        bytes32 taskid = openUnder(STRICT, 3, NOISE);
+        contribute(workers[0], taskid, BAD);
+        contribute(workers[1], taskid, GOOD);
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.REVEALING));
+        vm.warp(START + 10 * T);
+        hub.claim(taskid);
+        assertEq(free(workers[0]) + 1000 * RLC, FUNDS);
+        assertEq(free(workers[1]) + 1000 * RLC, FUNDS - 6 * RLC);
+        assertEq(hub.viewScore(workers[1]), 20);
+        assertConserved();
+    }
+
     function test_a_strict_task_that_was_reopened_has_time_for_new_votes() public {
         bytes32 plain = openTask(2);
         bytes32 strict = openUnder(STRICT, 2, NOISE);
