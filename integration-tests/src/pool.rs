@@ -47,6 +47,8 @@ pub struct Plan {
     pub price: &'static str,
     /// The app's price of a run.
     pub app_price: &'static str,
+    /// The conditions that the pool offers.
+    pub offer: Option<&'static str>,
     /// What is added to the scheduler's environment.
     pub scheduler_environment: &'static [(&'static str, &'static str)],
     /// What is added to each worker's environment.
@@ -65,6 +67,7 @@ impl Default for Plan {
             app: "misbehave",
             price: "10RLC",
             app_price: "1RLC",
+            offer: None,
             scheduler_environment: &[],
             worker_environment: &[],
         }
@@ -147,7 +150,8 @@ impl Pool {
         world.poco(Party::Provider, &[&market[..], &app].concat())?.json()?;
         let pool = ["workerpool", &self.workerpool, "--price", plan.price, "--volume", "100"];
         let terms = ["--trust", "100", "--publish"];
-        world.poco(Party::Scheduler, &[&market[..], &pool, &terms].concat())?.json()?;
+        let offer = plan.offer.map_or(Vec::new(), |offer| vec!["--offer", offer]);
+        world.poco(Party::Scheduler, &[&market[..], &pool, &terms, &offer].concat())?.json()?;
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ pub mod matching;
 pub mod message;
 pub mod order;
 pub mod payout;
+pub mod recorded;
 pub mod rules;
 pub mod score;
 pub mod signature;
@@ -42,6 +43,7 @@ pub use deal::{Deal, Resource};
 pub use event::{AnyOrder, Event};
 pub use mark::{Conditions, DealConditions, OrderMark};
 pub use order::{AppOrder, DatasetOrder, OrderKind, RequestOrder, Signed, WorkerpoolOrder};
+pub use recorded::Recorded;
 pub use rules::{Release, Rules};
 pub use tag::Tag;
 pub use types::{

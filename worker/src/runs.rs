@@ -9,6 +9,7 @@ use crate::config::SandboxConfig;
 use crate::params;
 use poco_chain::failpoint;
 use poco_core::{Address, Bytes, DealId, TaskId};
+use poco_result::archive::Extent;
 use poco_result::{Limits, Output};
 use poco_sandbox::input::{Dataset, Fetcher, Inputs, Source};
 use poco_sandbox::{ImageRef, RootFs, Run, RunId, RunSpec, Sandbox};
@@ -138,6 +139,10 @@ impl Tools {
         let task = order.task;
         let found = self.sandbox.find(run_id(task)).await;
         let found = found.map_err(|error| Failure::new(Cause::Engine, error.to_string()))?;
+        let extent = match order.work.terms.recorded.binds_zip() {
+            true => Extent::Declared,
+            false => Extent::Whole,
+        };
         let run = match found {
             Some(run) if run.state != poco_sandbox::RunState::Created => {
                 tracing::info!(%task, container = run.container, "adopting a container");
@@ -146,7 +151,7 @@ impl Tools {
             Some(_) | None => self.start(order).await?,
         };
         self.step(task, Step::Running { container: run.container.clone() }).await;
-        self.finish(task, run).await
+        self.finish(task, run, extent).await
     }
 
     async fn start(&self, order: Order) -> Result<Run, Failure> {
@@ -176,7 +181,7 @@ impl Tools {
         Ok(run)
     }
 
-    async fn finish(&self, task: TaskId, run: Run) -> Result<Computation, Failure> {
+    async fn finish(&self, task: TaskId, run: Run, extent: Extent) -> Result<Computation, Failure> {
         failpoint::hit("worker.container.end.before");
         let ended = self.sandbox.wait(&run).await.map_err(|error| causes::of_wait(&error))?;
         failpoint::hit("worker.container.end.after");
@@ -188,7 +193,7 @@ impl Tools {
         // Output and logs together: each was limited while the app ran.
         let bytes_max = self.config.out_bytes.saturating_add(self.config.log_bytes);
         let limits = Limits { bytes_max, ..Limits::default() };
-        let finished = self.sandbox.collect(&run, limits).await;
+        let finished = self.sandbox.collect(&run, extent, limits).await;
         let finished =
             finished.map_err(|error| causes::with_tails(causes::of_collect(&error), &ended))?;
         sync_folder(self.sandbox.folder(run.id).path().to_owned()).await?;

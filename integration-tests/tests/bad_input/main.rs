@@ -4,6 +4,7 @@
 //! Lines are compared whole, so that a change of wording is seen and judged.
 
 mod answers;
+mod bonds;
 mod chains;
 mod images;
 mod marks;

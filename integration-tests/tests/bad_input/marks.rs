@@ -12,7 +12,6 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const PAYER: &str = "sponsor-only: only a request says who pays";
-const BOUND: &str = "bound-results: poco-scheduler cannot serve it, and every such deal would cost the pool its stake; --other-scheduler says that another one serves the pool";
 const SELF: &str = "sponsor-only: poco run pays itself; `poco order sign request` makes a request that a sponsor matches";
 
 fn sign_pool(turn: &Turn, words: &[&str]) -> Result<Answer> {
@@ -34,7 +33,6 @@ async fn conditions_that_make_no_sense_are_refused_by_name() -> Result<()> {
     let turn = Turn::take().await?;
     refused(&sign_pool(&turn, &["--offer", "sponsor-only"])?, 2, PAYER);
     refused(&sign_app(&turn, &["--require", "sponsor-only"])?, 2, PAYER);
-    refused(&sign_pool(&turn, &["--offer", "strict-reveals,bound-results"])?, 2, BOUND);
     refused(&run(&turn, &["--require", "sponsor-only"])?, 2, SELF);
     let (one, other) = (format!("known-workers={NOBODY}"), format!("known-enclaves={}", turn.app));
     let guards = "an order has one guard: known-workers and known-enclaves name the same group";

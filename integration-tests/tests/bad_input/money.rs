@@ -12,8 +12,13 @@ async fn tokens_that_are_not_there_are_not_moved() -> Result<()> {
     let send = format!("the wallet {requester} holds 0 RLC, too little to send 1 RLC");
     let deposit = format!("the wallet {requester} holds 0 RLC, too little to deposit 1 RLC");
     let free = free(&turn, Party::Requester)?;
-    let withdraw =
-        format!("{free} are free in the escrow of {requester}, too little to withdraw 101 RLC");
+    let locked = match amount_of(&turn, Party::Requester, "locked")? {
+        Amount::ZERO => String::new(),
+        locked => format!("; {locked} are locked, by tasks that have not ended or in bonds"),
+    };
+    let withdraw = format!(
+        "{free} are free in the escrow of {requester}, too little to withdraw 101 RLC{locked}"
+    );
     for (words, line) in [
         (&["account", "send", NOBODY, "1RLC"][..], send),
         (&["account", "deposit", "1RLC"], deposit),
@@ -103,6 +108,10 @@ async fn a_wallet_without_coin_sends_nothing() -> Result<()> {
 
 /// What a party has free in the escrow; other tests bought runs.
 fn free(turn: &Turn, party: Party) -> Result<Amount> {
+    amount_of(turn, party, "free")
+}
+
+fn amount_of(turn: &Turn, party: Party, which: &str) -> Result<Amount> {
     let account = turn.poco(party, &["account", "show"])?.json()?;
-    Ok(Amount::from_nano(account["free"].as_u64().context("an amount")?))
+    Ok(Amount::from_nano(account[which].as_u64().context("an amount")?))
 }

@@ -4,6 +4,7 @@
 //! started once. Each test has a market, ports and folders of its own.
 
 mod bag;
+mod bound_results;
 mod claim;
 mod consensus;
 mod copier;

@@ -8,8 +8,8 @@
 //!
 //! Left out are bonds over time and the ways back into the classic lane (`disclose`, `close`,
 //! `release`): they move one vote or one task and have their tests beside the contracts. So are the
-//! conditions of marked orders: the hub holds known workers and bound results in this lane too, but
-//! schedulers take deals with conditions through the others.
+//! conditions of marked orders: the hub holds known workers and bound results in this lane too.
+//! Schedulers take deals with bound results through it, and with other conditions through the others.
 
 mod call;
 mod count;

@@ -29,6 +29,8 @@ impl Conditions {
 
     /// Those that a pool must offer before an app or a request gets them.
     pub const OFFERED: Self = Self(2 | 4 | 8 | 16);
+    /// All that have a name.
+    pub const KNOWN: Self = Self(1 | 2 | 4 | 8 | 16);
     /// Those that name a guard.
     pub const GUARDED: Self = Self(8 | 16);
     /// Every condition with its name, lowest bit first.
@@ -109,7 +111,7 @@ impl fmt::Display for Conditions {
     /// The names, joined by commas; `none` for the empty set, and bits without a name as a number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words: Vec<String> = self.names().into_iter().map(String::from).collect();
-        let unnamed = self.without(Self::OFFERED | Self::SPONSOR_ONLY);
+        let unnamed = self.without(Self::KNOWN);
         if !unnamed.is_none() {
             words.push(alloc::format!("0x{:02x}", unnamed.0));
         }
@@ -194,6 +196,7 @@ mod tests {
             assert!(!all.meets(condition));
             all = all | condition;
         }
+        assert_eq!(all, Conditions::KNOWN);
         assert_eq!(all, Conditions::OFFERED | Conditions::SPONSOR_ONLY);
         assert_eq!(Conditions::find("none"), None);
     }

@@ -14,6 +14,7 @@
 mod credibility;
 mod lane;
 mod marks;
+mod matching;
 mod messages;
 mod orders;
 mod payouts;
@@ -49,6 +50,11 @@ fn the_message_vectors_are_what_the_code_computes() {
 #[test]
 fn the_mark_vectors_are_what_the_code_computes() {
     compare_or_write("marks.json", &marks::vectors());
+}
+
+#[test]
+fn the_matching_vectors_are_what_the_code_computes() {
+    compare_or_write("matching.json", &matching::vectors());
 }
 
 #[test]

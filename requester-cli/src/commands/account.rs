@@ -133,7 +133,7 @@ async fn withdraw(context: &Context, chain: &Chain, amount: Amount) -> Result<()
         let locked = if locked.is_zero() {
             String::new()
         } else {
-            format!("; {locked} are locked until their tasks have ended")
+            format!("; {locked} are locked, by tasks that have not ended or in bonds")
         };
         return Err(Failure::Refused(format!(
             "{free} are free in the escrow of {address}, too little to withdraw {amount}{locked}"

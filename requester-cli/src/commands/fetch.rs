@@ -1,5 +1,6 @@
 //! Fetching a result: download, check it against the chain, unpack.
 
+use super::bound::{self, Bound};
 use super::deal::location;
 use super::place;
 use crate::context::Context;
@@ -10,7 +11,7 @@ use crate::pool::Pool;
 use anyhow::Context as _;
 use poco_chain::{Chain, Wallet};
 use poco_core::task::{TaskStatus, TaskView};
-use poco_core::{Address, Deal, ResultDigest, TaskId};
+use poco_core::{Address, Deal, Recorded, ResultDigest, TaskId};
 use poco_result::cid::{Cid, cid_of_file};
 use poco_result::unpack::UnpackError;
 use poco_result::{Limits, digest, unpack};
@@ -28,6 +29,8 @@ pub(crate) struct Fetched {
     pub(crate) folder: PathBuf,
     pub(crate) files: u64,
     pub(crate) bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bound: Option<Bound>,
 }
 
 /// Who asks for the result: needed where it has a beneficiary.
@@ -60,7 +63,7 @@ pub(crate) async fn result(
 }
 
 /// Downloads the result that a view of its task names, checks CID and digest, and unpacks it as
-/// `folder`.
+/// `folder`. Where results are bound, they are held against the digest first.
 ///
 /// The folder appears complete or not at all, also when Ctrl-C is pressed meanwhile.
 ///
@@ -84,13 +87,10 @@ async fn fetch(
     view: TaskView,
     folder: &Path,
 ) -> Result<Fetched, Failure> {
-    let location = ready(task, &view)?;
-    // Whoever wrote it into the contract must not choose where the request goes.
-    let named = Cid::from_location(&location).map_err(|error| {
-        Failure::Mismatch(format!(
-            "the chain names {location:?} as the place of the result, where none can be: {error}; only the pool's owner knows where it is"
-        ))
-    })?;
+    ready(task, &view)?;
+    let recorded = bound::recorded(chain, view.deal).await?;
+    let bound = bound::check(recorded, task, &view)?;
+    let named = named(reader, task, &view, recorded).await?;
     let parent = place::refuse_taken(folder)?;
     // Declared before what lies in them, so that they are removed after it.
     let _parents = place::Parents::make(&parent)?;
@@ -100,32 +100,22 @@ async fn fetch(
         Some(wallet) => Some(authorize(chain, &reader.pool, wallet, task).await?),
         None => None,
     };
-    let place = format!("/ipfs/{named}");
+    let place = format!("/ipfs/{}", named.cid);
     reader.pool.download(&place, authorization.as_deref(), &zip).await?;
     let path = zip.path().to_owned();
     let target = folder.to_owned();
-    let unpacked = tokio::task::spawn_blocking(move || open(&path, named, &view, &target))
+    let (digest, location) = (view.digest, named.location.clone());
+    let unpacked = tokio::task::spawn_blocking(move || open(&path, &named, digest, &target))
         .await
         .map_err(anyhow::Error::from)??;
-    Ok(Fetched {
-        task,
-        digest: unpacked.0,
-        location,
-        folder: folder.to_owned(),
-        files: unpacked.1.files,
-        bytes: unpacked.1.bytes,
-    })
+    let (files, bytes) = (unpacked.files, unpacked.bytes);
+    Ok(Fetched { task, digest, location, folder: folder.to_owned(), files, bytes, bound })
 }
 
-/// Where the result is, once there is one.
-fn ready(task: TaskId, view: &TaskView) -> Result<String, Failure> {
+/// Fails while there is no result.
+fn ready(task: TaskId, view: &TaskView) -> Result<(), Failure> {
     match view.status {
-        TaskStatus::Completed => location(view).ok_or_else(|| {
-            Failure::NotFound(format!(
-                "task {task} is completed, but its results name no location: {}",
-                String::from_utf8_lossy(&view.results)
-            ))
-        }),
+        TaskStatus::Completed => Ok(()),
         TaskStatus::Failed => Err(Failure::TaskFailed(format!(
             "task {task} failed: it has no result, and is refunded"
         ))),
@@ -135,41 +125,86 @@ fn ready(task: TaskId, view: &TaskView) -> Result<String, Failure> {
     }
 }
 
-/// Checks the zip against the chain, then unpacks it.
+/// The zip that is to be fetched.
+struct Named {
+    location: String,
+    cid: Cid,
+    /// Who says so.
+    by: &'static str,
+    /// What of it was voted for.
+    recorded: Recorded,
+}
+
+/// Where the result is. A bound callback is recorded alone: then the pool says where the rest is.
+async fn named(
+    reader: &Reader,
+    task: TaskId,
+    view: &TaskView,
+    recorded: Recorded,
+) -> Result<Named, Failure> {
+    let (location, by) = match location(view) {
+        Some(location) => (location, "the chain"),
+        None if recorded == Recorded::BoundCallback => {
+            let report = reader.pool.task(task).await?;
+            let location = report.map(|report| report.location);
+            let location = location.filter(|location| !location.is_empty()).ok_or_else(|| {
+                Failure::NotFound(format!(
+                    "task {task} has recorded what its callback got and nothing else, and the pool does not know (any more) where the app's other files are"
+                ))
+            })?;
+            (location, "the pool")
+        }
+        None => {
+            return Err(Failure::NotFound(format!(
+                "task {task} is completed, but its results name no location: {}",
+                String::from_utf8_lossy(&view.results)
+            )));
+        }
+    };
+    // Whoever wrote it into the contract must not choose where the request goes.
+    let cid = Cid::from_location(&location).map_err(|error| {
+        Failure::Mismatch(format!(
+            "{by} names {location:?} as the place of the result, where none can be: {error}; only the pool's owner knows where it is"
+        ))
+    })?;
+    Ok(Named { location, cid, by, recorded })
+}
+
+/// Checks the zip against what names it and the digest on chain, then unpacks it.
 fn open(
     zip: &Path,
-    named: Cid,
-    view: &TaskView,
+    named: &Named,
+    on_chain: ResultDigest,
     folder: &Path,
-) -> Result<(ResultDigest, unpack::Unpacked), Failure> {
+) -> Result<unpack::Unpacked, Failure> {
     let mismatch = |what: String| {
         Failure::Mismatch(format!(
             "{what}; nothing was unpacked. The pool serves something else than it was paid for: try again, or another server with --pool-url"
         ))
     };
     let cid = cid_of_file(zip).context("cannot read the download")?;
-    if cid != named {
-        return Err(mismatch(format!("the download is {cid}, the chain names {named}")));
+    if cid != named.cid {
+        let what = format!("the download is {cid}, {} names {}", named.by, named.cid);
+        return Err(mismatch(what));
     }
     let limits = Limits::default();
     let file = || File::open(zip).context("cannot read the download");
     let computed = digest::digest_of_zip(file()?, &limits)
         .map_err(|error| mismatch(format!("the result has no digest: {error}")))?;
     let digest = ResultDigest(computed.digest);
-    if digest != view.digest {
+    // What names a bound zip was voted for, and so was all that is in it.
+    if !named.recorded.binds_zip() && digest != on_chain {
         return Err(mismatch(format!(
-            "the result's digest is {digest}, the chain says {}",
-            view.digest
+            "the result's digest is {digest}, the chain says {on_chain}"
         )));
     }
-    let unpacked = unpack::unpack(file()?, folder, &limits).map_err(|error| match error {
+    unpack::unpack(file()?, folder, &limits).map_err(|error| match error {
         // Its digest is right: the workers agreed on something that is not safe to unpack.
         UnpackError::Refused(why) => Failure::Mismatch(format!(
             "the result is not safe to unpack: {why}; nothing was unpacked"
         )),
         UnpackError::TargetExists(_) | UnpackError::Io { .. } => Failure::Local(error.into()),
-    })?;
-    Ok((digest, unpacked))
+    })
 }
 
 /// Signs the pool's challenge, so that it knows the beneficiary asks.

@@ -25,15 +25,15 @@ pub(crate) enum ResultCommand {
 
 impl Show for Fetched {
     fn show(&self) -> String {
-        pairs(&[
+        let unpacked =
+            format!("{}: {} files, {} bytes", self.folder.display(), self.files, self.bytes);
+        let mut rows = vec![
             ("task", self.task.to_string()),
             ("digest", format!("{} (as on chain)", self.digest)),
-            ("from", self.location.clone()),
-            (
-                "unpacked",
-                format!("{}: {} files, {} bytes", self.folder.display(), self.files, self.bytes),
-            ),
-        ])
+        ];
+        rows.extend(self.bound.map(|bound| ("bound", bound.words().to_owned())));
+        rows.extend([("from", self.location.clone()), ("unpacked", unpacked)]);
+        pairs(&rows)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `poco task`: one task on chain, and what its pool says about it.
 
+use super::bound::{self, Bound};
 use super::deal::{find, location, status_name};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -34,6 +35,8 @@ pub(crate) struct TaskAnswer {
     contributions: Vec<ContributionLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound: Option<Bound>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pool: Option<PoolLine>,
 }
@@ -94,6 +97,9 @@ impl Show for TaskAnswer {
         }
         if view.status == TaskStatus::Completed {
             rows.push(("digest", view.digest.to_string()));
+        }
+        if let Some(bound) = self.bound {
+            rows.push(("bound", bound.words().to_owned()));
         }
         if let Some(location) = &self.location {
             rows.push(("result", location.clone()));
@@ -209,8 +215,12 @@ async fn read(context: &Context, chain: &Chain, task: TaskId) -> Result<TaskAnsw
         contributions.push(ContributionLine { worker: *worker, view: contribution });
     }
     let location = location(&view);
+    let bound = match view.status {
+        TaskStatus::Completed => bound::check(bound::recorded(chain, deal).await?, task, &view)?,
+        TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing | TaskStatus::Failed => None,
+    };
     let pool = report.map(pool_line);
-    Ok(TaskAnswer { task, deal, view, contributions, location, pool })
+    Ok(TaskAnswer { task, deal, view, contributions, location, bound, pool })
 }
 
 fn pool_line(report: TaskReport) -> PoolLine {

@@ -12,10 +12,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use poco_core::{Conditions, DealId, Timestamp, U256};
 
-/// What no deal may ask of this scheduler. Results carry where they lie, which is known only when
-/// they are stored: no worker could vote for that.
-const UNSERVED: Conditions = Conditions::BOUND_RESULTS;
-
 /// A deal and how far its tasks are made.
 #[derive(Clone, Debug)]
 pub(crate) struct DealState {
@@ -84,9 +80,11 @@ impl Core {
             self.drop_deal(id);
             return;
         }
-        let unserved = facts.conditions.unwrap_or_default().conditions().within(UNSERVED);
-        if !unserved.is_none() {
-            self.note(Notice::DealUnserved { deal: id, conditions: unserved });
+        // What has no name here was thought of later than this scheduler.
+        let kept = facts.conditions.unwrap_or_default().conditions();
+        let unknown = kept.without(Conditions::KNOWN);
+        if !unknown.is_none() {
+            self.note(Notice::DealUnserved { deal: id, conditions: unknown });
             self.drop_deal(id);
             return;
         }

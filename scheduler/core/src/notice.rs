@@ -38,7 +38,7 @@ pub enum Notice {
         /// Its owner.
         owner: Address,
     },
-    /// A deal of the pool asks for what this scheduler cannot do; it is left alone.
+    /// A deal of the pool asks for what this scheduler does not know; it is left alone.
     DealUnserved {
         /// Which.
         deal: DealId,
@@ -140,7 +140,7 @@ impl fmt::Display for Notice {
             Self::DealUnserved { deal, conditions } => {
                 write!(
                     f,
-                    "deal {deal} asks for {conditions}, which this scheduler cannot serve: the \
+                    "deal {deal} asks for {conditions}, which this scheduler does not know: the \
                      deal is left alone and will cost the pool its stake; cancel the pool's order"
                 )
             }

@@ -21,7 +21,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use poco_core::category::{Deadlines, REOPENED_DEADLINE_RATIO};
 use poco_core::task::ContributionStatus;
-use poco_core::{Address, Conditions, DealConditions, DealId, Timestamp, U256};
+use poco_core::{Address, Conditions, DealConditions, DealId, Recorded, Timestamp, U256};
 
 /// One thing that a task needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,11 @@ impl Sight<'_> {
     /// The group that must know who votes; `None` where nobody is asked.
     pub(crate) fn guard(&self) -> Option<Address> {
         self.facts.conditions.and_then(DealConditions::guard_of_workers)
+    }
+
+    /// What the end of its tasks records; `None` until the deal was read since the start.
+    pub(crate) fn recorded(&self) -> Option<Recorded> {
+        self.facts.conditions.map(|kept| Recorded::of(&self.facts.deal, kept))
     }
 
     /// Workers that could take `task`, as far as the pool is concerned.
@@ -289,6 +294,9 @@ impl Planner<'_> {
             return waiting;
         }
         if has_result && (is_late || revealing.reveals >= revealing.winners) {
+            if self.sight.recorded().is_none() {
+                return Waiting::Chain;
+            }
             return self.transact(Kind::Finalize);
         }
         let missing = revealing.winners.saturating_sub(revealing.reveals);

@@ -93,7 +93,7 @@ pub struct ReplicaRecord {
     pub failure: Option<Failure>,
 }
 
-/// A stored result whose digest was computed from the stored bytes.
+/// A stored result whose digest was computed from the stored bytes: what the votes are for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredResult {
     /// Who brought it.

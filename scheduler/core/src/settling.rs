@@ -11,7 +11,6 @@ use crate::pick::{Candidate, pick};
 use crate::plan::{Planner, Sight, Step};
 use crate::record::CommitRecord;
 use crate::task::{Errand, Phase, ReplicaState, Task};
-use crate::transactions::results_text;
 use crate::waiting::Waiting;
 use crate::words::{Lane, Stage};
 use alloc::collections::BTreeSet;
@@ -22,12 +21,13 @@ use poco_core::lane::{
     Batch, LaneCall, Member, OtherVote, Outcome, ROW_MAX, Row, RowVote, Vote, leader,
 };
 use poco_core::{
-    Address, Amount, DealConditions, ResultDigest, ResultHash, TaskId, Timestamp, U256,
+    Address, Amount, Conditions, DealConditions, ResultDigest, ResultHash, TaskId, Timestamp, U256,
 };
 
 impl<'a> Sight<'a> {
     /// Whether a task that is not committed takes the settlement lane: where the hub has it, for
-    /// replicated tasks and bags, without enclaves and conditions, as long as nobody voted on chain.
+    /// replicated tasks and bags, without enclaves and without conditions but that results are
+    /// bound, as long as nobody voted on chain.
     pub(crate) fn settles(&self, task: &Task) -> bool {
         let deal = &self.facts.deal;
         let is_worth_it = deal.trust > U256::ONE || deal.bot_size > U256::ONE;
@@ -39,7 +39,7 @@ impl<'a> Sight<'a> {
             && is_worth_it
             && is_open
             && !deal.needs_enclave()
-            && self.facts.conditions == Some(DealConditions::NONE)
+            && self.facts.conditions.is_some_and(is_settled_alike)
     }
 
     /// Whether a worker's bond answers for one vote of this deal more.
@@ -88,6 +88,11 @@ impl<'a> Sight<'a> {
     pub(crate) fn leading(&self, task: &Task) -> Option<ResultHash> {
         leader(&self.members(task), self.facts.deal.trust)
     }
+}
+
+/// Whether the conditions of a deal ask for nothing that the settlement lane does in another way.
+fn is_settled_alike(kept: DealConditions) -> bool {
+    Conditions::BOUND_RESULTS.contains(kept.conditions())
 }
 
 /// The digest of a committed task, if somebody gave it away or the result is here.
@@ -246,6 +251,9 @@ impl Planner<'_> {
             let gave = told.filter(|(_, (vote, digest))| vote.hash == hash && digest.is_some());
             return self.upload_by(gave.map(|(worker, _)| *worker).collect());
         }
+        if self.sight.recorded().is_none() {
+            return Waiting::Chain;
+        }
         let waiting = self.transact(Kind::Settle);
         if matches!(self.task.errand, Errand::None | Errand::Queued(_)) {
             self.wake_at(Some(self.sight.now.after(GATHER_SECONDS)));
@@ -394,7 +402,7 @@ fn outcome(sight: &Sight<'_>, task: &Task, workers: &[Address]) -> Option<Outcom
     let result = task.result_of(hash)?;
     let mut outcome = Outcome {
         digest,
-        results: results_text(&result.location),
+        results: sight.recorded()?.results(&result.location),
         results_callback: result.callback.clone(),
         ..Outcome::default()
     };

@@ -8,9 +8,8 @@ use crate::limits::{BATCH_TASKS_MAX, BATCHES_IN_FLIGHT_MAX, REST_SECONDS_MAX, RE
 use crate::notice::Notice;
 use crate::task::{Errand, Phase, Task};
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::vec::Vec;
-use poco_core::{Bytes, Call, DealId, TaskId, U256};
+use poco_core::{Call, DealId, TaskId, U256};
 
 impl Core {
     /// Sends what tasks want, many in one where the hub has a call for that.
@@ -93,7 +92,7 @@ impl Core {
                 let result = task.result_of(revealing.consensus)?;
                 Call::Finalize {
                     task: first,
-                    results: results_text(&result.location),
+                    results: self.sight(task.deal)?.recorded()?.results(&result.location),
                     results_callback: result.callback.clone(),
                 }
             }
@@ -152,9 +151,4 @@ fn rest(task: &mut Task, kind: Kind, failure: &TransactionFailure, now: Moment) 
     let seconds = REST_SECONDS_MIN.saturating_mul(factor).min(REST_SECONDS_MAX);
     task.failed_tries = task.failed_tries.saturating_add(1);
     Errand::Resting { kind, until: now.after(seconds), reason: failure.reason.clone() }
-}
-
-/// What stands on chain about where a result is.
-pub(crate) fn results_text(location: &str) -> Bytes {
-    Bytes::from(format!(r#"{{"storage":"ipfs","location":"{location}"}}"#).into_bytes())
 }

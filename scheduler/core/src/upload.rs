@@ -6,15 +6,16 @@ use crate::record::StoredResult;
 use crate::task::{Phase, ReplicaState, Upload};
 use crate::words::Lane;
 use poco_core::task::ContributionStatus;
-use poco_core::{Address, Bytes, ResultDigest, ResultHash, TaskId, keccak256};
+use poco_core::{Address, Bytes, Recorded, ResultDigest, ResultHash, TaskId, keccak256};
 
 /// What an upload must fulfil.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadTerms {
     /// What the digest must belong to; `None` in the fast lane, before any vote.
     pub consensus: Option<ResultHash>,
-    /// Whether the digest is that of callback data which must come along.
-    pub has_callback: bool,
+    /// What the end of the task records: callback data must come along where that is part of it,
+    /// and of a bound zip the place is what the votes are about.
+    pub recorded: Recorded,
 }
 
 /// Why a result is not taken.
@@ -29,30 +30,40 @@ pub enum UploadRefusal {
     /// The result is not what the votes were about.
     #[error("the digest of the uploaded result is not the one of the consensus")]
     WrongDigest,
+    /// The zip is not the one that the votes name.
+    #[error("the results of this deal are bound, and the votes are for another zip than this")]
+    WrongZip,
     /// The callback data does not hash to the digest.
     #[error("the callback data does not belong to the digest")]
     WrongCallback,
 }
 
 impl UploadTerms {
-    /// Checks a result of `task` against the terms.
+    /// Checks a result of `task` against the terms, and answers the digest that it is worth
+    /// there, given that of its content.
     ///
     /// # Errors
-    /// [`UploadRefusal::WrongDigest`] and [`UploadRefusal::WrongCallback`].
+    /// [`UploadRefusal::WrongDigest`], [`UploadRefusal::WrongZip`] and
+    /// [`UploadRefusal::WrongCallback`].
     pub fn check(
         &self,
         task: TaskId,
-        digest: ResultDigest,
+        content: ResultDigest,
+        location: &str,
         callback: &Bytes,
-    ) -> Result<(), UploadRefusal> {
+    ) -> Result<ResultDigest, UploadRefusal> {
+        let digest = self.recorded.digest(content, location);
         let hash = ResultHash::of(task, digest);
         if self.consensus.is_some_and(|consensus| consensus != hash) {
-            return Err(UploadRefusal::WrongDigest);
+            return Err(match self.recorded.binds_zip() {
+                true => UploadRefusal::WrongZip,
+                false => UploadRefusal::WrongDigest,
+            });
         }
-        if self.has_callback && keccak256(callback) != digest.0 {
+        if self.recorded.has_callback() && keccak256(callback) != digest.0 {
             return Err(UploadRefusal::WrongCallback);
         }
-        Ok(())
+        Ok(digest)
     }
 }
 
@@ -68,7 +79,7 @@ impl Core {
     ) -> Result<UploadTerms, UploadRefusal> {
         let task = self.tasks.get(&task).ok_or(UploadRefusal::UnknownTask)?;
         let sight = self.sight(task.deal).ok_or(UploadRefusal::UnknownTask)?;
-        let has_callback = !sight.facts.deal.callback.is_zero();
+        let recorded = sight.recorded().ok_or(UploadRefusal::UnknownTask)?;
         let vote = task.vote_of(worker).filter(|vote| vote.status != ContributionStatus::Rejected);
         let consensus = match &task.phase {
             Phase::Unread => return Err(UploadRefusal::UnknownTask),
@@ -77,7 +88,7 @@ impl Core {
                 let hash = told.map(|digest| ResultHash::of(task.id, digest));
                 let is_leading = hash.is_some() && sight.leading(task) == hash;
                 return match hash.filter(|_| is_leading) {
-                    Some(hash) => Ok(UploadTerms { consensus: Some(hash), has_callback }),
+                    Some(hash) => Ok(UploadTerms { consensus: Some(hash), recorded }),
                     None => Err(UploadRefusal::NotExpected),
                 };
             }
@@ -87,7 +98,7 @@ impl Core {
                 if !is_live || replica.lane != Lane::Fast {
                     return Err(UploadRefusal::NotExpected);
                 }
-                return Ok(UploadTerms { consensus: None, has_callback });
+                return Ok(UploadTerms { consensus: None, recorded });
             }
             Phase::Revealing(revealing) => Some(revealing.consensus),
             // A result that got lost here is welcome again while its task is remembered.
@@ -98,7 +109,7 @@ impl Core {
         };
         let is_winner = vote.is_some_and(|vote| Some(vote.hash) == consensus);
         if is_winner {
-            Ok(UploadTerms { consensus, has_callback })
+            Ok(UploadTerms { consensus, recorded })
         } else {
             Err(UploadRefusal::NotExpected)
         }
@@ -123,10 +134,11 @@ impl Core {
     }
 
     /// Takes a stored result in. The terms are asked again: a reopened task has another consensus.
+    /// The digest of a zip that is bound follows from its place, so it comes out the same.
     pub(crate) fn on_result_stored(&mut self, upload: u64, id: TaskId, mut result: StoredResult) {
         let answer = self.upload_terms(result.worker, id).and_then(|terms| {
-            terms.check(id, result.digest, &result.callback)?;
-            if !terms.has_callback {
+            result.digest = terms.check(id, result.digest, &result.location, &result.callback)?;
+            if !terms.recorded.has_callback() {
                 result.callback = Bytes::new();
             }
             Ok(())

@@ -99,14 +99,14 @@ impl Upload<'_> {
                 header.cid
             )));
         }
-        let (digest, callback) = (ResultDigest(digest), Bytes::from(callback));
-        self.terms
-            .check(self.task, digest, &callback)
+        let (location, callback) = (cid.location(), Bytes::from(callback));
+        let digest = self
+            .terms
+            .check(self.task, ResultDigest(digest), &location, &callback)
             .map_err(|refusal| Status::failed_precondition(refusal.to_string()))?;
         failpoint::hit("scheduler.upload.object.before");
         self.context.results.put(&cid, file.path()).await.map_err(ours)?;
         failpoint::hit("scheduler.upload.object.after");
-        let location = cid.location();
         let result = StoredResult {
             worker: self.worker,
             digest,

@@ -2,13 +2,13 @@
 
 use crate::chain::{Chainside, eventually};
 use crate::scheduler::Process;
-use crate::worker::{Output, Worker};
+use crate::worker::{Output, Swap, Worker};
 use poco_chain::{GroupPurpose, Transaction, Wallet};
 use poco_core::task::TaskStatus;
-use poco_core::{Address, Conditions, DealId, OrderMark, TaskId, U256, message};
+use poco_core::{Address, Conditions, DealId, OrderMark, Recorded, TaskId, U256, message};
 use poco_proto::v1::scheduler_message::Body as Heard;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 fn task(deal: DealId) -> TaskId {
     TaskId::of_deal(deal, U256::ZERO)
@@ -149,7 +149,7 @@ async fn killed_at_any_of_these_points_the_task_is_completed_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_for_known_workers_is_done_by_those_and_bound_results_are_left_alone() {
+async fn a_task_for_known_workers_is_done_by_those() {
     let chain = Chainside::start().await;
     let process = Process::start(&chain, &[]).await;
     let output = Arc::new(Output::make("a result"));
@@ -160,12 +160,9 @@ async fn a_task_for_known_workers_is_done_by_those_and_bound_results_are_left_al
         (process.pool().await.workers == 1).then_some(())
     })
     .await;
-    let order = async |conditions| {
-        let salt = OrderMark::new(conditions, None, 0, guard).unwrap().to_salt();
-        chain.order_salted(1, 1, Address::ZERO, salt).await
-    };
-    let bound = task(order(Conditions::BOUND_RESULTS).await);
-    let id = task(order(Conditions::KNOWN_WORKERS | Conditions::STRICT_REVEALS).await);
+    let kept = Conditions::KNOWN_WORKERS | Conditions::STRICT_REVEALS;
+    let salt = OrderMark::new(kept, None, 0, guard).unwrap().to_salt();
+    let id = task(chain.order_salted(1, 1, Address::ZERO, salt).await);
     let waiting = eventually("the stranger is passed over", async || {
         let waiting = process.task(id).await?.waiting_for;
         waiting.contains("does not know them").then_some(waiting)
@@ -183,14 +180,44 @@ async fn a_task_for_known_workers_is_done_by_those_and_bound_results_are_left_al
     let add = Transaction::add_to_group(guard, &[known], GroupPurpose::Member);
     chain.send(&chain.owner, "add", add).await.unwrap();
     let (url, live) = (process.url(), BTreeMap::new());
-    let mut worker = Worker { chain: chain.clone(), wallet, url, output, live };
+    let mut worker = Worker { chain: chain.clone(), wallet, url, output, swap: None, live };
     tokio::spawn(async move { worker.session().await });
     completed(&chain, id).await;
     let view = chain.chain.task(id).await.unwrap();
     assert_eq!(view.contributors, [known]);
     assert_ne!(known, stranger);
-    assert!(process.task(bound).await.is_none());
-    assert!(process.log().contains("asks for bound-results, which this scheduler cannot serve"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_bound_results_the_zip_that_was_voted_for_is_taken_and_no_other() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::bound("a result"));
+    // The same content in another zip: in any other deal it would do.
+    let swap = Swap { output: Output::make("a result"), answer: Mutex::default() };
+    let swap = Arc::new(swap);
+    for _ in 0..2 {
+        let swap = Some(swap.clone());
+        Worker::spawn_with(&chain, process.url(), output.clone(), swap).await;
+    }
+    let salt = OrderMark::new(Conditions::BOUND_RESULTS, None, 0, Address::ZERO).unwrap();
+    let id = task(chain.order_salted(3, 1, Address::ZERO, salt.to_salt()).await);
+    completed(&chain, id).await;
+    let (liar, answer) = swap.answer.lock().unwrap().take().expect("somebody was asked");
+    let refusal = answer.unwrap_err();
+    assert_eq!(refusal.code(), tonic::Code::FailedPrecondition);
+    assert_eq!(
+        refusal.message(),
+        "the results of this deal are bound, and the votes are for another zip than this"
+    );
+    let view = chain.chain.task(id).await.unwrap();
+    assert!(view.contributors.contains(&liar), "it voted as the other did");
+    let location = format!("/ipfs/{}", output.cid);
+    assert_eq!(view.results, Recorded::BoundLocation.results(&location));
+    assert_eq!(Recorded::BoundLocation.is_as_voted(&view), Some(true));
+    assert_eq!(process.get(&location).await.bytes().await.unwrap(), output.bytes);
+    let of_swap = process.get(&format!("/ipfs/{}", swap.output.cid)).await;
+    assert_eq!(of_swap.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,6 +231,7 @@ async fn a_second_stream_of_a_live_wallet_is_refused_and_a_foreign_upload_too() 
         wallet: wallet.clone(),
         url: process.url(),
         output: output.clone(),
+        swap: None,
         live: BTreeMap::new(),
     };
     let mut first = worker();
@@ -231,6 +259,7 @@ async fn a_login_is_answered_before_anything_else_is_said() {
             wallet: Arc::new(Wallet::random()),
             url: process.url(),
             output: output.clone(),
+            swap: None,
             live: BTreeMap::new(),
         };
         tokio::spawn(async move { worker.first_answer().await })

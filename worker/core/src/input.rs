@@ -94,7 +94,7 @@ pub enum Input {
     Finished {
         /// The task.
         task: TaskId,
-        /// What it gave, with the zip on disk and synced.
+        /// What it gave, with the digest of its content, and the zip on disk and synced.
         outcome: Result<Computation, Failure>,
     },
     /// A transaction has an outcome.

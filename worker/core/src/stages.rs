@@ -10,6 +10,7 @@ use crate::time::Now;
 use crate::verify::{Circumstances, Objection, check_facts};
 use alloc::boxed::Box;
 use alloc::format;
+use poco_core::recorded::location_of;
 use poco_core::{Amount, TaskId};
 
 /// How often facts that a lagging node would give too are read again before they are believed.
@@ -90,11 +91,16 @@ impl Core {
         task.memory.step_ends = None;
         match outcome {
             Err(failure) => self.fail(now, id, failure),
-            Ok(computation) if terms.has_callback && computation.callback.is_empty() => {
+            Ok(computation) if terms.recorded.has_callback() && computation.callback.is_empty() => {
                 let detail = "the deal has a callback, but the app gave no callback-data";
                 self.fail(now, id, Failure::new(Cause::NoResult, detail));
             }
-            Ok(computation) => self.on_computed(now, id, Promise { terms, computation }),
+            Ok(computation) => {
+                let location = location_of(&computation.cid);
+                let digest = terms.recorded.digest(computation.digest, &location);
+                let computation = Computation { digest, ..computation };
+                self.on_computed(now, id, Promise { terms, computation });
+            }
         }
     }
 

@@ -5,7 +5,9 @@ use crate::failure::Failure;
 use alloc::boxed::Box;
 use alloc::string::String;
 use poco_core::lane::{CommitRange, Row};
-use poco_core::{Address, Amount, B256, Bytes, DealId, ResultDigest, TaskId, Timestamp, U256};
+use poco_core::{
+    Address, Amount, B256, Bytes, DealId, Recorded, ResultDigest, TaskId, Timestamp, U256,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the journal holds of a task: enough to go on after a crash at any instant.
@@ -180,8 +182,8 @@ pub struct Terms {
     pub clock_seconds: u64,
     /// The block at which the deal was read: the task's commit is in none before it.
     pub block: u64,
-    /// A contract waits for callback data.
-    pub has_callback: bool,
+    /// What the end of the task records, and what of it is voted for.
+    pub recorded: Recorded,
 }
 
 /// A computed result with the terms it is promised under.
@@ -196,7 +198,7 @@ pub struct Promise {
 /// What a run gave. Its zip lies with the sandbox, under the task's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Computation {
-    /// What is voted for.
+    /// From the sandbox, of the result's content; in a [`Promise`], what is voted for.
     pub digest: ResultDigest,
     /// CID of the zip, as text.
     pub cid: String,

@@ -9,6 +9,7 @@ use crate::time::{Millis, Now};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use poco_core::recorded::location_of;
 use poco_core::{Bytes, TaskId};
 
 /// How often an upload is tried for one request before the scheduler is told to ask another.
@@ -110,7 +111,7 @@ impl Core {
             return;
         }
         let computation = promise.computation.clone();
-        let callback = match promise.terms.has_callback {
+        let callback = match promise.terms.recorded.has_callback() {
             true => computation.callback.clone(),
             false => Bytes::new(),
         };
@@ -122,7 +123,7 @@ impl Core {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let Upload::Sending { tries } = task.memory.upload else { return };
         let Some(promise) = task.record.state.promise() else { return };
-        let expected = format!("/ipfs/{}", promise.computation.cid);
+        let expected = location_of(&promise.computation.cid);
         match outcome {
             UploadOutcome::Stored { location } if location == expected => {
                 task.memory.upload = Upload::Idle;

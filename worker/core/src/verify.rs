@@ -11,7 +11,7 @@ use poco_core::lane::Bond;
 use poco_core::message::authorization_hash;
 use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
 use poco_core::{
-    Address, Amount, Conditions, Deal, DealConditions, TaskId, Timestamp, U256, signature,
+    Address, Amount, Conditions, Deal, DealConditions, Recorded, TaskId, Timestamp, U256, signature,
 };
 
 /// The kind of app that runs in a container.
@@ -76,7 +76,7 @@ pub(crate) fn check_facts(
         trust: deal.trust,
         clock_seconds: seconds,
         block: facts.view.block,
-        has_callback: is_set(deal.callback),
+        recorded: Recorded::of(&deal, facts.conditions),
     };
     check_stake_max(config, &terms).map_err(Objection::Final)?;
     check_status(&facts.view.task.status, &facts.view.contribution.status)
@@ -149,9 +149,9 @@ fn check_deal(config: &Config, assignment: &Assignment, deal: &Deal) -> Result<(
 
 /// What the deal asks for beyond what every deal does must be in this worker's power.
 fn check_conditions(kept: DealConditions, is_known_to_guard: bool) -> Result<(), Objection> {
-    let unserved = kept.conditions().within(Conditions::BOUND_RESULTS);
-    if !unserved.is_none() {
-        let detail = format!("the deal asks for {unserved}, which this worker cannot do");
+    let unknown = kept.conditions().without(Conditions::KNOWN);
+    if !unknown.is_none() {
+        let detail = format!("the deal asks for {unknown}, which this worker does not know");
         return Err(Objection::Final(declined(detail)));
     }
     match kept.guard_of_workers() {

@@ -10,6 +10,7 @@ use crate::time::Now;
 use alloc::boxed::Box;
 use alloc::format;
 use poco_core::call::{Contribution, WholeContribution};
+use poco_core::recorded::location_of;
 use poco_core::task::{ContributionStatus, TaskStatus};
 use poco_core::{Address, Bytes, Call, ResultHash, ResultSeal, TaskId};
 
@@ -150,7 +151,7 @@ impl Core {
         }
         let location = location.or_else(|| match task.record.assignment.lane {
             // The pool's answer was checked to be this before the first vote left.
-            Lane::Fast => Some(format!("/ipfs/{}", promise.computation.cid)),
+            Lane::Fast => Some(location_of(&promise.computation.cid)),
             Lane::Classic | Lane::Settlement => None,
         });
         if !matches!(task.record.state, State::Contributing { .. }) {
@@ -355,16 +356,15 @@ fn contribute(worker: Address, assignment: &Assignment, promise: &Promise) -> Ca
 }
 
 fn contribute_and_finalize(assignment: &Assignment, promise: &Promise, location: &str) -> Call {
-    // The location is `/ipfs/` and a CID that this worker computed: nothing to escape.
-    let results = format!(r#"{{"storage":"ipfs","location":"{location}"}}"#);
-    let results_callback = match promise.terms.has_callback {
+    let recorded = promise.terms.recorded;
+    let results_callback = match recorded.has_callback() {
         true => promise.computation.callback.clone(),
         false => Bytes::new(),
     };
     Call::ContributeAndFinalize(WholeContribution {
         task: assignment.task,
         digest: promise.computation.digest,
-        results: results.into_bytes().into(),
+        results: recorded.results(location),
         results_callback,
         enclave_challenge: Address::ZERO,
         enclave_sign: Bytes::new(),

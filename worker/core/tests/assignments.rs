@@ -206,11 +206,12 @@ fn a_stake_above_what_the_operator_allows_is_declined_by_the_deals_own_terms() {
 fn what_a_deal_asks_for_beyond_the_workers_power_is_declined() {
     let guard = Address::repeat_byte(0x77);
     let mut rig = Rig::new();
-    let conditions = DealConditions::new(Conditions::BOUND_RESULTS, guard);
+    let unknown = Conditions::BOUND_RESULTS | Conditions::from_bits(0x20);
+    let conditions = DealConditions::new(unknown, guard);
     let facts = Facts { conditions, ..rig.facts() };
     let failure = refusal_of(rig.assignment(0), facts, &mut rig);
     assert_eq!(failure.cause, Cause::Declined);
-    assert_eq!(failure.detail, "the deal asks for bound-results, which this worker cannot do");
+    assert_eq!(failure.detail, "the deal asks for 0x20, which this worker does not know");
 
     // A guard that knows the worker, and conditions that ask nothing of it.
     let kept = Conditions::KNOWN_WORKERS | Conditions::KNOWN_ENCLAVES | Conditions::STRICT_REVEALS;

@@ -4,6 +4,9 @@
 //! and directories 755. `stdout.txt` and `stderr.txt` are added at the root, unless the app wrote
 //! files of those names itself. Symbolic links, devices, sockets and pipes are left out and
 //! counted; a hard link to a file outside is refused.
+//!
+//! A zip that workers vote for has no more in it than the app says that all of them compute alike,
+//! and is not compressed: [`Extent::Declared`].
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
@@ -16,6 +19,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZIP64_BYTES_THR, ZipWriter};
 
 use crate::Limits;
+use crate::computed::{COMPUTED_FILE, Claim};
+use crate::digest::{DigestError, claim_of_out};
 pub use crate::tree::TreeError;
 use crate::tree::{self, Entry, Tree};
 
@@ -36,6 +41,17 @@ pub struct Logs<'a> {
     pub stderr: &'a Path,
 }
 
+/// How much of a run goes into its zip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Everything in the out directory, and the logs.
+    Whole,
+    /// `computed.json` and the file or directory that it declares, names and all below it: neither
+    /// the logs nor anything else in the out directory, which may differ where the result does
+    /// not. Stored as it is, since the bytes that a compressor makes are its version's business.
+    Declared,
+}
+
 /// What was put into a zip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Archived {
@@ -43,7 +59,7 @@ pub struct Archived {
     pub entries: u64,
     /// Bytes of the zip.
     pub zip_bytes: u64,
-    /// Links and special files that were left out.
+    /// Links and special files in the out directory, which are in no zip.
     pub skipped: u64,
 }
 
@@ -53,6 +69,9 @@ pub enum ArchiveError {
     /// The out directory is refused, or cannot be listed.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// What the app declares cannot be read.
+    #[error(transparent)]
+    Declared(#[from] DigestError),
     /// Reading a file or writing the zip failed.
     #[error("cannot write the result zip: {0}")]
     Io(#[from] io::Error),
@@ -63,6 +82,7 @@ impl ArchiveError {
     pub fn is_app_fault(&self) -> bool {
         match self {
             Self::Tree(refused) => refused.is_app_fault(),
+            Self::Declared(refused) => refused.is_maker_fault(),
             Self::Io(_) => false,
         }
     }
@@ -74,28 +94,49 @@ impl From<ZipError> for ArchiveError {
     }
 }
 
-/// Writes the zip of `out` and `logs` to `target`, replacing a file that is there. The target
-/// appears complete and synced, or not at all.
+/// Writes the zip of `out` and `logs`, as much of them as `extent` says, to `target`, replacing a
+/// file that is there. The target appears complete and synced, or not at all.
 pub fn write(
     out: &Path,
     logs: Logs<'_>,
+    extent: Extent,
     target: &Path,
     limits: &Limits,
 ) -> Result<Archived, ArchiveError> {
     let mut tree = tree::read(out, limits)?;
-    add_log(&mut tree, STDOUT_FILE, logs.stdout)?;
-    add_log(&mut tree, STDERR_FILE, logs.stderr)?;
+    let method = match extent {
+        Extent::Whole => {
+            add_log(&mut tree, STDOUT_FILE, logs.stdout)?;
+            add_log(&mut tree, STDERR_FILE, logs.stderr)?;
+            CompressionMethod::Deflated
+        }
+        Extent::Declared => {
+            let claim = claim_of_out(out)?;
+            tree.entries.retain(|name, _| is_declared(name, &claim));
+            CompressionMethod::Stored
+        }
+    };
     let folder = target.parent().unwrap_or(Path::new("."));
     let mut partial = NamedTempFile::new_in(folder)?;
     let mut zip = ZipWriter::new(BufWriter::new(partial.as_file_mut()));
     for (name, entry) in &tree.entries {
-        add_entry(&mut zip, name, entry)?;
+        add_entry(&mut zip, name, entry, options(method))?;
     }
     zip.finish()?.flush()?;
     partial.as_file().sync_all()?;
     let zip_bytes = partial.as_file().metadata()?.len();
     partial.persist(target).map_err(|failed| failed.error)?;
     Ok(Archived { entries: tree.entries.len() as u64, zip_bytes, skipped: tree.skipped })
+}
+
+/// Whether an entry, with a `/` at the end of a directory's name, belongs to what the app declares.
+fn is_declared(name: &str, claim: &Claim) -> bool {
+    let path = match claim {
+        Claim::Path(path) => path.entry_name(),
+        Claim::Callback(_) => return name == COMPUTED_FILE,
+    };
+    let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    name == COMPUTED_FILE || path.is_empty() || name.strip_prefix(&path).is_some_and(is_below)
 }
 
 fn add_log(tree: &mut Tree, name: &str, path: &Path) -> io::Result<()> {
@@ -112,13 +153,13 @@ fn add_entry<W: Write + Seek>(
     zip: &mut ZipWriter<W>,
     name: &str,
     entry: &Entry,
+    options: SimpleFileOptions,
 ) -> Result<(), ArchiveError> {
     match entry {
-        Entry::Directory => zip.add_directory(name, options().unix_permissions(0o755))?,
+        Entry::Directory => zip.add_directory(name, options.unix_permissions(0o755))?,
         Entry::File { path, bytes } => {
             let large = *bytes >= ZIP64_BYTES_THR;
-            let file = options().unix_permissions(0o644).large_file(large);
-            zip.start_file(name, file)?;
+            zip.start_file(name, options.unix_permissions(0o644).large_file(large))?;
             // A file that grew since it was listed is cut, so that the limits hold.
             let content = BufReader::new(File::open(path)?).take(*bytes);
             io::copy(&mut { content }, zip)?;
@@ -127,9 +168,10 @@ fn add_entry<W: Write + Seek>(
     Ok(())
 }
 
-fn options() -> SimpleFileOptions {
+fn options(method: CompressionMethod) -> SimpleFileOptions {
+    let level = (method == CompressionMethod::Deflated).then_some(DEFLATE_LEVEL);
     SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(DEFLATE_LEVEL))
+        .compression_method(method)
+        .compression_level(level)
         .last_modified_time(DateTime::DEFAULT)
 }

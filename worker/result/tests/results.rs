@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use alloy_primitives::{B256, keccak256};
-use poco_result::archive::{self, ArchiveError, Archived, Logs};
+use poco_result::archive::{self, ArchiveError, Archived, Extent, Logs};
 use poco_result::digest::{digest_of_out, digest_of_zip};
 use poco_result::unpack::{UnpackError, ZipRefused, unpack};
 use poco_result::{Computed, DigestError, Limits, Output};
@@ -52,9 +52,23 @@ impl Run {
     }
 
     fn write_zip(&self, limits: &Limits) -> Result<Archived, ArchiveError> {
+        self.write_as(Extent::Whole, limits)
+    }
+
+    fn write_as(&self, extent: Extent, limits: &Limits) -> Result<Archived, ArchiveError> {
         let (stdout, stderr) = (self.path("stdout.log"), self.path("stderr.log"));
         let logs = Logs { stdout: &stdout, stderr: &stderr };
-        archive::write(&self.out(), logs, &self.path("result.zip"), limits)
+        archive::write(&self.out(), logs, extent, &self.path("result.zip"), limits)
+    }
+
+    /// The names in the zip that a vote is for, and the zip.
+    fn declared_zip(&self) -> (Vec<String>, Vec<u8>) {
+        self.write_as(Extent::Declared, &Limits::default()).unwrap();
+        let bytes = fs::read(self.path("result.zip")).unwrap();
+        let zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
+        let of_zip = digest_of_zip(Cursor::new(&bytes), &Limits::default()).unwrap();
+        assert_eq!(of_zip, digest_of_out(&self.out(), &Limits::default()).unwrap());
+        (zip.file_names().map(|name| name.unwrap().into_owned()).collect(), bytes)
     }
 
     /// The digest, having checked that directory and zip agree on it.
@@ -208,6 +222,57 @@ fn a_zip_unpacks_to_what_went_in_with_the_logs() {
     assert!(run.path("result/empty").is_dir());
     let mode = fs::metadata(run.path("result/d/a")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o644);
+}
+
+#[test]
+fn a_zip_that_is_voted_for_has_what_is_declared_and_nothing_that_may_differ() {
+    let declared: &[(&str, &[u8])] = &[("d/a", b"1"), ("d/e/f", b"2"), ("da", b"3"), ("x", b"4")];
+    let one = Run::declaring("/iexec_out/d", declared);
+    let other = Run::declaring("/iexec_out/d", &[("d/e/f", b"2"), ("d/a", b"1"), ("log", b"5")]);
+    fs::write(other.path("stdout.log"), "took 3 s\n").unwrap();
+    symlink("/etc/passwd", other.out().join("d/link")).unwrap();
+    let (names, bytes) = one.declared_zip();
+    assert_eq!(names, ["computed.json", "d/", "d/a", "d/e/", "d/e/f"]);
+    assert!(other.declared_zip().1 == bytes);
+    // What the digest of a directory does not tell apart, the zip does.
+    for (path, files) in [
+        ("/iexec_out/d", [("d/b", b"1"), ("d/e/f", b"2")]),
+        ("/iexec_out/d", [("d/a", b"1"), ("d/e/f", b"9")]),
+        ("/iexec_out/./d", [("d/a", b"1"), ("d/e/f", b"2")]),
+    ] {
+        let files: Vec<(&str, &[u8])> = files.map(|(name, content)| (name, &content[..])).to_vec();
+        let differs = Run::declaring(path, &files);
+        assert_eq!(differs.digest().unwrap().digest, one.digest().unwrap().digest);
+        assert!(differs.declared_zip().1 != bytes, "{path}: {files:?}");
+    }
+}
+
+#[test]
+fn a_declared_file_the_whole_directory_and_callback_data_are_told_from_the_rest() {
+    let files: &[(&str, &[u8])] = &[("d/result.txt", b"42\n"), ("stdout.txt", b"own"), ("z", b"")];
+    let names = |path: &str| Run::declaring(path, files).declared_zip().0;
+    assert_eq!(names("/iexec_out/d/result.txt"), ["computed.json", "d/result.txt"]);
+    assert_eq!(names("/iexec_out/stdout.txt"), ["computed.json", "stdout.txt"]);
+    let all = ["computed.json", "d/", "d/result.txt", "stdout.txt", "z"];
+    assert_eq!(names("/iexec_out"), all);
+    let callback = Run::new(files);
+    fs::write(callback.out().join("computed.json"), r#"{"callback-data":"0x01"}"#).unwrap();
+    assert_eq!(callback.declared_zip().0, ["computed.json"]);
+    let none = Run::new(files).write_as(Extent::Declared, &Limits::default()).unwrap_err();
+    assert!(matches!(none, ArchiveError::Declared(DigestError::Missing)) && none.is_app_fault());
+}
+
+/// Workers of different builds agree on a bound result only while these bytes stay as they are: a
+/// change here is a change of the protocol.
+#[test]
+fn the_bytes_of_a_zip_that_is_voted_for_are_fixed() {
+    let run = Run::declaring("/iexec_out/d", &[("d/a", b"forty-two\n"), ("d/e/f", &[7; 3000])]);
+    let bytes = run.declared_zip().1;
+    let cid = poco_result::cid::cid_of_file(&run.path("result.zip")).unwrap();
+    assert_eq!(
+        (bytes.len(), cid.to_string().as_str()),
+        (3510, "QmNsYQJraUM42sFQY85jma2yPJtXJL6yCCekzWvhzLYmMf")
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use poco_result::archive::{self, ArchiveError, Logs};
+use poco_result::archive::{self, ArchiveError, Extent, Logs};
 use poco_result::cid::cid_of_file;
 use poco_result::digest::digest_of_out;
 use poco_result::{Cid, Computed, DigestError, Limits};
@@ -75,24 +75,29 @@ impl Sandbox {
     }
 
     /// Makes the result of a run that has ended: saves its logs, computes the digest, writes the
-    /// zip. Whether its exit code permits a result is for the caller. May be repeated, with the
-    /// same result.
-    pub async fn collect(&self, run: &Run, limits: Limits) -> Result<Finished, CollectError> {
+    /// zip of what `extent` says. Whether its exit code permits a result is for the caller. May be
+    /// repeated, with the same result.
+    pub async fn collect(
+        &self,
+        run: &Run,
+        extent: Extent,
+        limits: Limits,
+    ) -> Result<Finished, CollectError> {
         let folder = self.folder(run.id);
         disk::mount_again(&folder).await?;
         self.save_streams(run).await?;
         // Hashing and compressing take seconds of processor time for large results.
-        let made = tokio::task::spawn_blocking(move || make(&folder, &limits)).await;
+        let made = tokio::task::spawn_blocking(move || make(&folder, extent, &limits)).await;
         made.map_err(io::Error::other)?
     }
 }
 
-fn make(folder: &RunFolder, limits: &Limits) -> Result<Finished, CollectError> {
+fn make(folder: &RunFolder, extent: Extent, limits: &Limits) -> Result<Finished, CollectError> {
     let (out, zip) = (folder.out(), folder.result());
     let (stdout, stderr) = (folder.stdout(), folder.stderr());
     let computed = digest_of_out(&out, limits)?;
     let logs = Logs { stdout: &stdout, stderr: &stderr };
-    let archived = archive::write(&out, logs, &zip, limits)?;
+    let archived = archive::write(&out, logs, extent, &zip, limits)?;
     let cid = cid_of_file(&zip)?;
     let (zip_bytes, skipped) = (archived.zip_bytes, archived.skipped);
     Ok(Finished { computed, zip, zip_bytes, cid, skipped })

@@ -9,7 +9,7 @@ use poco_core::task::TaskStatus;
 use poco_core::{TaskId, U256};
 use poco_integration_tests::payments::{Balances, settled};
 use poco_integration_tests::pool::{Plan, Pool};
-use poco_integration_tests::world::World;
+use poco_integration_tests::world::{Party, World};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +36,14 @@ async fn tasks_complete_on_the_reference_contracts() -> Result<()> {
     let fast = settled(&chain, task, Amount::ZERO).await?;
     assert_eq!(fast.view.status, TaskStatus::Completed);
     assert_eq!(fast.view.contributors.len(), 1);
-    before.assert_paid(&chain, &[fast.payout]).await
+    before.assert_paid(&chain, &[fast.payout]).await?;
+
+    // What only hubs of this project have is refused by name.
+    let bond = ["account", "bond", &pool.workerpool, "1RLC"];
+    let refused = world.poco(Party::Worker(0), &bond)?;
+    assert_eq!(refused.code, 3, "{refused:?}");
+    assert!(refused.stderr.contains("the hub has no settlement lane, so no bonds"), "{refused:?}");
+    Ok(())
 }
 
 /// Runs `poco run` to its checked result.

@@ -2,12 +2,13 @@
 //! settlement lane. `poco-worker` bonds by itself; these are for more of it, and for the end.
 
 use super::fresh_intent;
+use crate::commands::resource::unknown;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, pairs};
 use poco_chain::{Chain, Transaction};
 use poco_core::lane::{Bond, LaneCall};
-use poco_core::{Address, Amount, B256, Timestamp};
+use poco_core::{Address, Amount, B256, OrderKind, Timestamp};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -42,7 +43,7 @@ pub(super) async fn bond(
 ) -> Result<(), Failure> {
     read(chain, context.wallet_address()?, workerpool).await?;
     if chain.workerpool(workerpool).await?.is_none() {
-        return Err(Failure::NotFound(format!("there is no pool at {workerpool}")));
+        return Err(unknown(OrderKind::Workerpool, workerpool));
     }
     let free = chain.account(context.wallet_address()?).await?.free;
     if free < amount {
@@ -58,9 +59,12 @@ pub(super) async fn unbond(
     chain: &Chain,
     workerpool: Address,
 ) -> Result<(), Failure> {
-    let bond = read(chain, context.wallet_address()?, workerpool).await?;
-    if bond.total.is_zero() {
-        return Err(Failure::Refused(format!("nothing is bonded for pool {workerpool}")));
+    let bond = read_some(chain, context.wallet_address()?, workerpool).await?;
+    if bond.release != Timestamp::default() {
+        return Err(Failure::Refused(format!(
+            "the bond was ended already and may be taken back from {} on; to end it once more would put that off",
+            bond.release.0
+        )));
     }
     send(context, chain, workerpool, LaneCall::Unbond { workerpool }).await
 }
@@ -70,7 +74,7 @@ pub(super) async fn withdraw(
     chain: &Chain,
     workerpool: Address,
 ) -> Result<(), Failure> {
-    let bond = read(chain, context.wallet_address()?, workerpool).await?;
+    let bond = read_some(chain, context.wallet_address()?, workerpool).await?;
     let now = chain.latest().await?.timestamp;
     let is_over = bond.release != Timestamp::default() && bond.release.has_passed(now);
     if !is_over || !bond.locked.is_zero() {
@@ -88,6 +92,15 @@ pub(super) async fn withdraw(
 async fn read(chain: &Chain, worker: Address, workerpool: Address) -> Result<Bond, Failure> {
     let bond = chain.bond(worker, workerpool).await?;
     bond.ok_or_else(|| Failure::Refused("the hub has no settlement lane, so no bonds".to_owned()))
+}
+
+/// The bond, where there is one.
+async fn read_some(chain: &Chain, worker: Address, workerpool: Address) -> Result<Bond, Failure> {
+    let bond = read(chain, worker, workerpool).await?;
+    if bond.total.is_zero() {
+        return Err(Failure::Refused(format!("nothing is bonded for pool {workerpool}")));
+    }
+    Ok(bond)
 }
 
 async fn send(

@@ -93,9 +93,6 @@ pub(crate) struct SignWorkerpool {
     /// A condition that runs may ask for, or several joined by commas: bound-results, strict-reveals, known-workers=GROUP, known-enclaves=GROUP
     #[arg(long, value_name = "CONDITION", value_delimiter = ',', value_parser = mark::parse_condition)]
     offer: Vec<Condition>,
-    /// The pool is not served by poco-scheduler, which cannot serve bound-results
-    #[arg(long)]
-    other_scheduler: bool,
 }
 
 #[derive(Debug, Args)]
@@ -245,17 +242,8 @@ fn wish(command: &SignCommand) -> Result<Wish, Failure> {
     };
     let wish = Wish { expires: terms.expires, conditions };
     match command {
-        SignCommand::App { .. } => {
+        SignCommand::App { .. } | SignCommand::Workerpool(_) => {
             wish.refuse(Conditions::SPONSOR_ONLY, "only a request says who pays")?;
-        }
-        SignCommand::Workerpool(offer) => {
-            wish.refuse(Conditions::SPONSOR_ONLY, "only a request says who pays")?;
-            if !offer.other_scheduler {
-                wish.refuse(
-                    Conditions::BOUND_RESULTS,
-                    "poco-scheduler cannot serve it, and every such deal would cost the pool its stake; --other-scheduler says that another one serves the pool",
-                )?;
-            }
         }
         SignCommand::Dataset { .. } | SignCommand::Request(_) => {}
     }

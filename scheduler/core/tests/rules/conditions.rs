@@ -3,7 +3,7 @@
 use crate::world::{T, World, digest, failure, task, worker};
 use poco_core::task::TaskStatus;
 use poco_core::{Address, Conditions, DealConditions};
-use poco_scheduler_core::{Action, Cause, Input, Level, Notice, ReportBody, Stage};
+use poco_scheduler_core::{Action, Cause, DealFacts, Input, Level, Notice, ReportBody, Stage};
 
 const GUARD: Address = Address::repeat_byte(0x77);
 
@@ -127,10 +127,15 @@ fn a_strict_deal_is_reopened_while_there_is_time_until_9t() {
 }
 
 #[test]
-fn a_deal_that_cannot_be_served_is_told_and_left_alone() {
-    let mut world = world(Conditions::BOUND_RESULTS | Conditions::STRICT_REVEALS);
-    world.connect(1, 1);
+fn a_deal_under_conditions_of_later_times_is_told_and_left_alone() {
+    let mut world = World::new();
     let deal = world.order(1, 2);
+    world.wanted.clear();
+    let (known, unknown) = (Conditions::STRICT_REVEALS, Conditions::from_bits(0x20));
+    let conditions = Some(DealConditions::new(known | unknown, GUARD));
+    let terms = world.hub.deal(deal).unwrap().clone();
+    let facts = DealFacts { deal: terms, work_clock_time_ref_seconds: T, conditions };
+    world.tell(Input::DealRead { deal, epoch: 0, facts: Some(Box::new(facts)) });
     let told: Vec<_> = world
         .wanted
         .iter()
@@ -139,16 +144,13 @@ fn a_deal_that_cannot_be_served_is_told_and_left_alone() {
             _ => None,
         })
         .collect();
-    let conditions = Conditions::BOUND_RESULTS;
-    assert_eq!(told, [Notice::DealUnserved { deal, conditions }]);
+    assert_eq!(told, [Notice::DealUnserved { deal, conditions: unknown }]);
     assert_eq!(told[0].level(), Level::Error);
-    assert!(
-        told[0].to_string().contains("asks for bound-results, which this scheduler cannot serve")
-    );
+    assert!(told[0].to_string().contains("asks for 0x20, which this scheduler does not know"));
     assert!(world.core.task_report(task(deal, 0)).is_none());
     assert!(world.deals.is_empty());
-    world.pass(11 * T);
-    assert!(world.sent.is_empty());
+    world.connect(1, 1);
+    assert_eq!(world.assigned(task(deal, 0)), []);
 }
 
 #[test]

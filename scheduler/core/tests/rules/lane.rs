@@ -3,7 +3,10 @@
 use crate::world::{World, assign, digest, task, worker};
 use poco_core::lane::{Ballot, BlindedVote, LaneEvent, Nonce, Vote};
 use poco_core::task::TaskStatus;
-use poco_core::{Address, Bytes, DealId, Event, TaskId, U256};
+use poco_core::{
+    Address, Bytes, Conditions, DealConditions, DealId, Event, Recorded, ResultDigest, TaskId,
+    U256, keccak256,
+};
 use poco_scheduler_core::{
     Action, Command, Input, Lane, ReportBody, ReportStatus, Stage, UploadRefusal,
 };
@@ -131,6 +134,31 @@ fn a_replicated_task_is_committed_disclosed_and_settled() {
     let outcome = &world.lane.batches[0].outcomes[0];
     assert_eq!((outcome.present, outcome.agreeing, outcome.nonces.len()), (7, 7, 3));
     assert_eq!(outcome.results.as_ref(), br#"{"storage":"ipfs","location":"/ipfs/bafy"}"#);
+}
+
+#[test]
+fn bound_results_are_settled_with_the_bytes_that_were_voted_for() {
+    let results = br#"{"storage":"ipfs","location":"/ipfs/bafy"}"#;
+    let bound = ResultDigest(keccak256(results));
+    let mut world = world(3, 1);
+    world.conditions = DealConditions::new(Conditions::BOUND_RESULTS, Address::ZERO);
+    let says = std::str::from_utf8(results).unwrap();
+    let id = committed(&mut world, [says; 3]);
+    for name in 1..=3 {
+        disclose(&mut world, name, id, says, name == 2);
+    }
+    let terms = world.core.upload_terms(worker(2), id).unwrap();
+    assert_eq!(terms.recorded, Recorded::BoundLocation);
+    world.store_result(2, id, digest("of the content"));
+    assert_eq!(world.kinds_sent(), ["commit", "settle"]);
+    let outcome = &world.lane.batches[0].outcomes[0];
+    assert_eq!((outcome.digest, outcome.results.as_ref()), (bound, &results[..]));
+
+    // Under any other condition the task is a classic one.
+    let kept = Conditions::BOUND_RESULTS | Conditions::STRICT_REVEALS;
+    world.conditions = DealConditions::new(kept, Address::ZERO);
+    let id = task(world.order(5, 1), 0);
+    assert_eq!(world.core.task_report(id).unwrap().lane, Lane::Classic);
 }
 
 #[test]

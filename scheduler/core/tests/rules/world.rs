@@ -26,7 +26,7 @@ pub(crate) const OWNER: Address = Address::repeat_byte(0x0e);
 const APP: Address = Address::repeat_byte(0xa1);
 const REQUESTER: Address = Address::repeat_byte(0x0d);
 /// The signature that every wallet of this world accepts for what it signed.
-const SIGN: Bytes = Bytes::from_static(b"signed");
+pub(crate) const SIGN: Bytes = Bytes::from_static(b"signed");
 
 pub(crate) struct World {
     pub(crate) hub: Hub,
@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) connected: BTreeSet<Address>,
     /// What the orders of deals to come ask for and offer.
     pub(crate) conditions: DealConditions,
+    /// Every event that was told.
+    pub(crate) events: Vec<Event>,
     /// Questions to guards, in order.
     pub(crate) asked: Vec<(Address, Address)>,
     slots: BTreeMap<Address, usize>,
@@ -107,6 +109,7 @@ impl World {
             deals: BTreeMap::new(),
             connected: BTreeSet::new(),
             conditions: DealConditions::NONE,
+            events: Vec::new(),
             asked: Vec::new(),
             slots: BTreeMap::new(),
             handed: BTreeSet::new(),
@@ -195,6 +198,7 @@ impl World {
     pub(crate) fn report(&mut self, events: Vec<Event>) {
         let block = self.block;
         let time = self.time;
+        self.events.extend(events.iter().cloned());
         let events = events.into_iter().map(|event| ChainEvent { block, time, event }).collect();
         let to = self.head();
         self.tell(Input::Events { to, events });
@@ -396,7 +400,7 @@ impl World {
     }
 
     /// Signs as the binary would, but only for workers that the stored records promise it to.
-    fn authorize(&mut self, worker: Address, task: TaskId) {
+    pub(crate) fn authorize(&mut self, worker: Address, task: TaskId) {
         let is_promised = match self.stored.get(&task) {
             Some(Record::Task(record)) => {
                 record.replicas.iter().any(|replica| replica.worker == worker)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use poco_result::Limits;
+use poco_result::archive::Extent;
 use poco_sandbox::{Outcome, RunState, Swept, WaitError};
 
 use crate::support::Lab;
@@ -59,7 +60,7 @@ async fn a_restarted_worker_goes_on_waiting() {
         (ended.outcome, ended.stdout_tail.as_str()),
         (Outcome::Exited { code: 0 }, "went\n")
     );
-    let finished = restarted.collect(&adopted[0], Limits::default()).await.unwrap();
+    let finished = restarted.collect(&adopted[0], Extent::Whole, Limits::default()).await.unwrap();
     assert_eq!(finished.computed.digest, alloy_primitives::keccak256([1]));
     assert_eq!(restarted.adopt().await.unwrap()[0].state, RunState::Ended);
 }
@@ -88,11 +89,12 @@ async fn a_disk_is_mounted_again_after_a_restart_of_the_machine() {
                   echo '{\"deterministic-output-path\":\"/iexec_out/a\"}' > $IEXEC_OUT/computed.json";
     let run = lab.sandbox.start(&lab.spec(script)).await.unwrap();
     lab.sandbox.wait(&run).await.unwrap();
-    let before = lab.sandbox.collect(&run, Limits::default()).await.unwrap();
+    let before = lab.sandbox.collect(&run, Extent::Whole, Limits::default()).await.unwrap();
     let out = lab.sandbox.folder(run.id).out();
     nix::mount::umount(out.parent().unwrap()).unwrap();
     assert!(!out.exists());
-    let after = lab.restarted().await.collect(&run, Limits::default()).await.unwrap();
+    let after =
+        lab.restarted().await.collect(&run, Extent::Whole, Limits::default()).await.unwrap();
     assert_eq!((before.cid, before.computed), (after.cid, after.computed));
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use alloy_primitives::{B256, keccak256};
+use poco_result::archive::Extent;
 use poco_result::cid::cid_of_file;
 use poco_result::digest::digest_of_zip;
 use poco_result::unpack::unpack;
@@ -15,7 +16,7 @@ use crate::support::Lab;
 async fn collect(lab: &Lab, script: &str) -> Result<Finished, CollectError> {
     let run = lab.sandbox.start(&lab.spec(script)).await.unwrap();
     lab.sandbox.wait(&run).await.unwrap();
-    lab.sandbox.collect(&run, Limits::default()).await
+    lab.sandbox.collect(&run, Extent::Whole, Limits::default()).await
 }
 
 fn declare(path: &str) -> String {
@@ -48,8 +49,30 @@ async fn a_run_becomes_a_digest_and_a_zip_that_agree() {
     again.id.attempt = 1;
     let run = lab.sandbox.start(&again).await.unwrap();
     lab.sandbox.wait(&run).await.unwrap();
-    let other = lab.sandbox.collect(&run, Limits::default()).await.unwrap();
+    let other = lab.sandbox.collect(&run, Extent::Whole, Limits::default()).await.unwrap();
     assert_eq!((other.cid, other.zip_bytes), (finished.cid, finished.zip_bytes));
+}
+
+#[tokio::test]
+async fn what_an_app_prints_and_notes_beside_its_result_is_not_voted_for() {
+    let Some(lab) = Lab::new("declared").await else { return };
+    let mut made = Vec::new();
+    for attempt in 0..2 {
+        let script = format!(
+            "echo 42 > $IEXEC_OUT/result.txt; {}; cat /proc/sys/kernel/random/uuid | tee $IEXEC_OUT/notes",
+            declare("/iexec_out/result.txt")
+        );
+        let mut spec = lab.spec(&script);
+        spec.id.attempt = attempt;
+        let run = lab.sandbox.start(&spec).await.unwrap();
+        lab.sandbox.wait(&run).await.unwrap();
+        let whole = lab.sandbox.collect(&run, Extent::Whole, Limits::default()).await.unwrap();
+        let voted = lab.sandbox.collect(&run, Extent::Declared, Limits::default()).await.unwrap();
+        assert_eq!(voted.computed, whole.computed);
+        made.push((whole.cid, voted.cid));
+    }
+    assert_ne!(made[0].0, made[1].0);
+    assert_eq!(made[0].1, made[1].1);
 }
 
 #[tokio::test]
