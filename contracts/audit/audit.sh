@@ -34,7 +34,8 @@ prove() {
   ln -sfn "$contracts/node_modules" "$project/node_modules"
   # Loops of the proofs go over the 32 sizes of a field; any failure, or a path that was not followed to its end,
   # fails the run.
-  (cd "$project" && halmos --no-status --loop 130 --solver-timeout-assertion 600s --default-bytes-lengths 6 "$@")
+  (cd "$project" && halmos --no-status --loop 130 --solver-command "python $here/solve.py" \
+    --solver-timeout-assertion 600s --default-bytes-lengths 6 "$@")
 }
 
 analyse() {

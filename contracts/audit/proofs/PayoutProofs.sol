@@ -49,26 +49,12 @@ contract PayoutProofs {
 
 /// What the kitty pays, by the hub's own code.
 contract KittyProofs is Money {
-    /// Kitties around the least that is paid, and the largest there can be: what is paid out of them is known before the
-    /// price bounds it.
-    function kittyOf(uint8 which) private pure returns (uint256) {
-        if (which == 0) return 0;
-        if (which == 1) return 1;
-        if (which == 2) return KITTY_MIN - 1;
-        if (which == 3) return KITTY_MIN;
-        if (which == 4) return KITTY_MIN * 10 + 1;
-        return type(uint96).max;
-    }
-
-    function check_the_kitty_pays_no_more_than_it_holds_or_a_tenth_of_the_price(uint8 which, uint16 price)
+    function check_the_kitty_pays_no_more_than_it_holds_or_a_tenth_of_the_price(uint96 kitty, uint96 price)
         external
         pure
     {
-        uint256 kitty = kittyOf(which);
         uint256 part = _kittyPart(kitty, price);
         assert(part <= kitty);
-        unchecked {
-            assert(part * 10 <= price);
-        }
+        assert(part * 10 <= price);
     }
 }
