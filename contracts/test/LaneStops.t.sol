@@ -5,6 +5,7 @@ import {Ballot, Batch, CommitRange, ILane, SkipReason} from "../src/interfaces/I
 import {ITasks} from "../src/interfaces/ITasks.sol";
 import {Contribution, ContributionStatus, Task, TaskStatus} from "../src/interfaces/Types.sol";
 import {LaneMarket} from "./support/LaneMarket.sol";
+import {Vm} from "forge-std/Vm.sol";
 
 /// The settlement lane when somebody stops after a commit: silence, disclosure on chain, closing, claims.
 contract LaneStopsTest is LaneMarket {
@@ -26,6 +27,29 @@ contract LaneStopsTest is LaneMarket {
         assertEq(uint8(hub.viewContribution(taskid, workers[2]).status), uint8(ContributionStatus.REJECTED));
         assertEq(hub.viewContribution(taskid, workers[2]).resultHash, 0);
         assertConserved();
+    }
+
+    /// @dev What stands beside the entry of a vote that was not disclosed is the pool owner's word.
+    function test_nobody_says_what_a_silent_worker_voted_for() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32[] memory said = all(3, GOOD);
+        said[2] = BAD;
+        commitAs(dealid, 0, 1, said);
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        batches[0].outcomes[0].others[0].entry = entryOf(2, taskid, BAD);
+        vm.warp(START + 2 * T);
+        vm.recordLogs();
+        settleAs(poolOwner, batches);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        uint256 told = 0;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topics[0] != ITasks.TaskContribute.selector) continue;
+            assertTrue(logs[i].topics[2] != bytes32(uint256(uint160(workers[2]))));
+            ++told;
+        }
+        assertEq(told, 2);
     }
 
     function test_a_vote_disclosed_on_chain_cannot_be_called_silent() public {

@@ -256,7 +256,8 @@ impl Escrow {
         supply.roll_back();
     }
 
-    fn pay(
+    /// Pays what was taken from frozen stake. Event: Transfer from the hub.
+    pub(crate) fn pay(
         &mut self,
         owner: Address,
         amount: Amount,
@@ -301,7 +302,8 @@ impl Escrow {
         Ok(())
     }
 
-    fn thaw(&mut self, owner: Address, amount: Amount) -> Result<(), EscrowRefusal> {
+    /// Takes frozen stake without a word: the caller tells what became of it, and pays it out.
+    pub(crate) fn thaw(&mut self, owner: Address, amount: Amount) -> Result<(), EscrowRefusal> {
         let account = self.accounts.get(&owner);
         let frozen = account.frozen.checked_sub(amount).ok_or(EscrowRefusal::FrozenTooLow)?;
         self.accounts.set(owner, Account { frozen, ..account });

@@ -114,6 +114,12 @@ impl Rules {
         }
     }
 
+    /// Whether there is a settlement lane.
+    #[must_use]
+    pub const fn have_settlement_lane(self) -> bool {
+        self.are_ours()
+    }
+
     /// Whether a hub can be left without an owner.
     #[must_use]
     pub const fn let_owner_renounce(self) -> bool {

@@ -267,6 +267,7 @@ async fn the_settlement_lane_pays_what_the_model_says() {
     let batch = Batch { range, workers: workers.clone(), outcomes: vec![outcome(0), outcome(1)] };
     let books = Books {
         deal: chain.deal(commit.deal).await.unwrap().unwrap(),
+        conditions: poco_core::DealConditions::NONE,
         clock_seconds: 300,
         commit: Some(lane::commit_hash(commit.rows.iter().map(lane::Row::hash))),
         kitty: Amount::ZERO,

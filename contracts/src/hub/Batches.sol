@@ -358,7 +358,11 @@ abstract contract Batches is BatchMoney, Callback {
         for (uint256 i = 0; i < size; ++i) {
             if (outcome.present >> i & 1 == 0) continue;
             bytes32 hash = count.resultHash;
-            if (outcome.agreeing >> i & 1 == 0) hash = outcome.others[others++].resultHash;
+            if (outcome.agreeing >> i & 1 == 0) {
+                OtherVote calldata vote = outcome.others[others++];
+                // Of a vote that was not disclosed nobody may say what it was for.
+                hash = vote.entry == 0 ? vote.resultHash : bytes32(0);
+            }
             if (hash != 0) emit ITasks.TaskContribute(count.taskid, workers.account(i), hash);
         }
         emit ITasks.TaskConsensus(count.taskid, count.resultHash);

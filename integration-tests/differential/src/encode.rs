@@ -1,8 +1,10 @@
 //! Calls of the hub as bytes.
 
 mod boost;
+mod lane;
 
 pub use boost::boost;
+pub use lane::lane;
 
 use crate::abi::Hub;
 use crate::stage::Places;

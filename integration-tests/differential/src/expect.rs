@@ -2,10 +2,11 @@
 
 use crate::abi::{Hub, Pool, Registry};
 use crate::stage::{Places, Side};
-use crate::strangers::LISTENER;
+use crate::strangers::{LISTENER, RETURNER};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
 use alloy_sol_types::{SolCall, SolEvent, SolValue, sol};
-use poco_core::hub::{Callback, Policy, Value};
+use poco_core::hub::{Callback, Outcome, Policy, Value};
+use poco_core::lane::LaneEvent;
 use poco_core::mark::ConditionsEvent;
 use poco_core::{AnyOrder, Event, OrderKind};
 
@@ -29,9 +30,27 @@ pub fn output(value: Value) -> Bytes {
     .into()
 }
 
-/// What a receiver that repeats everything logs; nothing for another one.
+/// All that a call logs, the receivers of results included; `before` is the policy that a pool had.
 #[must_use]
-pub fn echo(callback: &Callback) -> Option<Log> {
+pub fn logs(side: &Side, places: &Places, outcome: &Outcome, before: Option<Policy>) -> Vec<Log> {
+    let logs = outcome.events.iter().map(|event| log(side, places, event, before));
+    let mut logs: Vec<Log> = logs.collect();
+    // Each receiver that calls the hub back has one event, behind those of the call itself.
+    let is_returner = |callback: &&Callback| callback.contract == RETURNER;
+    let returned = outcome.callbacks.iter().filter(is_returner).count();
+    let mut told = logs.split_off(logs.len().saturating_sub(returned)).into_iter();
+    for callback in &outcome.callbacks {
+        if callback.contract == RETURNER {
+            logs.extend(told.next());
+        } else {
+            logs.extend(echo(callback));
+        }
+    }
+    logs
+}
+
+/// What a receiver that repeats everything logs; nothing for another one.
+fn echo(callback: &Callback) -> Option<Log> {
     (callback.contract == LISTENER).then(|| {
         let call =
             Receiver::receiveResultCall { taskId: callback.task.0, data: callback.data.clone() };
@@ -40,9 +59,8 @@ pub fn echo(callback: &Callback) -> Option<Log> {
     })
 }
 
-/// The log of an event on a side where it has just happened; `before` is the policy that a pool had.
-#[must_use]
-pub fn log(side: &Side, places: &Places, event: &Event, before: Option<Policy>) -> Log {
+/// The log of an event on a side where it has just happened.
+fn log(side: &Side, places: &Places, event: &Event, before: Option<Policy>) -> Log {
     let (address, data) = match event {
         Event::ResourceTransfer { kind, resource, from, to } => {
             let token_id = resource.into_word().into();
@@ -77,8 +95,7 @@ pub fn log(side: &Side, places: &Places, event: &Event, before: Option<Policy>) 
         | Event::CreateCategory { .. }
         | Event::OwnershipTransferred { .. } => (places.hub, of_orders(event)),
         Event::Conditions(event) => (places.hub, of_marks(event)),
-        // Nobody here asks for the settlement lane: a log without topics, which no hub makes.
-        Event::Lane(_) => (places.hub, LogData::default()),
+        Event::Lane(event) => (places.hub, of_lane(event)),
         Event::TaskInitialize { .. }
         | Event::TaskContribute { .. }
         | Event::TaskConsensus { .. }
@@ -196,6 +213,35 @@ fn of_boost(side: &Side, event: &Event) -> LogData {
                 .encode_log_data()
         }
         _ => unreachable!("no event of the boost lane"),
+    }
+}
+
+fn of_lane(event: &LaneEvent) -> LogData {
+    match event {
+        LaneEvent::Bonded { worker, workerpool, amount } => {
+            Hub::Bonded { worker: *worker, pool: *workerpool, amount: amount.0 }.encode_log_data()
+        }
+        LaneEvent::Unbonding { worker, workerpool, release } => Hub::Unbonding {
+            worker: *worker,
+            pool: *workerpool,
+            releaseTime: U256::from(release.0),
+        }
+        .encode_log_data(),
+        LaneEvent::BondWithdrawn { worker, workerpool, amount } => {
+            Hub::BondWithdrawn { worker: *worker, pool: *workerpool, amount: amount.0 }
+                .encode_log_data()
+        }
+        LaneEvent::Committed { deal, first, lengths, rows } => Hub::Committed {
+            dealid: deal.0,
+            first: *first,
+            lengths: lengths.clone(),
+            rows: rows.clone(),
+        }
+        .encode_log_data(),
+        LaneEvent::Closed { task } => Hub::Closed { taskid: task.0 }.encode_log_data(),
+        LaneEvent::TaskSkipped { task, reason } => {
+            Hub::TaskSkipped { taskid: task.0, reason: *reason as u8 }.encode_log_data()
+        }
     }
 }
 

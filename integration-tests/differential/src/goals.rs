@@ -1,5 +1,7 @@
 //! What a run must reach to prove anything.
 
+use poco_core::lane::SkipReason;
+
 /// Which hub makes a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
@@ -11,8 +13,22 @@ pub enum Whose {
     Reference,
 }
 
-/// Every function of the reference that changes something, what ours alone has of orders, and the
-/// functions of the token and of our registries; but for `configure`, which the deployment calls and no sequence can.
+/// Functions that ours alone has.
+pub const FUNCTIONS_OF_OURS: &[&str] = &[
+    "bond()",
+    "close()",
+    "commit()",
+    "disclose()",
+    "raiseEpoch()",
+    "release()",
+    "renounceOwnership()",
+    "settle()",
+    "unbond()",
+    "withdrawBond()",
+];
+
+/// Every function of the reference that changes something, and the functions of the token and of our
+/// registries; but for `configure`, which the deployment calls and no sequence can.
 pub const FUNCTIONS: &[&str] = &[
     "approve()",
     "approveAndCall()",
@@ -44,10 +60,8 @@ pub const FUNCTIONS: &[&str] = &[
     "matchOrders()",
     "matchOrdersBoost()",
     "pushResultBoost()",
-    "raiseEpoch()",
     "receiveApproval()",
     "recover()",
-    "renounceOwnership()",
     "reopen()",
     "reveal()",
     "setCallbackGas()",
@@ -71,7 +85,8 @@ pub const FUNCTIONS: &[&str] = &[
 ];
 
 /// Every refusal of the model, but for those that no sequence leads to: payments to, burns from and
-/// approvals by the zero address, sums above all tokens there are.
+/// approvals by the zero address, sums above all tokens there are. (Of the errors of `ILane` only
+/// `CommitExists` is not among them: no task is committed twice.)
 pub const REFUSALS: &[(&str, Whose)] = &[
     ("Match 0x00 CategoryDiffers", Whose::Both),
     ("Match 0x01 CategoryUnknown", Whose::Both),
@@ -195,6 +210,25 @@ pub const REFUSALS: &[(&str, Whose)] = &[
     ("WorkerNotKnown", Whose::Ours),
     ("EnclaveNotKnown", Whose::Ours),
     ("ResultsUnlikeDigest", Whose::Ours),
+    ("Lane BondTooLow", Whose::Ours),
+    ("Lane BondEnding", Whose::Ours),
+    ("Lane BondStillNeeded", Whose::Ours),
+    ("Lane EnclaveLaneMissing", Whose::Ours),
+    ("Lane CommitEmpty", Whose::Ours),
+    ("Lane BallotUnsorted", Whose::Ours),
+    ("Lane BallotOutsideCommit", Whose::Ours),
+    ("Lane BallotSignatureInvalid", Whose::Ours),
+    ("Lane RowTooLong", Whose::Ours),
+    ("Lane WorkersUnsorted", Whose::Ours),
+    ("Lane VotesMissing", Whose::Ours),
+    ("Lane CommitMismatch", Whose::Ours),
+    ("Lane NotYours", Whose::Ours),
+    ("Lane ResultsUnbound", Whose::Ours),
+    ("Lane TaskNotCommitted", Whose::Ours),
+    ("Lane TaskNotClaimed", Whose::Ours),
+    ("Lane VoteMismatch", Whose::Ours),
+    ("Lane VoteDisclosed", Whose::Ours),
+    ("TaskCommitted", Whose::Ours),
     ("TooManyContributions", Whose::Ours),
     ("SealReserved", Whose::Ours),
     ("RecordTooLong", Whose::Ours),
@@ -207,11 +241,16 @@ pub const REFUSALS: &[(&str, Whose)] = &[
     ("FunctionUnknown", Whose::Reference),
 ];
 
-/// Events of what ours alone has and nobody here uses: the settlement lane.
-pub const EVENTS_OF_OURS: &[&str] =
-    &["Bonded", "BondWithdrawn", "Closed", "Committed", "TaskSkipped", "Unbonding"];
+/// Why a settlement leaves a task as it is.
+pub const SKIPS: &[SkipReason] = &[
+    SkipReason::NotCommitted,
+    SkipReason::OnChain,
+    SkipReason::Callback,
+    SkipReason::Undisclosed,
+    SkipReason::NoConsensus,
+];
 
-/// Every view of the reference.
+/// Every view of the reference, and that of bonds.
 pub const VIEWS: &[&str] = &[
     "allowance",
     "appregistry",
@@ -245,6 +284,7 @@ pub const VIEWS: &[&str] = &[
     "viewAccount",
     "viewAccountABILegacy",
     "viewApp",
+    "viewBond",
     "viewCategory",
     "viewCategoryABILegacy",
     "viewConfigABILegacy",

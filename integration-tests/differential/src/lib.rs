@@ -4,8 +4,9 @@
 //! A sequence follows from its seed. Its steps are chosen by what the model knows, so that they lead
 //! deep, and often spoiled; once chosen they stand on their own, so that a failing sequence can be
 //! made shorter by leaving steps out. Left out: gas, how entries of the reference's own
-//! registries look (its hub runs here with registries of ours), and what ours alone has and nobody
-//! here asks for: the settlement lane, and conditions in the salts of orders.
+//! registries look (its hub runs here with registries of ours). What ours alone has, marked orders
+//! and the settlement lane, is compared between our bytecode and its model; the reference refuses
+//! the calls of the lane, and goes on without them.
 
 pub mod abi;
 pub mod artifacts;

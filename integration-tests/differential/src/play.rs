@@ -82,6 +82,7 @@ impl Side {
             Act::Registry(act) => self.model.registry_call(step.sender, &registry_call(act)),
             Act::Refused { words, .. } => return Expected::Never(*words),
             Act::Boost(call) => self.model.boost_call(step.sender, now, call),
+            Act::Lane(call) => self.model.lane_call(step.sender, now, call),
             Act::World(_) => return Expected::Changed,
         };
         match result {
@@ -113,12 +114,7 @@ impl Side {
     ) -> Option<String> {
         match (expected, answer) {
             (Expected::Done(outcome), Answer::Done { output, logs }) => {
-                let mut wanted: Vec<Log> = outcome
-                    .events
-                    .iter()
-                    .map(|event| expect::log(self, places, event, before))
-                    .collect();
-                wanted.extend(outcome.callbacks.iter().filter_map(expect::echo));
+                let wanted = expect::logs(self, places, outcome, before);
                 let given: Vec<Log> =
                     logs.iter().filter(|log| log.address != places.token).cloned().collect();
                 if wanted != given {
@@ -220,6 +216,7 @@ fn policy_before(side: &Side, step: &Step) -> Option<Policy> {
         | Act::Owner(_)
         | Act::Token(_)
         | Act::Boost(_)
+        | Act::Lane(_)
         | Act::Refused { .. }
         | Act::World(_) => None,
     }

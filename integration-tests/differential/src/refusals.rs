@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Bytes, keccak256};
 use alloy_sol_types::{Revert, SolError};
-use poco_core::hub::{BoostRefusal, Refusal};
+use poco_core::hub::{BoostRefusal, LaneRefusal, Refusal};
 use poco_core::mark::agreement::Disagreement;
 use poco_core::matching::Mismatch;
 
@@ -19,6 +19,7 @@ pub fn name(refusal: &Refusal) -> String {
         }
         Refusal::Boost(BoostRefusal::Match(mismatch)) => format!("Boost {mismatch:?}"),
         Refusal::Boost(boost) => format!("Boost {boost:?}"),
+        Refusal::Lane(lane) => format!("Lane {lane:?}"),
         other => {
             let text = format!("{other:?}");
             text.split(['(', ' ', '{']).next().unwrap_or(&text).to_owned()
@@ -50,7 +51,7 @@ pub fn shown_short(data: &Bytes) -> String {
     shown.split(['(', '[']).next().unwrap_or(&shown).to_owned()
 }
 
-const ERRORS: [&str; 41] = [
+const ERRORS: [&str; 61] = [
     PANIC,
     "AllowanceTooLow(address,uint256,uint256)",
     "AlreadyContributed(bytes32,address)",
@@ -92,6 +93,26 @@ const ERRORS: [&str; 41] = [
     "WrongOwner(address,uint256)",
     "NotAllowed(address,uint256)",
     "PolicyTooLarge(uint256,uint256)",
+    "TaskCommitted(bytes32)",
+    "BondTooLow(address,uint256,uint256)",
+    "BondEnding(address,uint256)",
+    "BondStillNeeded(address,uint256,uint256)",
+    "EnclaveLaneMissing(bytes32)",
+    "CommitEmpty(uint256,uint256)",
+    "BallotUnsorted(uint256)",
+    "BallotOutsideCommit(uint256)",
+    "BallotSignatureInvalid(address)",
+    "RowTooLong(uint256,uint256)",
+    "WorkersUnsorted(uint256)",
+    "VotesMissing(uint256)",
+    "CommitMismatch(bytes32,uint256)",
+    "NotYours(address,uint256)",
+    "ResultsUnbound(address)",
+    "CommitExists(bytes32,uint256)",
+    "TaskNotCommitted(bytes32)",
+    "TaskNotClaimed(bytes32)",
+    "VoteMismatch(uint256)",
+    "VoteDisclosed(uint256)",
 ];
 
 const PANIC: &str = "Panic(uint256)";
@@ -104,6 +125,8 @@ fn errors_of_ours(refusal: &Refusal) -> &'static [&'static str] {
         Refusal::Escrow(E::BalanceTooLow) => &["FreeStakeTooLow(address,uint256,uint256)"],
         Refusal::Escrow(E::AllowanceTooLow) => &["AllowanceTooLow(address,uint256,uint256)"],
         Refusal::Marks(disagreement) => errors_of_marks(disagreement),
+        Refusal::Lane(refusal) => errors_of_lane(*refusal),
+        Refusal::TaskCommitted => &["TaskCommitted(bytes32)"],
         Refusal::EpochsSpent => &["EpochsSpent(address)"],
         Refusal::WorkerNotKnown => &["WorkerNotKnown(address,address)"],
         Refusal::EnclaveNotKnown => &["EnclaveNotKnown(address,address)"],
@@ -177,6 +200,30 @@ fn errors_of_marks(disagreement: &Disagreement) -> &'static [&'static str] {
         Disagreement::ConditionsNotOffered { .. } => &["ConditionsNotOffered(uint256,uint256)"],
         Disagreement::GuardsDiffer { .. } => &["GuardsDiffer(address,address)"],
         Disagreement::ConditionsWithoutLane { .. } => &["ConditionsWithoutLane(uint256)"],
+    }
+}
+
+/// The error with which our hub refuses a call of the settlement lane.
+fn errors_of_lane(refusal: LaneRefusal) -> &'static [&'static str] {
+    match refusal {
+        LaneRefusal::BondTooLow => &["BondTooLow(address,uint256,uint256)"],
+        LaneRefusal::BondEnding => &["BondEnding(address,uint256)"],
+        LaneRefusal::BondStillNeeded => &["BondStillNeeded(address,uint256,uint256)"],
+        LaneRefusal::EnclaveLaneMissing => &["EnclaveLaneMissing(bytes32)"],
+        LaneRefusal::CommitEmpty => &["CommitEmpty(uint256,uint256)"],
+        LaneRefusal::BallotUnsorted => &["BallotUnsorted(uint256)"],
+        LaneRefusal::BallotOutsideCommit => &["BallotOutsideCommit(uint256)"],
+        LaneRefusal::BallotSignatureInvalid => &["BallotSignatureInvalid(address)"],
+        LaneRefusal::RowTooLong => &["RowTooLong(uint256,uint256)"],
+        LaneRefusal::WorkersUnsorted => &["WorkersUnsorted(uint256)"],
+        LaneRefusal::VotesMissing => &["VotesMissing(uint256)"],
+        LaneRefusal::CommitMismatch => &["CommitMismatch(bytes32,uint256)"],
+        LaneRefusal::NotYours => &["NotYours(address,uint256)"],
+        LaneRefusal::ResultsUnbound => &["ResultsUnbound(address)"],
+        LaneRefusal::TaskNotCommitted => &["TaskNotCommitted(bytes32)"],
+        LaneRefusal::TaskNotClaimed => &["TaskNotClaimed(bytes32)"],
+        LaneRefusal::VoteMismatch => &["VoteMismatch(uint256)"],
+        LaneRefusal::VoteDisclosed => &["VoteDisclosed(uint256)"],
     }
 }
 

@@ -74,8 +74,11 @@ impl Theatre {
         let until = tally.calls + calls;
         let mut is_one = true;
         while tally.calls < until {
-            let guide =
-                if seed.is_multiple_of(2) { &stage.ours.model } else { &stage.reference.model };
+            let guide = if seed.is_multiple_of(2) || director.is_laned() {
+                &stage.ours.model
+            } else {
+                &stage.reference.model
+            };
             for step in director.next(guide) {
                 let (mut difference, expected) = stage.step(&step, tally)?;
                 tell(&step, &expected);
@@ -174,6 +177,7 @@ impl Stage {
         let transaction = step.act.transaction(&self.places);
         let is_call = transaction.is_some();
         tally.calls += u64::from(is_call);
+        tally.lane_calls += u64::from(matches!(step.act, Act::Lane(_)));
         let function = transaction.map_or_else(String::new, |(to, data)| {
             tally::function(step, to == self.places.hub, &data)
         });

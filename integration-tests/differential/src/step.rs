@@ -6,6 +6,7 @@ use crate::stage::Places;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use poco_core::hub::{BoostCall, OwnerCall, Policy, SideCall, TokenCall};
+use poco_core::lane::LaneCall;
 use poco_core::{Call, OrderKind};
 
 /// A step. Steps stand on their own: a sequence with some of them left out can be played too.
@@ -34,6 +35,8 @@ pub enum Act {
     Registry(RegistryAct),
     /// A call of the boost lane.
     Boost(BoostCall),
+    /// A call of the settlement lane, which ours alone has.
+    Lane(LaneCall),
     /// Bytes to the hub that are refused in any state.
     Refused {
         /// The call.
@@ -128,7 +131,9 @@ impl Act {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Hub(_) | Self::Side(_) | Self::Owner(_) | Self::Boost(_) => "the hub",
+            Self::Hub(_) | Self::Side(_) | Self::Owner(_) | Self::Boost(_) | Self::Lane(_) => {
+                "the hub"
+            }
             Self::Token(TokenCall::Transfer { .. }) => "token: transfer()",
             Self::Token(TokenCall::ApproveHub { .. }) => "token: approve()",
             Self::Token(TokenCall::ApproveHubAndCall { .. }) => "token: approveAndCall()",
@@ -154,6 +159,7 @@ impl Act {
             Self::Token(call) => (places.token, token(call, places)),
             Self::Registry(act) => act.transaction(places),
             Self::Boost(call) => (places.hub, encode::boost(call)),
+            Self::Lane(call) => (places.hub, encode::lane(call)),
             Self::Refused { data, .. } => (places.hub, data.clone()),
             Self::World(_) => return None,
         })

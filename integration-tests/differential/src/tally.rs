@@ -2,11 +2,13 @@
 
 use crate::abi::Hub;
 use crate::chain::Answer;
-use crate::goals::{EVENTS_OF_OURS, FUNCTIONS, REFUSALS, VIEWS, Whose};
+use crate::goals::{FUNCTIONS, FUNCTIONS_OF_OURS, REFUSALS, SKIPS, VIEWS, Whose};
 use crate::play::{Expected, Played};
 use crate::refusals;
 use crate::step::Step;
 use alloy_sol_types::SolEventInterface;
+use poco_core::Event;
+use poco_core::lane::{LaneEvent, SkipReason};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -25,6 +27,10 @@ pub struct Tally {
     pub refusals: BTreeMap<(&'static str, String), u64>,
     /// By event.
     pub events: BTreeMap<String, u64>,
+    /// Tasks that a settlement left as they were, by reason.
+    pub skips: BTreeMap<SkipReason, u64>,
+    /// Calls of the settlement lane, which are played on ours and on its model.
+    pub lane_calls: u64,
     /// By signature, on our chain.
     pub views: BTreeMap<String, u64>,
     /// How the rules differed, in the model's words.
@@ -50,6 +56,10 @@ impl Tally {
                 *mine.entry(key.clone()).or_default() += count;
             }
         }
+        self.lane_calls += other.lane_calls;
+        for (reason, count) in &other.skips {
+            *self.skips.entry(*reason).or_default() += count;
+        }
         for (key, count) in &other.refusals {
             *self.refusals.entry(key.clone()).or_default() += count;
         }
@@ -58,6 +68,13 @@ impl Tally {
     /// Counts what a step came to on one side.
     pub fn count(&mut self, side: &'static str, function: &str, played: &Played) {
         let Some(answer) = &played.answer else { return };
+        if let Expected::Done(outcome) = &played.expected {
+            for event in &outcome.events {
+                if let Event::Lane(LaneEvent::TaskSkipped { reason, .. }) = event {
+                    *self.skips.entry(*reason).or_default() += 1;
+                }
+            }
+        }
         let entry = self.functions.entry((side, function.to_owned())).or_default();
         match answer {
             Answer::Done { logs, .. } => {
@@ -105,11 +122,10 @@ impl Tally {
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for side in ["ours", "the reference"] {
-            for function in FUNCTIONS {
+            let of_ours = FUNCTIONS_OF_OURS.iter().filter(|_| side == "ours");
+            for function in FUNCTIONS.iter().chain(of_ours) {
                 let key = (side, (*function).to_owned());
-                let is_absent = side == "the reference"
-                    && ["raiseEpoch()", "renounceOwnership()"].contains(function);
-                if self.functions.get(&key).is_none_or(|(taken, _)| *taken == 0) && !is_absent {
+                if self.functions.get(&key).is_none_or(|(taken, _)| *taken == 0) {
                     missing.push(format!("{side}: {function} was never taken"));
                 }
             }
@@ -132,8 +148,13 @@ impl Tally {
         }
         let events = Hub::HubEvents::SIGNATURES.iter().map(|it| it.split('(').next());
         for event in events.flatten() {
-            if !self.events.contains_key(event) && !EVENTS_OF_OURS.contains(&event) {
+            if !self.events.contains_key(event) {
                 missing.push(format!("event {event}"));
+            }
+        }
+        for reason in SKIPS {
+            if !self.skips.contains_key(reason) {
+                missing.push(format!("a task skipped for {reason:?}"));
             }
         }
         missing
@@ -146,21 +167,23 @@ impl Tally {
         let reached = if missing == 0 {
             format!(
                 "every one of {} functions, {} refusals, {} views",
-                FUNCTIONS.len(),
+                FUNCTIONS.len() + FUNCTIONS_OF_OURS.len(),
                 REFUSALS.len(),
                 VIEWS.len()
             )
         } else {
             format!("{missing} of what there is was not reached")
         };
-        let Self { calls, sequences, same, .. } = self;
+        let Self { calls, sequences, same, lane_calls, .. } = self;
         let taken: u64 = self.functions.values().map(|(taken, _)| taken).sum();
         // Each call is played on two chains.
         let percent = taken * 100 / (2 * calls).max(1);
         format!(
             "three ways: {calls} calls in {sequences} sequences, {percent} % of them taken, \
-             {same} the same by both rules; {reached}, {} events",
-            self.events.len()
+             {same} the same by both rules, {lane_calls} in the settlement lane; {reached}, \
+             {} events, {} reasons to skip a task",
+            self.events.len(),
+            self.skips.len()
         )
     }
 
@@ -183,6 +206,10 @@ impl Tally {
         for name in names {
             let of = |side| self.refusals.get(&(side, name.clone())).copied().unwrap_or_default();
             let _ = writeln!(text, "  {name:58} {:7} {:7}", of("ours"), of("the reference"));
+        }
+        let _ = writeln!(text, "\na task skipped by a settlement");
+        for (reason, count) in &self.skips {
+            let _ = writeln!(text, "  {:58} {count:7}", format!("{reason:?}"));
         }
         for (title, counts) in [
             ("event", &self.events),

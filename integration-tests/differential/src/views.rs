@@ -2,6 +2,7 @@
 
 mod cross;
 mod hub;
+mod lane;
 mod tasks;
 
 pub use cross::cross;
@@ -51,6 +52,10 @@ pub fn touched(
     if let Act::Side(SideCall::ImportScore { worker }) = step.act {
         inquiry.score(worker)?;
     }
+    if let Act::Lane(call) = &step.act {
+        inquiry.lane(step.sender, call, outcome)?;
+        return Ok(inquiry.difference);
+    }
     for event in &outcome.events {
         inquiry.event(event)?;
     }
@@ -90,8 +95,12 @@ pub fn everything(
     let boosted: Vec<DealId> = side.model.boosted_deals().map(|(id, _)| id).collect();
     let tasks: Vec<(TaskId, Vec<Address>)> =
         side.model.tasks().map(|(id, view)| (id, view.contributors.clone())).collect();
+    let bonds: Vec<_> = side.model.bonds().map(|(worker, pool, _)| (worker, pool)).collect();
     let mut inquiry = Inquiry { side, places: *places, difference: None };
     inquiry.hub()?;
+    for (worker, pool) in bonds {
+        inquiry.bond(worker, pool)?;
+    }
     for account in &accounts {
         inquiry.account(*account)?;
         inquiry.score(*account)?;

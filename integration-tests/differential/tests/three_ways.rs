@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sequences, of the seeds from 0 on.
-const SEQUENCES: u64 = 402;
+const SEQUENCES: u64 = 482;
 /// Calls of each, at least: a step may be several.
 const CALLS: u64 = 250;
 /// Threads: the machines that run this have at least two cores.

@@ -39,7 +39,7 @@ impl Execution<'_> {
             ..TaskView::default()
         };
         self.events.push(Event::TaskInitialize { task, workerpool: deal.workerpool.pointer });
-        self.state.tasks.set(task, Task { view, total: Total::default() });
+        self.state.tasks.set(task, Task { view, ..Task::default() });
         Ok(task)
     }
 

@@ -27,8 +27,7 @@ impl Execution<'_> {
     pub(super) fn contribute(&mut self, contribution: &Contribution) -> Result<Value, Refusal> {
         let Contribution { task: id, hash, seal, enclave_challenge, .. } = *contribution;
         let worker = self.sender;
-        let (mut task, deal) = self.task(id, TaskStatus::Active)?;
-        self.check_before(task.view.contribution_deadline)?;
+        let (mut task, deal) = self.task_for_votes(id)?;
         if self.state.rules.are_ours() {
             if task.view.contributors.len() >= CONTRIBUTIONS_MAX {
                 return Err(Refusal::TooManyContributions);
@@ -64,6 +63,7 @@ impl Execution<'_> {
             weight: U256::from(credibility::log_weight(weight)),
         };
         self.state.contributions.set((id, worker), view);
+        self.state.weights.set((id, worker), weight);
         task.view.contributors.push(worker);
         let group = self.state.groups.get(&(id, hash));
         let count = credibility::add(group, task.total, weight)
@@ -86,8 +86,18 @@ impl Execution<'_> {
         Ok(Value::Nothing)
     }
 
-    /// The hash just contributed is the consensus: its contributors may reveal.
-    fn agree(&mut self, id: TaskId, task: &mut Task, consensus: ResultHash) {
+    /// A task that takes votes, with its deal.
+    pub(super) fn task_for_votes(&self, id: TaskId) -> Result<(Task, Deal), Refusal> {
+        let (task, deal) = self.task(id, TaskStatus::Active)?;
+        if task.stage.is_committed() {
+            return Err(Refusal::TaskCommitted);
+        }
+        self.check_before(task.view.contribution_deadline)?;
+        Ok((task, deal))
+    }
+
+    /// Votes for this hash are the consensus: whoever cast them may reveal.
+    pub(super) fn agree(&mut self, id: TaskId, task: &mut Task, consensus: ResultHash) {
         let votes = self.contributions(id, &task.view);
         let is_winner = |vote: &&ContributionView| {
             vote.hash == consensus && vote.status == ContributionStatus::Contributed
@@ -127,7 +137,7 @@ impl Execution<'_> {
         if !self.state.is_signed(authority, message, leave.authorization_sign)? {
             return Err(Refusal::AuthorizationInvalid);
         }
-        self.check_guard(task, challenge)?;
+        self.check_guard(self.state.tasks.get(&task).view.deal, self.sender, challenge)?;
         if challenge.is_zero() {
             return Ok(());
         }

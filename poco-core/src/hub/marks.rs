@@ -69,11 +69,16 @@ impl Execution<'_> {
     }
 
     /// Whether the deal's guard knows the worker, and the enclave's key, where it is asked.
-    pub(super) fn check_guard(&self, task: TaskId, challenge: Address) -> Result<(), Refusal> {
-        let kept = self.state.conditions_of(self.state.tasks.get(&task).view.deal);
+    pub(super) fn check_guard(
+        &self,
+        deal: DealId,
+        worker: Address,
+        challenge: Address,
+    ) -> Result<(), Refusal> {
+        let kept = self.state.conditions_of(deal);
         let Some(guard) = kept.guard() else { return Ok(()) };
         let contracts = &self.state.contracts;
-        if kept.has(Conditions::KNOWN_WORKERS) && !contracts.is_member(guard, self.sender) {
+        if kept.has(Conditions::KNOWN_WORKERS) && !contracts.is_member(guard, worker) {
             return Err(Refusal::WorkerNotKnown);
         }
         let is_asked = !challenge.is_zero() && kept.has(Conditions::KNOWN_ENCLAVES);

@@ -149,10 +149,12 @@ impl Execution<'_> {
         let hashes = prepared.hashes;
         let id = DealId::of_match(hashes.request, deal.bot_first);
         self.consume(hashes, volume)?;
-        let locks = payout::deal_locks(&deal)?;
-        self.state.escrow.lock(payer, locks.payer, &mut self.events)?;
+        let prices = deal.task_price().and_then(|price| price.checked_mul(volume));
+        self.state.escrow.lock(payer, prices.ok_or(Refusal::Overflow)?, &mut self.events)?;
+        // What the pool's owner stakes is computed when the payer has paid.
+        let stake = payout::deal_locks(&deal)?.workerpool_owner;
         let pool_owner = deal.workerpool.owner;
-        self.state.escrow.lock(pool_owner, locks.workerpool_owner, &mut self.events)?;
+        self.state.escrow.lock(pool_owner, stake, &mut self.events)?;
         self.events.push(Event::SchedulerNotice { workerpool: deal.workerpool.pointer, deal: id });
         if conditions != DealConditions::NONE {
             let told = ConditionsEvent::DealConditions { deal: id, conditions };

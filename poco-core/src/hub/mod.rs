@@ -17,6 +17,7 @@ mod boost;
 mod consensus;
 mod contracts;
 mod contributing;
+mod lane;
 mod limits;
 mod marks;
 mod matching;
@@ -33,6 +34,7 @@ mod views;
 
 pub use boost::{BoostCall, BoostRefusal, Push};
 pub use contracts::Contracts;
+pub use lane::LaneRefusal;
 pub use owner::OwnerCall;
 pub use refusal::Refusal;
 pub use registries::{Policy, RegistryCall};
@@ -43,6 +45,7 @@ use crate::call::Call;
 use crate::category::{self, Category};
 use crate::eip712::Domain;
 use crate::event::Event;
+use crate::lane::LaneCall;
 use crate::rules::Rules;
 use crate::types::{Amount, CategoryId, DealId, TaskId, Timestamp};
 use alloc::collections::BTreeMap;
@@ -181,6 +184,19 @@ impl Hub {
         call: &BoostCall,
     ) -> Result<Outcome, Refusal> {
         self.execute(sender, now, |execution| execution.boost(call))
+    }
+
+    /// Does what a transaction from `sender` in the settlement lane does.
+    ///
+    /// # Errors
+    /// The first [`Refusal`]; nothing has changed then.
+    pub fn lane_call(
+        &mut self,
+        sender: Address,
+        now: Timestamp,
+        call: &LaneCall,
+    ) -> Result<Outcome, Refusal> {
+        self.execute(sender, now, |execution| execution.lane(call))
     }
 
     /// Does what a transaction from `sender` to one of the registries or entries does.

@@ -1,6 +1,7 @@
 //! Why the hub refuses a call: one variant per reason.
 
 use super::boost::BoostRefusal;
+use super::lane::LaneRefusal;
 use crate::escrow::EscrowRefusal;
 use crate::mark::agreement::Disagreement;
 use crate::matching::Mismatch;
@@ -37,6 +38,12 @@ pub enum Refusal {
     /// The boost lane says no.
     #[error(transparent)]
     Boost(#[from] BoostRefusal),
+    /// The settlement lane says no.
+    #[error(transparent)]
+    Lane(#[from] LaneRefusal),
+    /// What is committed is settled, or closed first.
+    #[error("the task is or was committed to the settlement lane")]
+    TaskCommitted,
     /// A wallet's signature has 65 or 64 bytes.
     #[error("the signature is not 65 or 64 bytes long")]
     SignatureFormat,
@@ -216,6 +223,8 @@ impl Refusal {
             Self::NotTheRequester => "caller-must-be-requester",
             Self::NotThePoolOwner
             | Self::Marks(_)
+            | Self::Lane(_)
+            | Self::TaskCommitted
             | Self::EpochsSpent
             | Self::WorkerNotKnown
             | Self::EnclaveNotKnown

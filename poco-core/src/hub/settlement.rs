@@ -60,8 +60,7 @@ impl Execution<'_> {
     ) -> Result<Value, Refusal> {
         let WholeContribution { task: id, digest, enclave_challenge, .. } = *whole;
         let worker = self.sender;
-        let (mut task, deal) = self.task(id, TaskStatus::Active)?;
-        self.check_before(task.view.contribution_deadline)?;
+        let (mut task, deal) = self.task_for_votes(id)?;
         if !task.view.contributors.is_empty() {
             return Err(Refusal::TaskHasContributions);
         }

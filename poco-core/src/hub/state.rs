@@ -2,12 +2,14 @@
 
 use super::Config;
 use super::contracts::Contracts;
+use super::lane::{CommitKey, Stage};
 use super::registries::Entry;
 use super::token::Token;
 use crate::category::Category;
 use crate::credibility::Total;
 use crate::deal::Deal;
 use crate::escrow::Escrow;
+use crate::lane::Bond;
 use crate::mark::DealConditions;
 use crate::order::OrderKind;
 use crate::rules::Rules;
@@ -16,11 +18,13 @@ use crate::task::{ContributionView, TaskView};
 use crate::types::{DealId, OrderHash, ResultHash, TaskId};
 use alloy_primitives::{Address, B256, U256};
 
-/// A task: what its view shows, and the sum of its groups' weights.
+/// A task: what its view shows, the sum of its groups' weights, and where it stands in the
+/// settlement lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Task {
     pub(super) view: TaskView,
     pub(super) total: Total,
+    pub(super) stage: Stage,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub(super) struct State {
     pub(super) boosted: Table<DealId, Deal>,
     pub(super) tasks: Table<TaskId, Task>,
     pub(super) contributions: Table<(TaskId, Address), ContributionView>,
+    /// The weight of each contribution, whose logarithm the view shows.
+    pub(super) weights: Table<(TaskId, Address), U256>,
     /// The weight of each group of contributions that agree.
     pub(super) groups: Table<(TaskId, ResultHash), U256>,
     pub(super) scores: Table<Address, U256>,
@@ -52,6 +58,10 @@ pub(super) struct State {
     pub(super) epochs: Table<Address, u16>,
     /// Of the deals that keep some.
     pub(super) conditions: Table<DealId, DealConditions>,
+    /// By worker and pool.
+    pub(super) bonds: Table<(Address, Address), Bond>,
+    /// The hash over the rows of each commit; zero where all of it was settled.
+    pub(super) commits: Table<CommitKey, B256>,
 }
 
 impl State {
@@ -85,11 +95,14 @@ impl State {
             boosted: Table::default(),
             tasks: Table::default(),
             contributions: Table::default(),
+            weights: Table::default(),
             groups: Table::default(),
             scores,
             imported: Table::default(),
             epochs: Table::default(),
             conditions: Table::default(),
+            bonds: Table::default(),
+            commits: Table::default(),
         }
     }
 
@@ -113,11 +126,14 @@ impl State {
             boosted,
             tasks,
             contributions,
+            weights,
             groups,
             scores,
             imported,
             epochs,
             conditions,
+            bonds,
+            commits,
         } = self;
         owner.commit();
         tee_broker.commit();
@@ -132,11 +148,14 @@ impl State {
         boosted.commit();
         tasks.commit();
         contributions.commit();
+        weights.commit();
         groups.commit();
         scores.commit();
         imported.commit();
         epochs.commit();
         conditions.commit();
+        bonds.commit();
+        commits.commit();
     }
 
     pub(super) fn roll_back(&mut self) {
@@ -158,11 +177,14 @@ impl State {
             boosted,
             tasks,
             contributions,
+            weights,
             groups,
             scores,
             imported,
             epochs,
             conditions,
+            bonds,
+            commits,
         } = self;
         owner.roll_back();
         tee_broker.roll_back();
@@ -177,11 +199,14 @@ impl State {
         boosted.roll_back();
         tasks.roll_back();
         contributions.roll_back();
+        weights.roll_back();
         groups.roll_back();
         scores.roll_back();
         imported.roll_back();
         epochs.roll_back();
         conditions.roll_back();
+        bonds.roll_back();
+        commits.roll_back();
     }
 
     pub(super) fn category_count(&self) -> u64 {

@@ -68,7 +68,7 @@ pub enum SkipReason {
     NotCommitted = 0,
     /// Workers outside its row have contributed on chain.
     OnChain = 1,
-    /// Its callback bytes are not what was voted for.
+    /// Its callback bytes, or bound results, are not what was voted for.
     Callback = 2,
     /// A vote is not disclosed, and there is still time to do it.
     Undisclosed = 3,

@@ -4,12 +4,8 @@
 //! of a row, and settled many tasks at once. The module holds what the parties compute and sign
 //! ([`Vote`], [`ballot_hash`], [`Row`]), the calls and events of a hub that has the lane
 //! ([`LaneCall`], [`LaneEvent`]), what the votes of a row come to ([`leader`], [`Count`]), and
-//! what a batch pays ([`settle`]). It follows `contracts/src/interfaces/ILane.sol`.
-//!
-//! Left out are bonds over time and the ways back into the classic lane (`disclose`, `close`,
-//! `release`): they move one vote or one task and have their tests beside the contracts. So are the
-//! conditions of marked orders: the hub holds known workers and bound results in this lane too.
-//! Schedulers take deals with bound results through it, and with other conditions through the others.
+//! what a batch pays ([`settle`]). It follows `contracts/src/interfaces/ILane.sol`. What the calls do
+//! to a hub, bonds and the ways back into the classic lane included, is in [`crate::hub`].
 
 mod call;
 mod count;
@@ -20,6 +16,7 @@ mod vote;
 pub use call::{Ballot, Batch, CommitRange, LaneCall, OtherVote, Outcome, RowVote};
 pub use count::{Count, Member, count, leader};
 pub use event::{LaneEvent, SkipReason};
+pub(crate) use settle::check_size;
 pub use settle::{Books, Committed, Ended, Net, Settlement, SettlementRefusal, WorkerNet, settle};
 pub use vote::{
     BlindedVote, Entry, Nonce, NonceSecret, Row, Vote, ballot_hash, commit_hash, nonce_of,
@@ -44,10 +41,16 @@ pub struct Bond {
 }
 
 impl Bond {
+    /// Whether it is ending: no commit may take it any more.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.release != crate::Timestamp::default()
+    }
+
     /// What a commit may lock: nothing of a bond that is ending.
     #[must_use]
     pub fn free(&self) -> crate::Amount {
-        if self.release != crate::Timestamp::default() {
+        if self.is_ending() {
             return crate::Amount::ZERO;
         }
         self.total.checked_sub(self.locked).unwrap_or_default()

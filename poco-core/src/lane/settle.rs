@@ -10,6 +10,7 @@ use super::{ROW_MAX, TASKS_MAX};
 use crate::category::Deadlines;
 use crate::credibility::weight;
 use crate::deal::Deal;
+use crate::mark::{Conditions, DealConditions};
 use crate::payout::{self, Overflow, Payout, Share};
 use crate::rules::Rules;
 use crate::score;
@@ -23,6 +24,9 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 pub struct Books {
     /// The deal's terms.
     pub deal: Deal,
+    /// What it asks for beyond them. Known workers are asked for at the commit, and strict reveals
+    /// change nothing here: who is silent pays in this lane in any case.
+    pub conditions: DealConditions,
     /// T of its category, in seconds.
     pub clock_seconds: u64,
     /// The hash of the commit that the batch is about; `None` where there is none.
@@ -175,13 +179,7 @@ fn check(
     sender: Address,
     now: Timestamp,
 ) -> Result<bool, SettlementRefusal> {
-    let (workers, outcomes) = (batch.workers.len(), batch.outcomes.len());
-    if workers > ROW_MAX {
-        return Err(SettlementRefusal::RowTooLong(workers));
-    }
-    if outcomes == 0 || outcomes > TASKS_MAX {
-        return Err(SettlementRefusal::Tasks(outcomes));
-    }
+    check_size(batch)?;
     if books.deal.deadlines(books.clock_seconds).last.has_passed(now) {
         return Err(SettlementRefusal::TooLate);
     }
@@ -190,7 +188,8 @@ fn check(
         if !is_reveal_over {
             return Err(SettlementRefusal::NotYours);
         }
-        if batch.outcomes.iter().any(|outcome| !outcome.results.is_empty()) {
+        let is_bound = books.conditions.has(Conditions::BOUND_RESULTS);
+        if !is_bound && batch.outcomes.iter().any(|outcome| !outcome.results.is_empty()) {
             return Err(SettlementRefusal::ResultsUnbound);
         }
     }
@@ -198,6 +197,18 @@ fn check(
         return Err(SettlementRefusal::WorkersUnsorted);
     }
     Ok(is_reveal_over)
+}
+
+/// Whether a batch has as many workers and tasks as one may have: what the hub looks at first.
+pub(crate) fn check_size(batch: &Batch) -> Result<(), SettlementRefusal> {
+    let (workers, outcomes) = (batch.workers.len(), batch.outcomes.len());
+    if workers > ROW_MAX {
+        return Err(SettlementRefusal::RowTooLong(workers));
+    }
+    if outcomes == 0 || outcomes > TASKS_MAX {
+        return Err(SettlementRefusal::Tasks(outcomes));
+    }
+    Ok(())
 }
 
 struct Ledger<'a> {
@@ -231,7 +242,7 @@ impl Ledger<'_> {
             Some(known) if known.contributions > known.disclosed.count_ones() => {
                 Some(SkipReason::OnChain)
             }
-            Some(_) if !self.is_callback(outcome) => Some(SkipReason::Callback),
+            Some(_) if !self.is_voted_for(outcome) => Some(SkipReason::Callback),
             Some(_) if !is_disclosed => Some(SkipReason::Undisclosed),
             Some(_) if !counted.is_consensus => Some(SkipReason::NoConsensus),
             Some(_) => None,
@@ -278,10 +289,21 @@ impl Ledger<'_> {
         Ok(votes)
     }
 
-    fn is_callback(&self, outcome: &Outcome) -> bool {
-        let callback = &outcome.results_callback;
-        (self.books.deal.callback.is_zero() && callback.is_empty())
-            || keccak256(callback) == outcome.digest.0
+    /// Whether callback bytes, and bound results, are what was voted for; others are bound to
+    /// nothing.
+    fn is_voted_for(&self, outcome: &Outcome) -> bool {
+        let Outcome { digest, results, results_callback: callback, .. } = outcome;
+        let has_callback = !self.books.deal.callback.is_zero() || !callback.is_empty();
+        if has_callback && keccak256(callback) != digest.0 {
+            return false;
+        }
+        if !self.books.conditions.has(Conditions::BOUND_RESULTS) {
+            return true;
+        }
+        match callback.is_empty() {
+            true => keccak256(results) == digest.0,
+            false => results.is_empty(),
+        }
     }
 
     fn pay(&mut self, counted: &Count, disclosed: u32) -> Result<Ended, Overflow> {

@@ -8,7 +8,8 @@ use poco_core::lane::{
 };
 use poco_core::task::TaskStatus;
 use poco_core::{
-    Address, Amount, B256, Bytes, Deal, DealId, ResultDigest, TaskId, Timestamp, U256,
+    Address, Amount, B256, Bytes, Deal, DealConditions, DealId, ResultDigest, TaskId, Timestamp,
+    U256,
 };
 use proptest::prelude::*;
 use std::cell::Cell;
@@ -64,6 +65,7 @@ fn batch(
         tasks.iter().zip(said).map(|(task, said)| outcome(*task, &addresses, said)).unzip();
     let books = Books {
         deal: deal.clone(),
+        conditions: DealConditions::NONE,
         clock_seconds: T,
         commit: Some(commit_hash(rows)),
         kitty: Amount::ZERO,

@@ -4,6 +4,9 @@
 mod boost;
 mod conditions;
 mod lane;
+mod lane_calls;
+mod lane_market;
+mod lane_stops;
 mod life;
 mod market;
 mod matching;

@@ -7,8 +7,8 @@ use poco_core::hub::{Refusal, RegistryCall};
 use poco_core::matching::{self, Mismatch, Terms};
 use poco_core::order::Order;
 use poco_core::{
-    Address, Amount, AppOrder, B256, Bytes, DatasetOrder, DealId, OrderKind, RequestOrder, Tag,
-    U256, WorkerpoolOrder,
+    Address, Amount, AppOrder, B256, Bytes, DatasetOrder, DealId, OrderKind, Release, RequestOrder,
+    Rules, Tag, U256, WorkerpoolOrder,
 };
 
 type Orders = (AppOrder, DatasetOrder, WorkerpoolOrder, RequestOrder);
@@ -328,4 +328,21 @@ fn a_deal_keeps_the_pools_terms_of_its_match() {
     market.finalize(task).unwrap();
     assert_eq!(market.free(&party("w1")), nano(1_019 * RLC));
     assert_eq!(market.hub.account(STRANGER).free, Amount::ZERO);
+}
+
+#[test]
+fn the_payer_pays_before_the_pools_stake_is_computed() {
+    for rules in [Rules::Ours, Rules::Reference(Release::V6_1_0)] {
+        let mut market = Market::by(rules);
+        // No worker stakes anything, so that only the pool's 30 percent leave 256 bits.
+        market.set_policy(0, 5);
+        let price = Amount(U256::MAX >> 2);
+        let mut pool = market.workerpool_order();
+        pool.price = price;
+        let mut request = market.request_order(1, 1);
+        request.workerpool_price_max = price;
+        let terms = market.sign(market.app_order(), market.dataset_order(), pool, request);
+        let refusal = market.match_terms(terms).unwrap_err();
+        assert_eq!(refusal, Refusal::Escrow(EscrowRefusal::FreeTooLow));
+    }
 }

@@ -11,8 +11,8 @@ use poco_core::lane::{
     SkipReason, Vote, ballot_hash, commit_hash, settle,
 };
 use poco_core::{
-    Address, Amount, B256, Bytes, Deal, DealId, Resource, ResultDigest, ResultHash, ResultSeal,
-    TaskId, Timestamp, U256, payout,
+    Address, Amount, B256, Bytes, Deal, DealConditions, DealId, Resource, ResultDigest, ResultHash,
+    ResultSeal, TaskId, Timestamp, U256, payout,
 };
 use serde_json::{Value, json};
 
@@ -226,6 +226,7 @@ fn settlement(case: &Case) -> Value {
     let scores = workers.iter().copied().zip(case.scores.iter().map(|score| U256::from(*score)));
     let books = Books {
         deal: deal(case),
+        conditions: DealConditions::NONE,
         clock_seconds: CLOCK,
         commit: Some(commit_hash(rows)),
         kitty: Amount::from_nano(case.kitty),

@@ -3,6 +3,7 @@
 mod boost;
 mod deals;
 mod drafts;
+mod lane;
 mod marks;
 mod sundry;
 mod tasks;
@@ -31,6 +32,9 @@ const CROWD_ONE_IN: u64 = 16;
 /// One sequence of so many is about the boost lane, so many times in a hundred.
 const BOOSTED_ONE_IN: u64 = 5;
 const BOOSTED_PERCENT: u64 = 60;
+/// One sequence of so many is about the settlement lane, so many times in a hundred.
+const LANED_ONE_IN: u64 = 5;
+const LANED_PERCENT: u64 = 65;
 
 /// Chooses steps.
 pub struct Director<'a> {
@@ -45,6 +49,10 @@ pub struct Director<'a> {
     crowd: Option<(TaskId, usize)>,
     is_crowded: bool,
     is_boosted: bool,
+    is_laned: bool,
+    /// Commits to the settlement lane that stand, and the last that does not any more.
+    commits: Vec<lane::Commit>,
+    gone: Option<lane::Commit>,
 }
 
 /// What the director has chosen.
@@ -57,6 +65,7 @@ impl<'a> Director<'a> {
         let mut dice = Dice::new(seed);
         let is_crowded = dice.below(CROWD_ONE_IN) == 0;
         let is_boosted = dice.below(BOOSTED_ONE_IN) == 0;
+        let is_laned = !is_boosted && dice.below(LANED_ONE_IN) == 0;
         Self {
             dice,
             cast,
@@ -67,6 +76,9 @@ impl<'a> Director<'a> {
             crowd: None,
             is_crowded,
             is_boosted,
+            is_laned,
+            commits: Vec::new(),
+            gone: None,
         }
     }
 
@@ -74,6 +86,12 @@ impl<'a> Director<'a> {
     #[must_use]
     pub fn shown(&self) -> &[SignedTerms] {
         &self.shown
+    }
+
+    /// Whether the sequence is about the settlement lane, which only our hub's model can guide.
+    #[must_use]
+    pub fn is_laned(&self) -> bool {
+        self.is_laned
     }
 
     /// The next steps, at least one.
@@ -84,6 +102,9 @@ impl<'a> Director<'a> {
         }
         if self.is_boosted && self.dice.chance(BOOSTED_PERCENT) {
             return self.boost(model);
+        }
+        if self.is_laned && self.dice.chance(LANED_PERCENT) {
+            return self.lane(model);
         }
         let steps = match self.dice.below(100) {
             0..9 => self.money(model),

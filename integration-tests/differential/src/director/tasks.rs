@@ -164,7 +164,7 @@ impl Director<'_> {
     }
 
     /// Mostly the same result.
-    fn which(&mut self) -> u8 {
+    pub(super) fn which(&mut self) -> u8 {
         *self.dice.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2])
     }
 
@@ -325,7 +325,7 @@ impl Director<'_> {
         vec![self.step(sender, Act::Hub(call))]
     }
 
-    fn results(
+    pub(super) fn results(
         &mut self,
         model: &Model,
         (id, deal): (TaskId, DealId),

@@ -135,6 +135,7 @@ impl World {
         };
         let books = Books {
             deal: self.hub.deal(batch.range.deal).unwrap().clone(),
+            conditions: poco_core::DealConditions::NONE,
             clock_seconds: T,
             commit: self.commit_of(&batch.range),
             kitty: Amount::ZERO,
