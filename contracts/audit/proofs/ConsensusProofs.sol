@@ -64,7 +64,7 @@ contract ConsensusProofs {
     }
 
     /// group * trust > total * (trust - 1) says that the others, with 1 for nobody, are less than a part in `trust`.
-    function check_consensus_leaves_the_others_less_than_their_part(uint64 group, uint64 others, uint8 which)
+    function check_consensus_leaves_the_others_less_than_their_part(uint16 group, uint16 others, uint8 which)
         external
         pure
     {
@@ -80,7 +80,7 @@ contract ConsensusProofs {
         assert(Consensus.isReached(group, 1 + uint256(group) + others, 1));
     }
 
-    function check_two_groups_never_win_together(uint64 group, uint64 other, uint8 which) external pure {
+    function check_two_groups_never_win_together(uint16 group, uint16 other, uint8 which) external pure {
         vm.assume(which >= 1);
         uint256 total = 1 + uint256(group) + other;
         uint256 trust = trustOf(which);
@@ -89,7 +89,7 @@ contract ConsensusProofs {
         assert(!isFirst || !isSecond);
     }
 
-    function check_who_wins_at_a_trust_wins_at_a_lower_one(uint64 group, uint64 others, uint8 which)
+    function check_who_wins_at_a_trust_wins_at_a_lower_one(uint16 group, uint16 others, uint8 which)
         external
         pure
     {
