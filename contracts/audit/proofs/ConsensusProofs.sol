@@ -64,7 +64,7 @@ contract ConsensusProofs {
     }
 
     /// group * trust > total * (trust - 1) says that the others, with 1 for nobody, are less than a part in `trust`.
-    function check_consensus_leaves_the_others_less_than_their_part(uint16 group, uint16 others, uint8 which)
+    function check_consensus_leaves_the_others_less_than_their_part(uint8 group, uint8 others, uint8 which)
         external
         pure
     {
@@ -89,7 +89,7 @@ contract ConsensusProofs {
         assert(!isFirst || !isSecond);
     }
 
-    function check_who_wins_at_a_trust_wins_at_a_lower_one(uint16 group, uint16 others, uint8 which)
+    function check_who_wins_at_a_trust_wins_at_a_lower_one(uint8 group, uint8 others, uint8 which)
         external
         pure
     {
