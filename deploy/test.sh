@@ -93,14 +93,14 @@ part binaries cargo build --workspace --bins
 others=$(targets) || exit 1
 
 start contracts contracts
+start markets tests --test markets -- --test-threads 3
 part unit tests --lib --bins
 part documents tests --doc
 # shellcheck disable=SC2086 # one word each
 part crates tests $others
 part arrows tests --test arrows
-start bad-input tests --test bad_input -- --test-threads 1
-start markets tests --test markets -- --test-threads 3
 finish contracts
+start bad-input tests --test bad_input -- --test-threads 1
 part three-ways tests --test three_ways -- --nocapture
 grep '^three ways: ' "$logs/three-ways"
 finish bad-input

@@ -21,22 +21,26 @@ pub mod watch;
 use anyhow::{Context, Result};
 use gas::GasTable;
 use machine::Machine;
-use overhead::{Lane, Measured, OverheadTable};
+use overhead::{Lane, Measured, OverheadTable, Way};
 use report::Report;
 use scene::{Cast, Scene};
 
 /// Most tasks of each lane: the market lists no more than 50 open orders of a wallet.
 pub const RUNS_MAX: u64 = 40;
 
-const FAST: Lane = Lane { name: "1 worker, fast lane", workers: 1, is_fast: true };
+const FAST: Lane = Lane { name: "1 worker, fast lane", workers: 1, way: Way::Fast };
 const CLASSIC: [Lane; 2] = [
-    Lane { name: "1 worker", workers: 1, is_fast: false },
-    Lane { name: "3 workers", workers: 3, is_fast: false },
+    Lane { name: "1 worker", workers: 1, way: Way::Classic },
+    Lane { name: "3 workers", workers: 3, way: Way::Classic },
 ];
+const SETTLEMENT: Lane =
+    Lane { name: "3 workers, settlement lane", workers: 3, way: Way::Settlement };
 /// Who plays the classic lanes.
-const FEW: Cast = Cast { workers: 3, slots: 2, is_fast: false };
+const FEW: Cast = Cast { workers: 3, slots: 2, way: Way::Classic };
+/// Who plays the settlement lane.
+const BONDED: Cast = Cast { way: Way::Settlement, ..FEW };
 /// Who has a hundred tasks, and the fast lane.
-const MANY: Cast = Cast { workers: 4, slots: live::TASKS / 4, is_fast: true };
+const MANY: Cast = Cast { workers: 4, slots: live::TASKS / 4, way: Way::Fast };
 
 /// Measures everything, with `runs` tasks of each lane; `say` hears how far it is.
 ///
@@ -58,6 +62,10 @@ pub async fn run(runs: usize, say: impl Fn(&str)) -> Result<Report> {
     for lane in CLASSIC {
         report.play(&scene, lane, runs, &say).await?;
     }
+    say("starting a market of 3 workers with bonds");
+    drop(scene);
+    let scene = Scene::start(BONDED).await?;
+    report.play(&scene, SETTLEMENT, runs, &say).await?;
     let Parts { overhead, gas } = report;
     Ok(Report { machine, runs, overhead, gas, memory })
 }

@@ -5,6 +5,7 @@ use super::reference;
 use super::statistics::Summary;
 use crate::anvil::Anvil;
 use anyhow::{Context, Result};
+use poco_core::lane::LaneEvent;
 use poco_core::{B256, Event};
 use serde::Serialize;
 use serde_json::json;
@@ -33,6 +34,10 @@ pub enum Call {
     Finalize,
     /// `contributeAndFinalize`.
     ContributeAndFinalize,
+    /// `commit` of one task.
+    Commit,
+    /// `settle` of one task.
+    Settle,
 }
 
 impl Call {
@@ -50,6 +55,8 @@ impl Call {
             Self::RevealFollowing => "reveal, following",
             Self::Finalize => "finalize",
             Self::ContributeAndFinalize => "contributeAndFinalize",
+            Self::Commit => "commit, 1 task",
+            Self::Settle => "settle, 1 task",
         }
     }
 }
@@ -93,6 +100,10 @@ pub fn calls(events: &[Sighting]) -> Vec<(B256, Call)> {
         let is_end = has(|event| matches!(event, Event::TaskFinalize { .. }));
         let call = if has(|event| matches!(event, Event::OrdersMatched { .. })) {
             Call::Match
+        } else if has(|event| matches!(event, Event::Lane(LaneEvent::Committed { .. }))) {
+            Call::Commit
+        } else if is_end && !is_new(Call::Commit) {
+            Call::Settle
         } else if has(|event| matches!(event, Event::TaskInitialize { .. })) {
             Call::Initialize
         } else if has(is_vote) {
@@ -234,6 +245,22 @@ mod tests {
         let mut events = beginning();
         events.extend([seen(3, vote()), seen(3, consensus()), seen(4, reveal()), seen(5, end())]);
         assert_eq!(names(&events)[2..], [Call::ContributeAlone, Call::RevealFirst, Call::Finalize]);
+    }
+
+    #[test]
+    fn a_committed_task_is_settled() {
+        let committed = Event::Lane(LaneEvent::Committed {
+            deal: DealId::ZERO,
+            first: U256::ZERO,
+            lengths: Bytes::new(),
+            rows: Bytes::new(),
+        });
+        let opened = Event::TaskInitialize { task: TASK, workerpool: Address::ZERO };
+        let mut events = beginning();
+        events.truncate(1);
+        events.extend([opened, committed].map(|event| seen(2, event)));
+        events.extend([vote(), vote(), consensus(), reveal(), end()].map(|event| seen(3, event)));
+        assert_eq!(names(&events), [Call::Match, Call::Commit, Call::Settle]);
     }
 
     #[test]

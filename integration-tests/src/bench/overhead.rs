@@ -5,9 +5,10 @@ use super::blocks::Sighting;
 use super::gas::{self, Call};
 use super::scene::Scene;
 use super::statistics::Summary;
-use super::timeline::{CLASSIC, FAST, Point, Timeline};
+use super::timeline::{CLASSIC, FAST, Point, SETTLEMENT, Timeline};
 use anyhow::{Context, Result, ensure};
 use poco_core::credibility::weight;
+use poco_core::lane::LaneEvent;
 use poco_core::{Event, TaskId, U256};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -19,6 +20,17 @@ const TASK_MAX: Duration = Duration::from_secs(120);
 /// Longest time for clearing its containers away.
 const CLEAR_MAX: Duration = Duration::from_secs(60);
 
+/// By which calls a task goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Every worker sends its votes and reveals.
+    Classic,
+    /// The only worker sends one call for both and the end.
+    Fast,
+    /// Workers sign, the scheduler sends.
+    Settlement,
+}
+
 /// By which calls, and with how many workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Lane {
@@ -26,8 +38,8 @@ pub struct Lane {
     pub name: &'static str,
     /// How many workers vote.
     pub workers: usize,
-    /// Whether it is the fast lane.
-    pub is_fast: bool,
+    /// By which calls.
+    pub way: Way,
 }
 
 /// The steps of one lane, in milliseconds.
@@ -101,6 +113,7 @@ impl Lane {
         let events = scene.blocks.all(|event| {
             task_of(event) == Some(task)
                 || matches!(event, Event::OrdersMatched { deal, .. } if *deal == bought.deal)
+                || matches!(event, Event::Lane(LaneEvent::Committed { deal, .. }) if *deal == bought.deal)
         });
         let gas = gas::read(&scene.world.anvil, &events).await?;
         let timeline = self.timeline(scene, task, &events)?;
@@ -136,7 +149,8 @@ impl Lane {
             Point::Mined => {
                 times(events, |event| matches!(event, Event::OrdersMatched { .. })).pop()
             }
-            Point::Initialized => {
+            // A commit opens the task.
+            Point::Initialized | Point::Committed => {
                 times(events, |event| matches!(event, Event::TaskInitialize { .. })).pop()
             }
             Point::Assigned => told.assigned.values().copied().max(),
@@ -154,7 +168,11 @@ impl Lane {
                 times(events, |event| matches!(event, Event::TaskFinalize { .. })).pop()
             }
         };
-        let lane = if self.is_fast { &FAST[..] } else { &CLASSIC[..] };
+        let lane = match self.way {
+            Way::Classic => &CLASSIC[..],
+            Way::Fast => &FAST[..],
+            Way::Settlement => &SETTLEMENT[..],
+        };
         let seen = |point: &Point| {
             let at = moment(*point).with_context(|| format!("{point:?} was not seen"))?;
             Ok((*point, at))

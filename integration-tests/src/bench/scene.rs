@@ -3,8 +3,9 @@
 
 use super::blocks::Blocks;
 use super::engine::{Engine, LABEL};
+use super::overhead::Way;
 use super::watch::Watch;
-use crate::pool::{Plan, Pool, address_of};
+use crate::pool::{Plan, Pool, SETTLEMENT, address_of};
 use crate::process::{Process, free_port, wait_for};
 use crate::world::{Party, World};
 use anyhow::{Context, Result, ensure};
@@ -35,8 +36,8 @@ pub struct Cast {
     pub workers: usize,
     /// How many tasks each runs at a time.
     pub slots: usize,
-    /// Whether tasks at trust 1 take the fast lane.
-    pub is_fast: bool,
+    /// The lane that tasks take.
+    pub way: Way,
 }
 
 /// A market at work. Its fields are dropped in their order: first whoever starts containers, then
@@ -81,8 +82,11 @@ impl Scene {
         let leftovers = Leftovers { label: label.clone().into_owned(), folder: folder.clone() };
         // Dearer than the orders for single tasks, which are then chosen as long as there are some.
         let plan = Plan { workers: 0, price: "2RLC", app_price: "0.2RLC", ..Plan::default() };
-        let scheduler_environment: &[_] =
-            if cast.is_fast { &[] } else { &[("POCO_SCHEDULER_FAST_LANE", "false")] };
+        let scheduler_environment: &[_] = match cast.way {
+            Way::Fast => &[],
+            Way::Classic => &[("POCO_SCHEDULER_FAST_LANE", "false")],
+            Way::Settlement => SETTLEMENT[0],
+        };
         let mut pool = Pool::start(&world, &Plan { scheduler_environment, ..plan }).await?;
         let chain = world.chain().await?;
         let engine = Engine::listen(&label).await?;
@@ -97,7 +101,9 @@ impl Scene {
         let config = config.to_string_lossy().into_owned();
         for number in 0..cast.workers {
             world.fund(Party::Worker(number), "100RLC")?;
-            let worker = pool.worker(&world, number, &[("POCO_WORKER_CONFIG", &config)])?;
+            let bond = if cast.way == Way::Settlement { "auto" } else { "0" };
+            let environment = [("POCO_WORKER_CONFIG", &*config), ("POCO_WORKER_BOND", bond)];
+            let worker = pool.worker(&world, number, &environment)?;
             pool.workers.push(worker);
         }
         let (files, dataset) = offer_dataset(&world).await?;
@@ -114,10 +120,23 @@ impl Scene {
         };
         wait_for("all workers to log in", LOGIN_MAX, async || {
             let connected = scene.watch.pool().await?.workers as usize;
-            Ok((connected == cast.workers).then_some(()))
+            let is_bonded = cast.way != Way::Settlement || scene.are_bonded(cast.workers).await?;
+            Ok((connected == cast.workers && is_bonded).then_some(()))
         })
         .await?;
         Ok(scene)
+    }
+
+    async fn are_bonded(&self, workers: usize) -> Result<bool> {
+        let pool = self.pool.workerpool.parse()?;
+        for number in 0..workers {
+            let worker = crate::world::wallet(Party::Worker(number))?.address();
+            let bond = self.chain.bond(worker, pool).await?.context("the settlement lane")?;
+            if bond.total.is_zero() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Publishes orders for `count` single tasks: each match then meets orders never used before.

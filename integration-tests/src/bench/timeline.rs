@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A point in the life of a task, in the order of the classic lane.
+/// A point in the life of a task, in the order of the lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Point {
     /// The block with the deal.
@@ -15,6 +15,8 @@ pub enum Point {
     Started,
     /// The engine tells the end of the last container.
     Ended,
+    /// The block with the pool's commit of all votes.
+    Committed,
     /// The block with the first vote.
     Contributed,
     /// The block with the vote that decides.
@@ -52,6 +54,17 @@ pub const FAST: [Point; 7] = [
     Point::Finalized,
 ];
 
+/// The points of the settlement lane: the scheduler sends, once all votes are in.
+pub const SETTLEMENT: [Point; 7] = [
+    Point::Mined,
+    Point::Assigned,
+    Point::Started,
+    Point::Ended,
+    Point::Committed,
+    Point::Uploaded,
+    Point::Finalized,
+];
+
 impl Point {
     /// What leads to it.
     #[must_use]
@@ -62,6 +75,7 @@ impl Point {
             Self::Assigned => "→ assigned",
             Self::Started => "→ container started",
             Self::Ended => "→ container ended",
+            Self::Committed => "→ votes committed",
             Self::Contributed => "→ first contribution",
             Self::Consensus => "→ consensus",
             Self::Revealed => "→ all revealed",
@@ -136,7 +150,7 @@ mod tests {
 
     #[test]
     fn each_lane_goes_from_the_deal_to_the_end() {
-        for lane in [&CLASSIC[..], &FAST[..]] {
+        for lane in [&CLASSIC[..], &FAST[..], &SETTLEMENT[..]] {
             assert_eq!((lane.first(), lane.last()), (Some(&Point::Mined), Some(&Point::Finalized)));
         }
         assert!(CLASSIC.is_sorted(), "the order of the variants is the order of the lane");
