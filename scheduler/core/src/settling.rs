@@ -10,7 +10,7 @@ use crate::limits::{
 use crate::pick::{Candidate, pick};
 use crate::plan::{Planner, Sight, Step};
 use crate::record::CommitRecord;
-use crate::task::{Errand, Phase, ReplicaState, Task};
+use crate::task::{Errand, Phase, ReplicaState, RowTold, Task};
 use crate::waiting::Waiting;
 use crate::words::{Lane, Stage};
 use alloc::collections::BTreeSet;
@@ -208,6 +208,9 @@ impl Planner<'_> {
                 .any(|one| one.vote.is_none() && self.task.vote_of(one.worker).is_some());
             let is_complete = known == members.len() || is_over;
             if !is_apart && !is_complete {
+                // Who has not told its vote may not know yet that it is committed.
+                let silent = members.iter().filter(|member| member.vote.is_none());
+                self.tell_row(silent.map(|member| member.worker).collect(), None);
                 return Waiting::Disclosures { known, of: members.len(), until };
             }
             let leading = leader(&members, self.sight.facts.deal.trust).filter(|_| !is_apart);
@@ -233,18 +236,10 @@ impl Planner<'_> {
                 .map(|one| one.worker)
                 .filter(|worker| self.sight.workers.is_connected(*worker))
                 .collect();
-            for worker in &agree {
-                let told = self.task.lane.row_told.get(worker);
-                let again = told.map(|told| told.after(COMMAND_REPEAT_SECONDS));
-                match again.filter(|again| *again > self.sight.now) {
-                    Some(again) => self.wake_at(Some(again)),
-                    None => self.plan.steps.push(Step::Row(*worker)),
-                }
-            }
-            if !agree.is_empty() {
-                self.wake_at(Some(self.sight.now.after(COMMAND_REPEAT_SECONDS)));
-            }
-            return Waiting::Digest { connected: agree.len() };
+            let known = members.iter().filter(|member| member.vote.is_some()).count();
+            let connected = agree.len();
+            self.tell_row(agree, Some(known));
+            return Waiting::Digest { connected };
         }
         if self.task.result_of(hash).is_none() {
             let told = self.task.lane.told.iter();
@@ -259,6 +254,26 @@ impl Planner<'_> {
             self.wake_at(Some(self.sight.now.after(GATHER_SECONDS)));
         }
         waiting
+    }
+
+    /// Tells workers the row, now and then; at once where they were not told as many votes of it as
+    /// are `known`.
+    fn tell_row(&mut self, workers: Vec<Address>, known: Option<usize>) {
+        for worker in workers {
+            if !self.sight.workers.is_connected(worker) {
+                continue;
+            }
+            let told = self.task.lane.row_told.get(&worker);
+            let again = told.filter(|told| known.is_none_or(|known| told.known == known));
+            let again = again.map(|told| told.at.after(COMMAND_REPEAT_SECONDS));
+            match again.filter(|again| *again > self.sight.now) {
+                Some(again) => self.wake_at(Some(again)),
+                None => {
+                    self.plan.steps.push(Step::Row(worker));
+                    self.wake_at(Some(self.sight.now.after(COMMAND_REPEAT_SECONDS)));
+                }
+            }
+        }
     }
 
     /// Puts the known votes on chain and takes the task out of its commit.
@@ -297,8 +312,9 @@ impl Core {
 
     pub(crate) fn tell_row(&mut self, task: &mut Task, worker: Address) {
         let Some(sight) = self.sight(task.deal) else { return };
-        let votes = sight.members(task).into_iter().map(|member| member.vote).collect();
-        task.lane.row_told.insert(worker, self.now);
+        let votes: Vec<_> = sight.members(task).into_iter().map(|member| member.vote).collect();
+        let known = votes.iter().filter(|vote| vote.is_some()).count();
+        task.lane.row_told.insert(worker, RowTold { at: self.now, known });
         let command = Command::Row { task: task.id, votes };
         self.act(Action::Tell { worker, command });
     }

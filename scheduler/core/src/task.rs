@@ -69,8 +69,15 @@ pub(crate) struct LaneState {
     /// What workers told of their votes; whether it is what they committed, the row says. A
     /// worker tells it again after each reconnect.
     pub(crate) told: BTreeMap<Address, (LaneVote, Option<ResultDigest>)>,
-    /// When each worker was last told the row.
-    pub(crate) row_told: BTreeMap<Address, Moment>,
+    /// What each worker was last told of the row.
+    pub(crate) row_told: BTreeMap<Address, RowTold>,
+}
+
+/// When a worker was told the row, and how many of its votes were known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowTold {
+    pub(crate) at: Moment,
+    pub(crate) known: usize,
 }
 
 /// Where a task stands on chain.

@@ -124,7 +124,7 @@ impl Core {
             Input::BallotWanted { deal, first, count } => {
                 self.on_ballot_wanted(now, deal, first, count);
             }
-            Input::Row { task, votes } => self.on_row(task, votes),
+            Input::Row { task, votes } => self.on_row(now, task, votes),
             Input::Scores { task, scores } => self.on_scores(now, task, &scores),
             Input::Reveal(task) => self.on_hint_of_scheduler(now, task),
             Input::Upload(task) => self.on_upload_wanted(now, task),

@@ -294,9 +294,14 @@ impl Core {
         self.push(Action::Disclose { task: id, vote, digest });
     }
 
-    /// The votes of the row. Only such as open what was committed are looked at further.
-    pub(crate) fn on_row(&mut self, id: TaskId, votes: Vec<Option<Vote>>) {
+    /// The votes of the row. Only such as open what was committed are looked at further. For one
+    /// who has not seen the commit it is news of it, to be looked for on chain.
+    pub(crate) fn on_row(&mut self, now: Now, id: TaskId, votes: Vec<Option<Vote>>) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
+        if matches!(task.record.state, State::Balloted { .. }) {
+            self.read_task(now, id);
+            return;
+        }
         let (State::Committed { .. }, Some(commit)) = (&task.record.state, commit_of(task)) else {
             return;
         };

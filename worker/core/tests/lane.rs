@@ -148,6 +148,19 @@ fn a_committed_vote_is_told_only_at_its_depth() {
 }
 
 #[test]
+fn a_row_is_news_of_the_commit_for_who_has_not_seen_it() {
+    let mut rig = Rig::new();
+    let id = compute(&mut rig, 0);
+    rig.step(wanted(0, 1));
+    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 1 };
+    let votes = vec![None; 3];
+    assert_eq!(rig.step(Input::Row { task: id, votes: votes.clone() }), [read]);
+    // What the chain says counts, and it does not say so yet.
+    assert_eq!(rig.record(id).state.stage(), Stage::Balloted);
+    assert_eq!(rig.step(Input::Row { task: id, votes }), [], "one read at a time");
+}
+
+#[test]
 fn the_digest_is_told_when_the_votes_of_the_whole_row_reach_consensus_on_it() {
     let mut rig = Rig::new();
     let id = commit(&mut rig);
