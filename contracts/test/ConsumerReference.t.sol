@@ -22,16 +22,7 @@ contract ConsumerReferenceTest is Market, Reference {
         super.setUp();
         placeReference(AT, address(this));
         hub = IHub(payable(AT));
-        hub.configure(
-            address(token),
-            "Staked RLC",
-            "SRLC",
-            9,
-            address(apps),
-            address(datasets),
-            address(pools),
-            address(0)
-        );
+        configureHub();
         hub.createCategory("XS", "{}", T);
         // As the live hubs have it.
         hub.setCallbackGas(200_000);

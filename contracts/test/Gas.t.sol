@@ -45,16 +45,7 @@ contract ReferenceGasTest is GasScenarios, Reference {
     function placeHub() internal override {
         placeReference(AT, address(this));
         hub = IHub(payable(AT));
-        hub.configure(
-            address(token),
-            "Staked RLC",
-            "SRLC",
-            9,
-            address(apps),
-            address(datasets),
-            address(pools),
-            address(0)
-        );
+        configureHub();
         hub.createCategory("XS", "{}", T);
         fund(poolOwner);
         fund(requester);

@@ -42,16 +42,7 @@ contract MatchingVectorsTest is Market, Reference {
     function test_the_hub_of_the_reference_matches_as_in_the_vectors() public {
         placeReference(AT, address(this));
         hub = IHub(payable(AT));
-        hub.configure(
-            address(token),
-            "Staked RLC",
-            "SRLC",
-            9,
-            address(apps),
-            address(datasets),
-            address(pools),
-            address(0)
-        );
+        configureHub();
         hub.createCategory("XS", "{}", T);
         hub.createCategory("S", "{}", 1200);
         fund(poolOwner);

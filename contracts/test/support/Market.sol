@@ -100,6 +100,13 @@ abstract contract Market is Signing {
         datasets.initialize(address(0));
         pools.initialize(address(0));
         hub = IHub(payable(vm.deployCode("Hub.sol:Hub", hubArguments())));
+        configureHub();
+        hub.createCategory("XS", "{}", T);
+        hub.createCategory("S", "{}", 1200);
+    }
+
+    /// @dev Gives a new hub, ours or the reference's, this market's token and registries.
+    function configureHub() internal {
         hub.configure(
             address(token),
             "Staked RLC",
@@ -110,8 +117,6 @@ abstract contract Market is Signing {
             address(pools),
             address(0)
         );
-        hub.createCategory("XS", "{}", T);
-        hub.createCategory("S", "{}", 1200);
     }
 
     /// @dev Deploys the parts behind the hub's address.

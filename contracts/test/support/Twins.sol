@@ -24,16 +24,7 @@ abstract contract Twins is Market, Reference {
         if (isReference) placeReference(AT, address(this));
         else deployCodeTo("Hub.sol:Hub", hubArguments(), AT);
         hub = IHub(payable(AT));
-        hub.configure(
-            address(token),
-            "Staked RLC",
-            "SRLC",
-            9,
-            address(apps),
-            address(datasets),
-            address(pools),
-            address(0)
-        );
+        configureHub();
         // Only the reference starts at the lower figure: it is really there.
         assertEq(hub.callbackgas(), isReference ? 100_000 : 200_000);
         hub.setCallbackGas(200_000);
