@@ -3,9 +3,10 @@
 use crate::binaries::binary;
 use crate::images::Registry;
 use crate::process::{Process, free_port, wait_for};
-use crate::world::{Answer, Party, World};
+use crate::world::{Answer, Party, World, wallet};
 use anyhow::{Context, Result, bail};
-use poco_core::TaskId;
+use poco_chain::Chain;
+use poco_core::{Address, TaskId};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +16,8 @@ use url::Url;
 
 /// How long a process may take until it answers.
 const START_MAX: Duration = Duration::from_secs(30);
+/// How long a worker may take to bond its stake, on a busy machine.
+const BOND_MAX: Duration = Duration::from_secs(180);
 
 /// A running pool.
 #[derive(Debug)]
@@ -132,6 +135,24 @@ impl Pool {
             .env("POCO_WORKER_BOND", "0")
             .envs(environment.iter().copied());
         Process::start(command, &world.path(""), &format!("worker-{number}"))
+    }
+
+    /// Waits until the first `workers` have bonds for the pool.
+    ///
+    /// # Errors
+    /// Where one has none in time; the message holds what it said.
+    pub async fn until_bonded(&self, chain: &Chain, workers: usize) -> Result<()> {
+        let workerpool: Address = self.workerpool.parse()?;
+        for number in 0..workers {
+            let worker = wallet(Party::Worker(number))?.address();
+            wait_for("a bond", BOND_MAX, async || {
+                let bond = chain.bond(worker, workerpool).await?.context("the lane")?;
+                Ok((!bond.free().is_zero()).then_some(()))
+            })
+            .await
+            .with_context(|| self.workers[number].tail(40))?;
+        }
+        Ok(())
     }
 
     /// Runs `poco --json run` for the requester until the task has ended.

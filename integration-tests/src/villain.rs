@@ -3,8 +3,11 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use poco_chain::Wallet;
+use poco_core::call::Contribution;
 use poco_core::lane::{BlindedVote, Nonce, Vote, ballot_hash};
-use poco_core::{Address, B256, ResultDigest, TaskId, U256, message};
+use poco_core::{
+    Address, B256, Bytes, Call, ResultDigest, ResultHash, ResultSeal, TaskId, U256, message,
+};
 use poco_proto::PROTOCOL_VERSION;
 use poco_proto::v1::workers_client::WorkersClient;
 use poco_proto::v1::{
@@ -97,6 +100,19 @@ impl Villain {
                 return Ok(assign);
             }
         }
+    }
+
+    /// A vote for `digest` in the classic lane, as a worker has it that computed this.
+    #[must_use]
+    pub fn vote(&self, task: TaskId, assignment: Assign, digest: ResultDigest) -> Call {
+        Call::Contribute(Contribution {
+            task,
+            hash: ResultHash::of(task, digest),
+            seal: ResultSeal::of(self.address(), task, digest),
+            enclave_challenge: Address::ZERO,
+            enclave_sign: Bytes::new(),
+            authorization_sign: assignment.authorization.into(),
+        })
     }
 
     /// Waits until it is asked for a ballot, and signs one in which it votes for `digest` in every

@@ -6,7 +6,9 @@ use crate::process::{Process, free_port, wait_for};
 use anyhow::{Context, Result, bail, ensure};
 use poco_chain::deploy::{DeployPlan, deploy};
 use poco_chain::keystore::{self, KdfCost};
-use poco_chain::{Addresses, Chain, ChainSettings, Wallet};
+use poco_chain::{
+    Addresses, Chain, ChainSettings, FileLedger, Sender, SenderSettings, Transaction, Wallet,
+};
 use poco_core::B256;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -157,6 +159,19 @@ impl World {
     /// Where the chain does not answer.
     pub async fn chain(&self) -> Result<Chain> {
         Ok(Chain::connect(&ChainSettings::from(&self.addresses)).await?)
+    }
+
+    /// Sends a transaction that no program of ours would send, and waits until it is mined. Not for a
+    /// wallet with which a program sends meanwhile.
+    ///
+    /// # Errors
+    /// Where the contract refuses it, or the chain does not answer.
+    pub async fn send(&self, wallet: Arc<Wallet>, transaction: Transaction) -> Result<()> {
+        let ledger = FileLedger::open(&self.path(&format!("ledger-{}.json", wallet.address())))?;
+        let settings = SenderSettings::default();
+        let sender = Sender::start(self.chain().await?, wallet, ledger, settings).await?;
+        sender.send("test", transaction).await?;
+        Ok(())
     }
 
     /// Runs `poco --json` as a party.

@@ -120,23 +120,13 @@ impl Scene {
         };
         wait_for("all workers to log in", LOGIN_MAX, async || {
             let connected = scene.watch.pool().await?.workers as usize;
-            let is_bonded = cast.way != Way::Settlement || scene.are_bonded(cast.workers).await?;
-            Ok((connected == cast.workers && is_bonded).then_some(()))
+            Ok((connected == cast.workers).then_some(()))
         })
         .await?;
-        Ok(scene)
-    }
-
-    async fn are_bonded(&self, workers: usize) -> Result<bool> {
-        let pool = self.pool.workerpool.parse()?;
-        for number in 0..workers {
-            let worker = crate::world::wallet(Party::Worker(number))?.address();
-            let bond = self.chain.bond(worker, pool).await?.context("the settlement lane")?;
-            if bond.total.is_zero() {
-                return Ok(false);
-            }
+        if cast.way == Way::Settlement {
+            scene.pool.until_bonded(&scene.chain, cast.workers).await?;
         }
-        Ok(true)
+        Ok(scene)
     }
 
     /// Publishes orders for `count` single tasks: each match then meets orders never used before.

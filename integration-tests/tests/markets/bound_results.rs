@@ -2,15 +2,12 @@
 //! lane, and whoever votes for another zip is found out.
 
 use anyhow::{Context, Result};
-use poco_chain::{Chain, FileLedger, Interest, LocatedEvent, Sender, SenderSettings, Transaction};
-use poco_core::call::Contribution;
+use poco_chain::{Chain, Interest, LocatedEvent, Transaction};
 use poco_core::lane::LaneEvent;
 use poco_core::mark::ConditionsEvent;
 use poco_core::payout::Share;
 use poco_core::task::{TaskStatus, TaskView};
-use poco_core::{
-    Address, Amount, Bytes, Call, Event, Recorded, ResultDigest, ResultHash, ResultSeal, TaskId,
-};
+use poco_core::{Amount, Bytes, Event, Recorded, ResultDigest, TaskId};
 use poco_integration_tests::payments::{Balances, settled};
 use poco_integration_tests::pool::{Plan, Pool, SETTLEMENT};
 use poco_integration_tests::process::wait_for;
@@ -80,20 +77,8 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
 async fn votes_for_nowhere(world: &World, liar: &mut Villain, task: TaskId) -> Result<()> {
     let assignment = liar.assigned().await?;
     let lie = Recorded::BoundLocation.digest(ResultDigest::ZERO, NOWHERE);
-    let vote = Call::Contribute(Contribution {
-        task,
-        hash: ResultHash::of(task, lie),
-        seal: ResultSeal::of(liar.address(), task, lie),
-        enclave_challenge: Address::ZERO,
-        enclave_sign: Bytes::new(),
-        authorization_sign: assignment.authorization.into(),
-    });
-    let chain = world.chain().await?;
-    let ledger = FileLedger::open(&world.path("liar.json"))?;
-    let settings = SenderSettings::default();
-    let sender = Sender::start(chain.clone(), liar.wallet(), ledger, settings).await?;
-    sender.send("lie", Transaction::hub(&chain, &vote)).await?;
-    Ok(())
+    let vote = liar.vote(task, assignment, lie);
+    world.send(liar.wallet(), Transaction::hub(&world.chain().await?, &vote)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,16 +142,7 @@ async fn a_bound_bag_is_settled_and_a_bound_callback_recorded_alone() -> Result<
     let plan = Plan { scheduler_environment, worker_environment, ..plan(2) };
     let pool = Pool::start(&world, &plan).await?;
     let chain = world.chain().await?;
-    let workerpool: Address = pool.workerpool.parse()?;
-    for number in 0..2 {
-        let worker = wallet(Party::Worker(number))?.address();
-        wait_for("a bond", PATIENCE, async || {
-            let bond = chain.bond(worker, workerpool).await?.context("the lane")?;
-            Ok((bond.free() > Amount::ZERO).then_some(()))
-        })
-        .await
-        .with_context(|| pool.workers[number].tail(40))?;
-    }
+    pool.until_bonded(&chain, 2).await?;
     let output = world.path("bag").display().to_string();
     let words = ["--trust", "3", "--volume", "3", "--output", &output];
     let answer = buy(&pool, &world, "environment", &words)?;

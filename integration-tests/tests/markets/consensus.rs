@@ -1,13 +1,10 @@
 //! The life of a task on real parts: chain, market, scheduler, workers, containers.
 
 use anyhow::{Context, Result};
-use poco_chain::{FileLedger, Sender, SenderSettings, Transaction};
-use poco_core::call::Contribution;
+use poco_chain::Transaction;
 use poco_core::payout::Share;
 use poco_core::task::TaskStatus;
-use poco_core::{
-    Address, Amount, B256, Bytes, Call, ResultDigest, ResultHash, ResultSeal, TaskId, U256,
-};
+use poco_core::{Amount, B256, ResultDigest, TaskId, U256};
 use poco_integration_tests::payments::{Balances, Settled, settled};
 use poco_integration_tests::pool::{Plan, Pool};
 use poco_integration_tests::process::wait_for;
@@ -55,18 +52,8 @@ async fn a_worker_that_lies_is_outvoted_and_its_stake_is_shared_out() -> Result<
     let task: TaskId = answer["tasks"][0].as_str().context("a task")?.parse()?;
     let assignment = liar.assigned().await?;
     let lie = ResultDigest(B256::repeat_byte(0x11));
-    let vote = Call::Contribute(Contribution {
-        task,
-        hash: ResultHash::of(task, lie),
-        seal: ResultSeal::of(liar.address(), task, lie),
-        enclave_challenge: Address::ZERO,
-        enclave_sign: Bytes::new(),
-        authorization_sign: assignment.authorization.into(),
-    });
-    let ledger = FileLedger::open(&world.path("liar.json"))?;
-    let sender =
-        Sender::start(chain.clone(), liar.wallet(), ledger, SenderSettings::default()).await?;
-    sender.send("lie", Transaction::hub(&chain, &vote)).await?;
+    let vote = liar.vote(task, assignment, lie);
+    world.send(liar.wallet(), Transaction::hub(&chain, &vote)).await?;
     // Two more honest workers, and the group of four outweighs the lie.
     for number in 2..4 {
         let worker = pool.worker(&world, number, &[])?;

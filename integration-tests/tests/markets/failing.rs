@@ -1,7 +1,7 @@
 //! Apps that fail: the requester is told why and at once, and later tasks run.
 
 use anyhow::{Context, Result, ensure};
-use poco_chain::{FileLedger, Sender, SenderSettings, Transaction};
+use poco_chain::Transaction;
 use poco_core::Call;
 use poco_integration_tests::pool::{Plan, Pool};
 use poco_integration_tests::world::{Party, World, wallet};
@@ -70,9 +70,7 @@ async fn short_category(world: &World) -> Result<u64> {
         work_clock_time_ref_seconds: SHORT_SECONDS,
     };
     let owner = Arc::new(wallet(Party::Owner)?);
-    let ledger = FileLedger::open(&world.path("owner-ledger.json"))?;
-    let sender = Sender::start(chain.clone(), owner, ledger, SenderSettings::default()).await?;
-    sender.send("category", Transaction::hub(&chain, &call)).await?;
+    world.send(owner, Transaction::hub(&chain, &call)).await?;
     let count = chain.category_count().await?;
     count.checked_sub(1).context("a category")
 }

@@ -3,11 +3,10 @@
 
 use anyhow::{Context, Result};
 use poco_chain::{Chain, Interest, LocatedEvent, Transaction};
-use poco_chain::{FileLedger, Sender, SenderSettings};
 use poco_core::lane::{LaneCall, LaneEvent, Nonce};
 use poco_core::payout::Share;
 use poco_core::task::{ContributionStatus, TaskStatus};
-use poco_core::{Address, Amount, B256, Event, ResultDigest, TaskId};
+use poco_core::{Amount, B256, Event, ResultDigest, TaskId};
 use poco_integration_tests::payments::{Balances, settled};
 use poco_integration_tests::pool::{Plan, Pool, SETTLEMENT};
 use poco_integration_tests::process::wait_for;
@@ -53,21 +52,6 @@ async fn until_status(pool: &Pool, chain: &Chain, task: TaskId, wanted: TaskStat
     .with_context(|| pool.scheduler.tail(60))
 }
 
-/// Waits until this worker's bond for the pool can be committed.
-async fn until_bonded(pool: &Pool, chain: &Chain, workers: usize) -> Result<()> {
-    let workerpool: Address = pool.workerpool.parse()?;
-    for number in 0..workers {
-        let worker = wallet(Party::Worker(number))?.address();
-        wait_for("a bond", PATIENCE, async || {
-            let bond = chain.bond(worker, workerpool).await?.context("the lane")?;
-            Ok((bond.free() > Amount::ZERO).then_some(()))
-        })
-        .await
-        .with_context(|| pool.workers[number].tail(40))?;
-    }
-    Ok(())
-}
-
 fn detached(pool: &Pool, world: &World, trust: &str) -> Result<TaskId> {
     let words = ["--args", "echo hello", "--trust", trust, "--detach"];
     let answer = pool.run(world, &words)?.json()?;
@@ -87,7 +71,7 @@ async fn three_workers_sign_and_are_paid_by_one_settlement() -> Result<()> {
     let world = World::start().await?;
     let pool = Pool::start(&world, &plan(3)).await?;
     let chain = world.chain().await?;
-    until_bonded(&pool, &chain, 3).await?;
+    pool.until_bonded(&chain, 3).await?;
     let before = Balances::read(&chain, 3).await?;
     let output = world.path("result").to_string_lossy().into_owned();
     let words = ["--args", "echo hello", "--trust", "5", "--output", &output];
@@ -114,7 +98,7 @@ async fn a_bag_is_settled_in_batches() -> Result<()> {
     let world = World::start().await?;
     let pool = Pool::start(&world, &plan(3)).await?;
     let chain = world.chain().await?;
-    until_bonded(&pool, &chain, 3).await?;
+    pool.until_bonded(&chain, 3).await?;
     let before = Balances::read(&chain, 3).await?;
     let output = world.path("results").to_string_lossy().into_owned();
     let words = ["--args", "environment", "--trust", "4", "--volume", "20", "--output", &output];
@@ -138,7 +122,7 @@ async fn without_a_bond_a_task_takes_the_classic_lane() -> Result<()> {
     let world = World::start().await?;
     let mut pool = Pool::start(&world, &plan(2)).await?;
     let chain = world.chain().await?;
-    until_bonded(&pool, &chain, 2).await?;
+    pool.until_bonded(&chain, 2).await?;
     world.fund(Party::Worker(2), "100RLC")?;
     let unbonded = pool.worker(&world, 2, &[])?;
     pool.workers.push(unbonded);
@@ -158,7 +142,7 @@ async fn a_pool_that_falls_silent_costs_its_workers_nothing() -> Result<()> {
     let world = World::start().await?;
     let mut pool = Pool::start(&world, &Plan { scheduler_environment: DYING, ..plan(3) }).await?;
     let chain = world.chain().await?;
-    until_bonded(&pool, &chain, 3).await?;
+    pool.until_bonded(&chain, 3).await?;
     let task = detached(&pool, &world, "5")?;
     wait_for("the scheduler's death", PATIENCE, async || Ok(pool.scheduler.ended()?.map(|_| ())))
         .await
@@ -196,12 +180,9 @@ async fn bonded_villain(world: &World, pool: &Pool, number: usize) -> Result<Vil
     world.fund(Party::Worker(number), "100RLC")?;
     let wallet = Arc::new(wallet(Party::Worker(number))?);
     let chain = world.chain().await?;
-    let ledger = FileLedger::open(&world.path("villain.json"))?;
-    let settings = SenderSettings::default();
-    let sender = Sender::start(chain.clone(), wallet.clone(), ledger, settings).await?;
     let workerpool = pool.workerpool.parse()?;
     let call = LaneCall::Bond { workerpool, amount: Amount::from_nano(50_000_000_000) };
-    sender.send("bond", Transaction::lane(&chain, &call)).await?;
+    world.send(wallet.clone(), Transaction::lane(&chain, &call)).await?;
     Villain::log_in(&pool.url, wallet).await
 }
 
@@ -210,7 +191,7 @@ async fn a_liar_in_the_lane_is_outvoted_and_loses_its_stake() -> Result<()> {
     let world = World::start().await?;
     let mut pool = Pool::start(&world, &plan(2)).await?;
     let chain = world.chain().await?;
-    until_bonded(&pool, &chain, 2).await?;
+    pool.until_bonded(&chain, 2).await?;
     let mut liar = bonded_villain(&world, &pool, 4).await?;
     for number in 2..4 {
         world.fund(Party::Worker(number), "100RLC")?;
@@ -245,7 +226,7 @@ async fn who_falls_silent_after_the_commit_loses_its_stake() -> Result<()> {
     let world = World::start().await?;
     let mut pool = Pool::start(&world, &plan(2)).await?;
     let chain = world.chain().await?;
-    until_bonded(&pool, &chain, 2).await?;
+    pool.until_bonded(&chain, 2).await?;
     let mut silent = bonded_villain(&world, &pool, 4).await?;
     world.fund(Party::Worker(2), "100RLC")?;
     let before = Balances::read(&chain, 5).await?;

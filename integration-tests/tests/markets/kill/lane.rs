@@ -3,7 +3,7 @@
 use crate::kill::fleet::{Fleet, Role};
 use crate::kill::points::{around, of_lane};
 use anyhow::{Context, Result};
-use poco_chain::{FileLedger, Sender, SenderSettings, Transaction};
+use poco_chain::Transaction;
 use poco_core::lane::{LaneCall, Nonce};
 use poco_core::task::TaskStatus;
 use poco_core::{Address, Amount, B256, ResultDigest};
@@ -176,13 +176,9 @@ async fn disagreed(fleet: &mut Fleet) -> Result<()> {
 async fn bond_villain(fleet: &mut Fleet) -> Result<()> {
     fleet.world.fund(Party::Worker(VILLAIN), "100RLC")?;
     let wallet = Arc::new(wallet(Party::Worker(VILLAIN))?);
-    let ledger = FileLedger::open(&fleet.world.path("villain.json"))?;
-    let settings = SenderSettings::default();
-    let sender = Sender::start(fleet.chain.clone(), wallet, ledger, settings).await?;
     let workerpool = fleet.pool.workerpool.parse()?;
     let call = LaneCall::Bond { workerpool, amount: half() };
-    sender.send("bond", Transaction::lane(&fleet.chain, &call)).await?;
-    Ok(())
+    fleet.world.send(wallet, Transaction::lane(&fleet.chain, &call)).await
 }
 
 async fn log_in(fleet: &Fleet) -> Result<Villain> {

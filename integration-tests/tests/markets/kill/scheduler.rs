@@ -3,10 +3,9 @@
 use crate::kill::fleet::{Fleet, PATIENT_SECONDS, RESULT_SECONDS, Role, Submitted, WORKERS};
 use crate::kill::points::{around, chains, of_binary};
 use anyhow::{Result, ensure};
-use poco_chain::{FileLedger, Sender, SenderSettings, Transaction};
-use poco_core::call::Contribution;
+use poco_chain::Transaction;
 use poco_core::task::TaskStatus;
-use poco_core::{Address, B256, Bytes, Call, ResultDigest, ResultHash, ResultSeal};
+use poco_core::{B256, ResultDigest};
 use poco_integration_tests::villain::Villain;
 use poco_integration_tests::world::{Party, wallet};
 use serde_json::json;
@@ -164,18 +163,8 @@ async fn reopened(fleet: &mut Fleet) -> Result<()> {
     let task = submitted.task;
     let assignment = villain.assigned().await?;
     let lie = ResultDigest(B256::repeat_byte(0x11));
-    let vote = Call::Contribute(Contribution {
-        task,
-        hash: ResultHash::of(task, lie),
-        seal: ResultSeal::of(villain.address(), task, lie),
-        enclave_challenge: Address::ZERO,
-        enclave_sign: Bytes::new(),
-        authorization_sign: assignment.authorization.into(),
-    });
-    let ledger = FileLedger::open(&fleet.world.path("villain.json"))?;
-    let settings = SenderSettings::default();
-    let sender = Sender::start(fleet.chain.clone(), villain.wallet(), ledger, settings).await?;
-    sender.send("lie", Transaction::hub(&fleet.chain, &vote)).await?;
+    let vote = villain.vote(task, assignment, lie);
+    fleet.world.send(villain.wallet(), Transaction::hub(&fleet.chain, &vote)).await?;
     drop(villain);
     fleet.world.anvil.travel(REVEAL_SECONDS).await?;
     fleet.until_dead_everywhere(Role::Scheduler).await?;
