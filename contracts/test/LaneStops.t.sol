@@ -9,15 +9,20 @@ import {Vm} from "forge-std/Vm.sol";
 
 /// The settlement lane when somebody stops after a commit: silence, disclosure on chain, closing, claims.
 contract LaneStopsTest is LaneMarket {
-    function test_a_silent_worker_is_slashed_when_its_time_is_over() public {
+    /// @dev A task of three workers, committed, and a batch that says of the third that it disclosed nothing.
+    function commitWithOneSilent() private returns (bytes32 taskid, Batch[] memory batches) {
         bondAll(10 * RLC);
         bytes32 dealid = laneDeal(3, 1);
-        bytes32 taskid = idOf(dealid, 0);
+        taskid = idOf(dealid, 0);
         bytes32[] memory said = all(3, GOOD);
         said[2] = BAD;
         commitAs(dealid, 0, 1, said);
-        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
+        batches = batchOf(dealid, 0, 1, START, said, GOOD);
         batches[0].outcomes[0].others[0].entry = entryOf(2, taskid, BAD);
+    }
+
+    function test_a_silent_worker_is_slashed_when_its_time_is_over() public {
+        (bytes32 taskid, Batch[] memory batches) = commitWithOneSilent();
         expectSkip(taskid, SkipReason.UNDISCLOSED);
         settleAs(poolOwner, batches);
         vm.warp(START + 2 * T);
@@ -31,14 +36,7 @@ contract LaneStopsTest is LaneMarket {
 
     /// @dev What stands beside the entry of a vote that was not disclosed is the pool owner's word.
     function test_nobody_says_what_a_silent_worker_voted_for() public {
-        bondAll(10 * RLC);
-        bytes32 dealid = laneDeal(3, 1);
-        bytes32 taskid = idOf(dealid, 0);
-        bytes32[] memory said = all(3, GOOD);
-        said[2] = BAD;
-        commitAs(dealid, 0, 1, said);
-        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, GOOD);
-        batches[0].outcomes[0].others[0].entry = entryOf(2, taskid, BAD);
+        (bytes32 taskid, Batch[] memory batches) = commitWithOneSilent();
         vm.warp(START + 2 * T);
         vm.recordLogs();
         settleAs(poolOwner, batches);
