@@ -183,7 +183,6 @@ impl Checked {
         Settings {
             workerpool: self.workerpool,
             owner,
-            seed: rand::random(),
             fast_lane: self.config.fast_lane,
             // What the hub can do, the chain says.
             settlement: false,

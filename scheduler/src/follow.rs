@@ -12,6 +12,7 @@ pub(crate) async fn follow(mut events: EventStream, arrivals: Arrivals) {
                 let to = Head { number: blocks.to.number, timestamp: blocks.to.timestamp };
                 let located = |LocatedEvent { event, block, .. }| ChainEvent {
                     block: block.number,
+                    block_hash: block.hash,
                     time: block.timestamp,
                     event,
                 };

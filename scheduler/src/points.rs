@@ -53,6 +53,8 @@ pub(crate) const POINTS: &[&str] = &[
     "scheduler.lane.ballot.after",
     "scheduler.lane.commit.before",
     "scheduler.lane.commit.after",
+    "scheduler.store.member.before",
+    "scheduler.store.member.after",
     "scheduler.lane.store.commit.before",
     "scheduler.lane.store.commit.after",
     "scheduler.lane.row.before",
@@ -104,6 +106,9 @@ pub(crate) fn of_change(change: &Change) -> Option<[&'static str; 2]> {
             Some(["scheduler.store.deal.before", "scheduler.store.deal.after"])
         }
         Change::Put(Record::Task(task)) => Some(of_task(task)),
+        Change::Put(Record::Member(_)) => {
+            Some(["scheduler.store.member.before", "scheduler.store.member.after"])
+        }
         Change::Put(Record::Commit(_)) => {
             Some(["scheduler.lane.store.commit.before", "scheduler.lane.store.commit.after"])
         }

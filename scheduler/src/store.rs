@@ -2,7 +2,9 @@
 //!
 //! Everything that one turn of the loop leads to is one synced batch, together with the cursor of
 //! what it was derived from, so a killed process goes on where it stopped. Values are postcard
-//! behind a byte that names their form.
+//! behind a byte that names their form; records of the form before are read as well.
+
+mod before;
 
 use crate::points;
 use anyhow::{Context as _, bail, ensure};
@@ -15,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The form in which values are written; other forms are refused.
-const FORM: u8 = 2;
+/// The form in which values are written; of others only records of the one before are read.
+const FORM: u8 = 3;
+/// Form 2 differs in records of deals and tasks alone.
+const FORM_BEFORE: u8 = 2;
 /// Bytes of changes kept in memory before RocksDB writes them to tables of its own.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// Table files kept open: bounds the file descriptors.
@@ -28,6 +32,8 @@ const DEALS: &str = "deals";
 const TASKS: &str = "tasks";
 /// Commits of live tasks by deal, first index and time.
 const COMMITS: &str = "commits";
+/// Places of workers by their number.
+const MEMBERS: &str = "members";
 /// Reports of ended tasks by id, with the time until which they are kept.
 const RETIRED: &str = "retired";
 /// That time (big-endian), then the task's id.
@@ -40,8 +46,8 @@ const TASK_RESULTS: &str = "task_results";
 const LEDGER: &str = "ledger";
 /// Single values.
 const META: &str = "meta";
-const FAMILIES: [&str; 9] =
-    [DEALS, TASKS, COMMITS, RETIRED, EXPIRY, RESULTS, TASK_RESULTS, LEDGER, META];
+const FAMILIES: [&str; 10] =
+    [DEALS, TASKS, COMMITS, MEMBERS, RETIRED, EXPIRY, RESULTS, TASK_RESULTS, LEDGER, META];
 
 const META_IDENTITY: &[u8] = b"identity";
 const META_CURSOR: &[u8] = b"cursor";
@@ -150,9 +156,9 @@ impl Store {
     /// Every live deal and task, and how far the chain was read.
     pub(crate) fn load(&self) -> anyhow::Result<(Vec<Record>, Option<Cursor>)> {
         let mut records = Vec::new();
-        for name in [DEALS, TASKS, COMMITS] {
+        for name in [DEALS, TASKS, COMMITS, MEMBERS] {
             for entry in self.db.iterator_cf(self.family(name), IteratorMode::Start) {
-                records.push(decode(&entry?.1)?);
+                records.push(decode_record(&entry?.1)?);
             }
         }
         Ok((records, self.get(META, META_CURSOR)?))
@@ -185,6 +191,7 @@ impl Store {
                     Record::Deal(deal) => (DEALS, deal.id.0.to_vec()),
                     Record::Task(task) => (TASKS, task.id.0.to_vec()),
                     Record::Commit(commit) => (COMMITS, commit_key(&commit.key)),
+                    Record::Member(member) => (MEMBERS, member.place.to_be_bytes().to_vec()),
                 };
                 writes.put_cf(self.family(family), key, encode(record)?);
             }
@@ -323,9 +330,22 @@ fn encode<T: Serialize>(value: &T) -> anyhow::Result<Vec<u8>> {
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> anyhow::Result<T> {
     match bytes.split_first() {
-        Some((&FORM, value)) => postcard::from_bytes(value).context("a stored value is damaged"),
-        Some((form, _)) => bail!("a stored value has form {form}; this version reads {FORM} only"),
+        Some((&(FORM | FORM_BEFORE), value)) => {
+            postcard::from_bytes(value).context("a stored value is damaged")
+        }
+        Some((form, _)) => {
+            bail!(
+                "a stored value has form {form}; this version reads {FORM_BEFORE} and {FORM} only"
+            )
+        }
         None => bail!("a stored value is empty"),
+    }
+}
+
+fn decode_record(bytes: &[u8]) -> anyhow::Result<Record> {
+    match bytes.first() {
+        Some(&FORM_BEFORE) => Ok(decode::<before::Record>(bytes)?.into()),
+        Some(_) | None => decode(bytes),
     }
 }
 
@@ -348,7 +368,7 @@ fn location_prefix(location: &str) -> Vec<u8> {
 mod tests {
     use super::*;
     use poco_core::ResultDigest;
-    use poco_scheduler_core::DealRecord;
+    use poco_scheduler_core::{DealRecord, MemberRecord};
 
     const IDENTITY: Identity =
         Identity { chain_id: 1, hub: Address::ZERO, workerpool: Address::ZERO };
@@ -367,17 +387,21 @@ mod tests {
     fn a_batch_is_there_after_a_restart_and_a_second_process_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let id = DealId(B256::repeat_byte(1));
-        let deal = Record::Deal(Box::new(DealRecord { id, block: 7, facts: None, next: 0 }));
+        let block_hash = B256::repeat_byte(2);
+        let deal = DealRecord { id, block: 7, block_hash, places: 3, facts: None, next: 0 };
+        let deal = Record::Deal(Box::new(deal));
+        let worker = Address::repeat_byte(4);
+        let member = Record::Member(MemberRecord { worker, place: 2, since_block: 5 });
         {
             let store = Store::open(folder.path(), IDENTITY).unwrap();
-            let changes = vec![Change::Put(deal.clone())];
+            let changes = vec![Change::Put(deal.clone()), Change::Put(member.clone())];
             store.commit(&Batch { changes, cursor: Some(Cursor::start_at(5)) }).unwrap();
             let second = Store::open(folder.path(), IDENTITY).unwrap_err();
             assert!(second.to_string().contains("in use by another process"), "{second}");
         }
         let store = Store::open(folder.path(), IDENTITY).unwrap();
         let (records, cursor) = Store::load(&store).unwrap();
-        assert_eq!((records, cursor), (vec![deal], Some(Cursor::start_at(5))));
+        assert_eq!((records, cursor), (vec![deal, member], Some(Cursor::start_at(5))));
         drop(store);
         let other = Identity { chain_id: 2, ..IDENTITY };
         let error = Store::open(folder.path(), other).unwrap_err().to_string();

@@ -71,7 +71,11 @@ pub(crate) fn live_told(live: &[v1::LiveTask]) -> Vec<(TaskId, Option<Stage>)> {
 /// What a worker offers; `None` where it cannot be.
 pub(crate) fn capacity(told: &v1::Capacity) -> Option<Capacity> {
     let tag = if told.tag.is_empty() { B256::ZERO } else { words::word("tag", &told.tag).ok()? };
-    (told.slots <= SLOTS_MAX).then_some(Capacity { slots: told.slots, tag: Tag(tag) })
+    let machine = (!told.machine.is_empty()).then(|| words::word("machine", &told.machine));
+    let owner = (!told.owner.is_empty()).then(|| words::address("owner", &told.owner));
+    let (machine, owner) = (machine.transpose().ok()?, owner.transpose().ok()?);
+    let (slots, tag) = (told.slots, Tag(tag));
+    (slots <= SLOTS_MAX).then_some(Capacity { slots, tag, machine, owner })
 }
 
 /// A report; `None` where it cannot be read.
@@ -248,6 +252,16 @@ mod tests {
         let told = v1::Capacity { slots: 2, ..v1::Capacity::default() };
         assert_eq!(capacity(&told).map(|capacity| capacity.slots), Some(2));
         assert!(capacity(&v1::Capacity { slots: u32::MAX, ..told.clone() }).is_none());
-        assert!(capacity(&v1::Capacity { tag: vec![1], ..told }).is_none());
+        for wrong in [
+            v1::Capacity { tag: vec![1], ..told.clone() },
+            v1::Capacity { machine: vec![1], ..told.clone() },
+            v1::Capacity { owner: vec![1; 32], ..told.clone() },
+        ] {
+            assert!(capacity(&wrong).is_none(), "{wrong:?}");
+        }
+        let one = v1::Capacity { machine: vec![1; 32], owner: vec![2; 20], ..told };
+        let one = capacity(&one).unwrap();
+        let (machine, owner) = (B256::repeat_byte(1), Address::repeat_byte(2));
+        assert_eq!((one.machine, one.owner), (Some(machine), Some(owner)));
     }
 }

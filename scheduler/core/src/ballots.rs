@@ -4,7 +4,6 @@
 
 use crate::action::{Action, Command, Intent, Kind};
 use crate::clock::Moment;
-use crate::consensus::Tally;
 use crate::core::Core;
 use crate::limits::{
     BALLOT_SECONDS, COMMAND_REPEAT_SECONDS, COMMIT_MARGIN_SECONDS, GATHER_SECONDS,
@@ -56,7 +55,7 @@ impl Core {
         if sight.has_passed(Timestamp(last)) {
             return;
         }
-        let (trust, first) = (sight.facts.deal.trust, sight.facts.deal.bot_first);
+        let first = sight.facts.deal.bot_first;
         let (mut run, mut workers) = (Vec::new(), BTreeSet::new());
         for (offset, id) in ready.iter().copied() {
             let Some(task) = self.tasks.get(&id) else { continue };
@@ -66,7 +65,7 @@ impl Core {
             let mut all = workers.clone();
             all.extend(task.settling().into_iter().map(|(worker, _)| worker));
             let fits = follows && all.len() <= ROW_MAX && run.len() < SETTLEMENT_TASKS_MAX;
-            if is_enough(task, trust) && fits {
+            if fits && sight.is_manned(task) {
                 run.push((offset, id));
                 workers = all;
             } else if !run.is_empty() {
@@ -204,10 +203,4 @@ impl Core {
             }
         }
     }
-}
-
-/// Whether the workers of a task reach the trust, if they agree.
-fn is_enough(task: &Task, trust: U256) -> bool {
-    let weights = task.in_flight().map(|(_, replica, _)| replica.weight);
-    Tally::default().reaches(weights, trust)
 }

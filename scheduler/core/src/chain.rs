@@ -19,14 +19,14 @@ impl Core {
     }
 
     pub(crate) fn on_events(&mut self, to: Head, events: Vec<ChainEvent>) {
-        for ChainEvent { block, time, event } in events {
+        for ChainEvent { block, block_hash, time, event } in events {
             if let Event::Lane(event) = &event {
                 self.on_lane_event(block, time, event);
             }
             if let Event::SchedulerNotice { workerpool, deal } = &event
                 && *workerpool == self.settings.workerpool
             {
-                self.on_deal_noticed(*deal, block);
+                self.on_deal_noticed(*deal, block, block_hash);
             }
             // The event says that the task changed; what it is now, its view says.
             if let Some(task) = task_of(&event)
@@ -141,7 +141,7 @@ impl Core {
         self.times.set(id, None);
         if let Some(task) = self.tasks.remove(&id) {
             self.close_commit(&task);
-            self.wanting.remove(&task.turn);
+            self.wanting.remove(id);
             self.close_deal(task.deal);
         }
     }

@@ -174,8 +174,7 @@ impl Core {
 
     pub(crate) fn on_bond_read(&mut self, worker: Address, bond: Option<Bond>) {
         self.workers.rebond(worker, bond);
-        let wanting: Vec<TaskId> = self.wanting.iter().map(|(_, _, id)| *id).collect();
-        self.dirty.extend(wanting);
+        self.has_news = true;
     }
 }
 

@@ -8,14 +8,15 @@ use crate::guards::Guards;
 use crate::index::{Index, MomentWakes, Wakes};
 use crate::input::Input;
 use crate::limits::SWEEP_SECONDS;
+use crate::line::Line;
 use crate::notice::Notice;
 use crate::record::{CommitKey, CommitRecord, Record, TaskRecord};
 use crate::settings::Settings;
-use crate::task::{Task, Turn};
+use crate::task::Task;
 use crate::workers::Workers;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use poco_core::{DealId, TaskId, Timestamp};
+use poco_core::{Address, DealId, TaskId, Timestamp};
 
 /// A pool's scheduler without IO: [`Core::handle`] takes a fact in, [`Core::poll_action`] gives
 /// out what to do, [`Core::next_timer`] says when to call with [`Input::Timer`].
@@ -33,8 +34,14 @@ pub struct Core {
     pub(crate) index: Index,
     /// Deals with tasks that are not made yet, in the order in which they expire.
     pub(crate) unmade: BTreeSet<(Timestamp, DealId)>,
+    /// The same per requester.
+    pub(crate) unmade_of: BTreeMap<Address, BTreeSet<(Timestamp, DealId)>>,
     /// Tasks that more workers would help, in the order in which they are served.
-    pub(crate) wanting: BTreeSet<Turn>,
+    pub(crate) wanting: Line,
+    /// Something changed since the line was last gone through.
+    pub(crate) has_news: bool,
+    /// Deals whose tasks found nobody though many were looked at, and until when they rest.
+    pub(crate) rests: BTreeMap<DealId, Moment>,
     /// Tasks about which something changed since they were last reviewed.
     pub(crate) dirty: BTreeSet<TaskId>,
     pub(crate) moments: MomentWakes,
@@ -63,7 +70,10 @@ impl Core {
             guards: Guards::default(),
             index: Index::default(),
             unmade: BTreeSet::new(),
-            wanting: BTreeSet::new(),
+            unmade_of: BTreeMap::new(),
+            wanting: Line::default(),
+            has_news: false,
+            rests: BTreeMap::new(),
             dirty: BTreeSet::new(),
             moments: MomentWakes::default(),
             times: Wakes::default(),
@@ -81,6 +91,7 @@ impl Core {
                 Record::Commit(commit) => {
                     core.commits.insert(commit.key, *commit);
                 }
+                Record::Member(member) => core.workers.restore(&member),
             }
         }
         for task in tasks {
@@ -99,9 +110,13 @@ impl Core {
             Input::Rollback { to } => self.on_rollback(to),
             Input::DealRead { deal, epoch, facts } => self.on_deal_read(deal, epoch, facts),
             Input::TaskRead { task, epoch, facts } => self.on_task_read(task, epoch, *facts),
-            Input::ScoreRead { worker, score } => self.workers.rescore(worker, score),
+            Input::ScoreRead { worker, score } => {
+                self.workers.rescore(worker, score);
+                self.has_news = true;
+            }
             Input::GuardRead { guard, worker, is_known } => {
                 self.guards.on_answer(guard, worker, is_known, self.now);
+                self.has_news = true;
             }
             Input::BondRead { worker, bond } => self.on_bond_read(worker, bond),
             Input::Ballot { deal, ballot } => self.on_ballot(deal, ballot),
@@ -160,7 +175,7 @@ impl Core {
             self.assign();
             // Where a ballot did not come a replica has ended: one less each time, so this ends.
             self.gather_ballots();
-            if self.dirty.is_empty() {
+            if self.dirty.is_empty() && self.index.touched.is_empty() {
                 break;
             }
         }
@@ -208,6 +223,7 @@ impl Core {
         for task in self.tasks.values() {
             fresh.update(task);
         }
-        fresh == self.index
+        fresh.touched.clear();
+        fresh == self.index && self.workers.is_consistent(|worker| self.index.slots_used(worker))
     }
 }

@@ -2,20 +2,26 @@
 
 use crate::action::Action;
 use crate::core::Core;
+use crate::index::take_out;
 use crate::input::DealFacts;
-use crate::limits::{BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_HELD_RATIO};
+use crate::limits::{BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_HELD_RATIO};
 use crate::notice::Notice;
 use crate::plan::Sight;
 use crate::record::{DealRecord, Record, TaskRecord};
 use crate::task::{Phase, Task};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use poco_core::{Conditions, DealId, Timestamp, U256};
+use core::ops::Bound;
+use poco_core::{Address, B256, Conditions, DealId, Timestamp, U256};
 
 /// A deal and how far its tasks are made.
 #[derive(Clone, Debug)]
 pub(crate) struct DealState {
     pub(crate) block: u64,
+    pub(crate) block_hash: B256,
+    /// Places of workers before that block.
+    pub(crate) places: u32,
     pub(crate) facts: Option<DealFacts>,
     pub(crate) next: u64,
 }
@@ -26,16 +32,19 @@ impl DealState {
         self.facts.as_ref().map_or(0, |facts| facts.deal.bot_size.saturating_to())
     }
 
-    fn last(&self) -> Option<Timestamp> {
+    /// By what it is found among the deals with tasks that are not made: when it expires, and for
+    /// whom it is.
+    fn place_unmade(&self) -> Option<(Timestamp, Address)> {
         let facts = self.facts.as_ref()?;
-        Some(facts.deal.deadlines(facts.work_clock_time_ref_seconds).last)
+        let last = facts.deal.deadlines(facts.work_clock_time_ref_seconds).last;
+        Some((last, facts.deal.requester))
     }
 }
 
 impl Core {
     pub(crate) fn restore_deal(&mut self, record: DealRecord) {
-        let DealRecord { id, block, facts, next } = record;
-        let deal = DealState { block, facts, next };
+        let DealRecord { id, block, block_hash, places, facts, next } = record;
+        let deal = DealState { block, block_hash, places, facts, next };
         self.note_unmade(id, &deal);
         self.deals.insert(id, deal);
         // A rollback may have been stored and what it did to the deal not.
@@ -44,18 +53,22 @@ impl Core {
 
     pub(crate) fn restore_task(&mut self, record: TaskRecord) {
         let facts = self.deals.get(&record.deal).and_then(|deal| deal.facts.as_ref());
-        let start = facts.map(|facts| facts.deal.start_time).unwrap_or_default();
-        let task = Task::restored(record, start, self.now);
+        let terms = facts.map(|facts| (facts.deal.requester, facts.deal.start_time));
+        let task = Task::restored(record, terms.unwrap_or_default(), self.now);
         let id = task.id;
         self.index.update(&task);
         self.tasks.insert(id, task);
         self.read_task(id, 0);
     }
 
-    pub(crate) fn on_deal_noticed(&mut self, id: DealId, block: u64) {
-        let deal = self.deals.entry(id).or_insert(DealState { block, facts: None, next: 0 });
-        let is_moved = deal.block != block;
-        deal.block = block;
+    pub(crate) fn on_deal_noticed(&mut self, id: DealId, block: u64, block_hash: B256) {
+        let places = self.workers.places_before(block);
+        let new = DealState { block, block_hash, places, facts: None, next: 0 };
+        let deal = self.deals.entry(id).or_insert(new);
+        let is_moved = (deal.block, deal.block_hash) != (block, block_hash);
+        if is_moved {
+            (deal.block, deal.block_hash, deal.places) = (block, block_hash, places);
+        }
         if deal.facts.is_none() || is_moved {
             self.save_deal(id);
             self.read_deal(id, block);
@@ -93,11 +106,10 @@ impl Core {
         }
         let is_new = deal.facts.is_none();
         let (tasks, trust) = (facts.deal.bot_size, facts.deal.trust);
-        if let Some(last) = deal.last() {
-            self.unmade.remove(&(last, id));
-        }
+        let before = deal.place_unmade();
         deal.facts = Some(*facts);
         let known = deal.clone();
+        self.forget_unmade(id, before);
         self.note_unmade(id, &known);
         self.save_deal(id);
         if is_new {
@@ -117,26 +129,59 @@ impl Core {
         }
     }
 
-    /// Makes tasks as far as there is room: the deal that expires first comes first.
+    /// Makes tasks as far as there is room: of the requester with the fewest that nobody was given,
+    /// the deal that expires first.
     pub(crate) fn make_tasks(&mut self) {
+        self.make_past_tasks();
         let room = self.workers.slots().saturating_mul(2).saturating_add(TASKS_AHEAD);
         let live_max = self.settings.tasks_live_max.min(room);
         let held_max = self.settings.tasks_live_max.saturating_mul(TASKS_HELD_RATIO);
-        let open: Vec<(Timestamp, DealId)> = self.unmade.iter().copied().collect();
-        let mut open = open.into_iter().peekable();
-        while let Some((last, id)) = open.peek().copied() {
-            let is_past = self.clock.is_set() && last.has_passed(self.clock.time(self.now));
-            if is_past {
-                // They are made to be claimed: a batch, and the next when it is done.
-                let count = if self.open_tasks(id) == 0 { BATCH_TASKS_MAX } else { 0 };
-                let _made = (0..count).take_while(|_| self.make_task(id, true)).count();
-                open.next();
-                continue;
+        let is_full = |core: &Self| {
+            core.index.live.len() >= core.settings.tasks_live_max || core.tasks.len() >= held_max
+        };
+        if is_full(self) {
+            return;
+        }
+        let mut turns: BTreeSet<(usize, Timestamp, DealId, Address)> =
+            self.unmade_of.keys().filter_map(|one| self.turn_to_make(*one, None)).collect();
+        while !is_full(self)
+            && let Some((idle, last, id, requester)) = turns.pop_first()
+        {
+            if self.index.live.len() >= live_max && idle >= TASKS_AHEAD_EACH {
+                // So have all others.
+                break;
             }
-            let has_room = self.index.live.len() < live_max && self.tasks.len() < held_max;
-            if !(has_room && self.make_task(id, false)) {
-                open.next();
-            }
+            let is_made = self.make_task(id, false);
+            // Of a deal whose task could not be made, none can.
+            turns.extend(self.turn_to_make(requester, (!is_made).then_some((last, id))));
+        }
+    }
+
+    /// Whose turn it is by the tasks that wait in the line, with the next deal behind `behind`.
+    fn turn_to_make(
+        &self,
+        requester: Address,
+        behind: Option<(Timestamp, DealId)>,
+    ) -> Option<(usize, Timestamp, DealId, Address)> {
+        let begin = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        let time = self.clock.time(self.now);
+        let is_open = |last: Timestamp| !(self.clock.is_set() && last.has_passed(time));
+        let mut deals = self.unmade_of.get(&requester)?.range((begin, Bound::Unbounded));
+        let (last, id) = deals.find(|(last, _)| is_open(*last))?;
+        Some((self.index.idle_for(requester), *last, *id, requester))
+    }
+
+    /// Tasks of deals that are over are made to be claimed: a batch, and the next when it is done.
+    fn make_past_tasks(&mut self) {
+        if !self.clock.is_set() {
+            return;
+        }
+        let time = self.clock.time(self.now);
+        let past = self.unmade.iter().take_while(|(last, _)| last.has_passed(time));
+        let past: Vec<DealId> = past.map(|(_, id)| *id).collect();
+        for id in past {
+            let count = if self.open_tasks(id) == 0 { BATCH_TASKS_MAX } else { 0 };
+            let _made = (0..count).take_while(|_| self.make_task(id, true)).count();
         }
     }
 
@@ -149,18 +194,16 @@ impl Core {
     /// Makes the next task of a deal; `false` where there is none.
     fn make_task(&mut self, id: DealId, is_past: bool) -> bool {
         let Some(deal) = self.deals.get_mut(&id) else { return false };
-        let (next, last) = (deal.next, deal.last());
+        let (next, unmade) = (deal.next, deal.place_unmade());
         let Some(facts) = deal.facts.as_ref() else { return false };
         let Some(task_id) = facts.deal.task_at(id, next) else { return false };
-        let start = facts.deal.start_time;
+        let terms = (facts.deal.requester, facts.deal.start_time);
         deal.next = next.saturating_add(1);
-        if deal.next >= deal.size()
-            && let Some(last) = last
-        {
-            self.unmade.remove(&(last, id));
+        if deal.next >= deal.size() {
+            self.forget_unmade(id, unmade);
         }
         self.save_deal(id);
-        let mut task = Task::new(task_id, id, next, start);
+        let mut task = Task::new(task_id, id, next, terms);
         task.is_unsaved = true;
         if !is_past {
             // Whoever opened it before us is found out by the refusal of our own transaction.
@@ -181,8 +224,15 @@ impl Core {
 
     /// What a plan of a task of this deal is made from; `None` until the deal was read.
     pub(crate) fn sight(&self, id: DealId) -> Option<Sight<'_>> {
-        let facts = self.deals.get(&id)?.facts.as_ref()?;
-        Some(Sight {
+        let deal = self.deals.get(&id)?;
+        let seed = (deal.block_hash, deal.block, deal.places);
+        Some(Sight { seed, ..self.sight_of(deal.facts.as_ref()?) })
+    }
+
+    /// The same with the terms of a deal, without the block of its match.
+    pub(crate) fn sight_of<'a>(&'a self, facts: &'a DealFacts) -> Sight<'a> {
+        Sight {
+            seed: (B256::ZERO, 0, 0),
             now: self.now,
             clock: &self.clock,
             workers: &self.workers,
@@ -192,7 +242,7 @@ impl Core {
             deals: &self.deals,
             commits: &self.commits,
             has_settlement: self.settings.settlement,
-        })
+        }
     }
 
     /// Forgets a deal whose tasks are all made and forgotten.
@@ -213,16 +263,22 @@ impl Core {
             self.act(Action::DeleteTask(task));
             self.forget_task(task);
         }
-        if let Some(last) = self.deals.remove(&id).and_then(|deal| deal.last()) {
-            self.unmade.remove(&(last, id));
-        }
+        let unmade = self.deals.remove(&id).and_then(|deal| deal.place_unmade());
+        self.forget_unmade(id, unmade);
         self.act(Action::DeleteDeal(id));
     }
 
     fn note_unmade(&mut self, id: DealId, deal: &DealState) {
-        if let Some(last) = deal.last().filter(|_| deal.next < deal.size()) {
+        if let Some((last, requester)) = deal.place_unmade().filter(|_| deal.next < deal.size()) {
             self.unmade.insert((last, id));
+            self.unmade_of.entry(requester).or_default().insert((last, id));
         }
+    }
+
+    fn forget_unmade(&mut self, id: DealId, place: Option<(Timestamp, Address)>) {
+        let Some((last, requester)) = place else { return };
+        self.unmade.remove(&(last, id));
+        take_out(&mut self.unmade_of, &requester, &(last, id));
     }
 
     fn read_deal(&mut self, deal: DealId, at_least: u64) {
@@ -232,8 +288,9 @@ impl Core {
 
     fn save_deal(&mut self, id: DealId) {
         if let Some(deal) = self.deals.get(&id) {
-            let DealState { block, facts, next } = deal.clone();
-            self.act(Action::Put(Record::Deal(Box::new(DealRecord { id, block, facts, next }))));
+            let DealState { block, block_hash, places, facts, next } = deal.clone();
+            let record = DealRecord { id, block, block_hash, places, facts, next };
+            self.act(Action::Put(Record::Deal(Box::new(record))));
         }
     }
 }

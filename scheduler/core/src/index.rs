@@ -13,6 +13,12 @@ pub(crate) struct Index {
     pub(crate) live: BTreeSet<TaskId>,
     /// Per worker, the replicas that take a slot.
     pub(crate) slots: BTreeMap<Address, BTreeSet<TaskId>>,
+    /// Per requester, the tasks that take a slot.
+    pub(crate) computing: BTreeMap<Address, BTreeSet<TaskId>>,
+    /// Per requester, the live tasks that nobody was given yet.
+    pub(crate) idle: BTreeMap<Address, BTreeSet<TaskId>>,
+    /// Workers whose slots may have changed since this was last looked at.
+    pub(crate) touched: BTreeSet<Address>,
     /// Per worker, every task that has not ended and that it computed or may compute.
     pub(crate) by_worker: BTreeMap<Address, BTreeSet<TaskId>>,
     pub(crate) by_deal: BTreeMap<DealId, BTreeSet<TaskId>>,
@@ -34,7 +40,9 @@ pub(crate) struct Index {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     deal: DealId,
+    requester: Address,
     is_live: bool,
+    is_idle: bool,
     is_unread: bool,
     slots: BTreeSet<Address>,
     involved: BTreeSet<Address>,
@@ -62,8 +70,10 @@ impl Entry {
             is_ready: task.is_ready(&settling),
             is_busy: !settling.is_empty() && !task.is_ready(&settling),
             deal: task.deal,
+            requester: task.requester,
             is_unread: matches!(task.phase, Phase::Unread),
             is_live: !is_ended && task.hopeless.is_none(),
+            is_idle: !is_ended && task.hopeless.is_none() && task.replicas.is_empty(),
             slots: if is_ended { BTreeSet::new() } else { slots.map(|(who, ..)| who).collect() },
             involved: if is_ended { BTreeSet::new() } else { task.involved() },
             queued: match &task.errand {
@@ -81,9 +91,16 @@ impl Index {
         if self.entries.get(&task.id) == Some(&entry) {
             return;
         }
-        self.remove(task.id);
+        let before = self.take(task.id).map(|before| before.slots).unwrap_or_default();
+        self.touched.extend(before.symmetric_difference(&entry.slots));
         if entry.is_live {
             self.live.insert(task.id);
+        }
+        if entry.is_idle {
+            self.idle.entry(entry.requester).or_default().insert(task.id);
+        }
+        if !entry.slots.is_empty() {
+            self.computing.entry(entry.requester).or_default().insert(task.id);
         }
         if entry.is_unread {
             self.unread.insert(task.id);
@@ -114,8 +131,15 @@ impl Index {
     }
 
     pub(crate) fn remove(&mut self, task: TaskId) {
-        let Some(entry) = self.entries.remove(&task) else { return };
+        let before = self.take(task);
+        self.touched.extend(before.map(|before| before.slots).unwrap_or_default());
+    }
+
+    fn take(&mut self, task: TaskId) -> Option<Entry> {
+        let entry = self.entries.remove(&task)?;
         self.live.remove(&task);
+        take_out(&mut self.idle, &entry.requester, &task);
+        take_out(&mut self.computing, &entry.requester, &task);
         self.unread.remove(&task);
         for worker in &entry.slots {
             take_out(&mut self.slots, worker, &task);
@@ -135,10 +159,21 @@ impl Index {
         }
         take_out(&mut self.ready, &entry.deal, &(entry.offset, task));
         take_out(&mut self.busy, &entry.deal, &task);
+        Some(entry)
     }
 
     pub(crate) fn slots_used(&self, worker: Address) -> usize {
         self.slots.get(&worker).map_or(0, BTreeSet::len)
+    }
+
+    /// How many tasks of a requester are being computed.
+    pub(crate) fn computing_for(&self, requester: Address) -> usize {
+        self.computing.get(&requester).map_or(0, BTreeSet::len)
+    }
+
+    /// How many live tasks of a requester nobody was given yet.
+    pub(crate) fn idle_for(&self, requester: Address) -> usize {
+        self.idle.get(&requester).map_or(0, BTreeSet::len)
     }
 
     pub(crate) fn tasks_of(&self, worker: Address) -> BTreeSet<TaskId> {
@@ -146,7 +181,7 @@ impl Index {
     }
 }
 
-fn take_out<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+pub(crate) fn take_out<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
     if let Some(set) = map.get_mut(key) {
         set.remove(value);
         if set.is_empty() {
@@ -177,6 +212,12 @@ impl<T: Ord + Copy> Wakes<T> {
             self.of.insert(task, at);
             self.due.insert((at, task));
         }
+    }
+
+    /// As `set`, unless it wants to be looked at sooner.
+    pub(crate) fn set_sooner(&mut self, task: TaskId, at: T) {
+        let at = self.of.get(&task).map_or(at, |before| at.min(*before));
+        self.set(task, Some(at));
     }
 
     pub(crate) fn first(&self) -> Option<T> {

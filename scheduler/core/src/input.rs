@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use poco_core::lane::{Ballot, Bond, Vote};
 use poco_core::task::{ContributionView, TaskView};
 use poco_core::{
-    Address, Deal, DealConditions, DealId, Event, ResultDigest, TaskId, Timestamp, U256,
+    Address, B256, Deal, DealConditions, DealId, Event, ResultDigest, TaskId, Timestamp, U256,
 };
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +145,8 @@ pub enum Input {
 pub struct ChainEvent {
     /// The block's number.
     pub block: u64,
+    /// The block's hash.
+    pub block_hash: B256,
     /// The block's time.
     pub time: Timestamp,
     /// The event.

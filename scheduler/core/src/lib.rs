@@ -17,25 +17,32 @@ extern crate alloc;
 mod action;
 mod ballots;
 mod chain;
+mod change;
 mod clock;
 mod commits;
 mod consensus;
 mod core;
 mod deals;
+mod decide;
+mod explain;
 mod guards;
 mod index;
 mod input;
 mod limits;
+mod line;
 mod notice;
+mod order;
 mod pick;
 mod plan;
 mod record;
 mod report;
 mod review;
+mod roster;
 mod session;
 mod settings;
 mod settling;
 mod task;
+mod trace;
 mod transactions;
 mod upload;
 mod waiting;
@@ -43,17 +50,22 @@ mod words;
 mod workers;
 
 pub use crate::action::{Action, Command, Intent, Kind};
+pub use crate::change::Change;
 pub use crate::clock::{Head, Moment};
 pub use crate::core::Core;
+pub use crate::explain::{Explanation, NearMiss, OrderTerms};
 pub use crate::input::{
     ChainEvent, ContributionFacts, DealFacts, Input, Login, TaskFacts, TransactionFailure,
     TransactionTrouble,
 };
 pub use crate::notice::{Level, Notice};
+pub use crate::order::Draw;
 pub use crate::record::{
-    CommitKey, CommitRecord, DealRecord, Record, ReplicaRecord, StoredResult, TaskRecord,
+    CommitKey, CommitRecord, DealRecord, MemberRecord, Record, ReplicaRecord, StoredResult,
+    TaskRecord,
 };
 pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport};
 pub use crate::settings::Settings;
+pub use crate::trace::{Constraint, Trace};
 pub use crate::upload::{UploadRefusal, UploadTerms};
 pub use crate::words::{Capacity, Cause, Failure, Lane, ReportBody, Stage};

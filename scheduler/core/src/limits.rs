@@ -11,6 +11,10 @@ pub(crate) const BATCHES_IN_FLIGHT_MAX: usize = 2;
 /// an `initialize` to be mined.
 pub(crate) const TASKS_AHEAD: usize = 8;
 
+/// Tasks kept open for each requester even where others fill that room, so that who comes late stands
+/// in the line.
+pub(crate) const TASKS_AHEAD_EACH: usize = 2;
+
 /// Tasks held until their claim, as multiples of the live limit. Beyond, no new ones are made:
 /// a broken app with a million tasks must not fill the memory.
 pub(crate) const TASKS_HELD_RATIO: usize = 10;
@@ -18,8 +22,35 @@ pub(crate) const TASKS_HELD_RATIO: usize = 10;
 /// Replicas of one task: 2^64 is more than any trust asked in earnest.
 pub(crate) const REPLICAS_MAX: usize = 64;
 
-/// Workers weighed for one task, least recently used first; bounds the time of one choice.
+/// Workers about which a guard is asked for one task: more are asked about when these are denied.
 pub(crate) const CANDIDATES_MAX: usize = 256;
+
+/// Fitting workers among which the fewest are looked for; if they are too few, twice as many. More
+/// would find the heaviest of the pool for every task, and nobody else would get any.
+pub(crate) const WINDOW: usize = 16;
+
+/// Workers that are ranked one by one; more are found by going through the ranks, of which then one
+/// in some is theirs.
+pub(crate) const RANKED_MAX: usize = 128;
+
+/// Workers that are away and keep their place in the list: as many as a large pool has on a bad
+/// day, at some hundred bytes each.
+pub(crate) const ABSENT_MAX: usize = 1024;
+
+/// One task in this many goes to newcomers, where they suffice: a worker in a thousand earns a score
+/// of 12, from which on it weighs more than the least, within some thousand tasks.
+pub(crate) const NEWCOMER_TURNS: u64 = 16;
+
+/// Newcomers that one task takes at most: they reach a trust of 256, and cost two or three times as
+/// much as workers with a score.
+pub(crate) const NEWCOMER_REPLICAS_MAX: usize = 8;
+
+/// A deal whose task found no workers though so many were looked at rests a moment before the next
+/// try: in a pool of thousands there is always a change.
+pub(crate) const LOOKED_AT_MAX: usize = 256;
+
+/// How long it rests.
+pub(crate) const CHOICE_REST_MILLIS: u64 = 500;
 
 /// Assignments of one task before it is given up: replicas that fail at fault of their workers
 /// are tried again, but not for ever.
@@ -89,3 +120,13 @@ pub(crate) const COMMIT_MARGIN_SECONDS: u64 = 60;
 
 /// Refused commits and settlements of a task, after which it goes back to the classic lane.
 pub(crate) const SETTLEMENT_TRIES_MAX: u32 = 4;
+
+/// Workers whose shortcomings together are looked at as a way out of a refusal.
+pub(crate) const NEAREST_MAX: usize = 64;
+
+/// Workers that are shown as nearest.
+pub(crate) const NEAREST_SHOWN_MAX: usize = 3;
+
+/// Deals that an explanation of the pool or of a worker is about; each costs a decision over all
+/// workers.
+pub(crate) const DEALS_EXPLAINED_MAX: usize = 16;

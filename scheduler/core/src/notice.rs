@@ -58,6 +58,8 @@ pub enum Notice {
         worker: Address,
         /// The lane.
         lane: Lane,
+        /// Its rank in the task's order; `None` where it came after the match.
+        rank: Option<u32>,
     },
     /// A worker with a task is away too long.
     Lost {
@@ -145,8 +147,12 @@ impl fmt::Display for Notice {
                 )
             }
             Self::DealGone { deal } => write!(f, "deal {deal} is gone from the chain"),
-            Self::Assigned { task, worker, lane } => {
-                write!(f, "task {task} assigned to {worker}, lane {lane:?}")
+            Self::Assigned { task, worker, lane, rank } => {
+                write!(f, "task {task} assigned to {worker}, lane {lane:?}, ")?;
+                match rank {
+                    Some(rank) => write!(f, "rank {rank} of its order"),
+                    None => f.write_str("which came after the match"),
+                }
             }
             Self::Lost { task, worker } => write!(f, "replica of {task} on {worker} is lost"),
             Self::Failed { task, worker, failure } => {

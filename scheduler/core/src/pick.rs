@@ -1,8 +1,10 @@
-//! Which workers a task gets: as few as reach the trust asked, and each its turn.
+//! How many workers a task gets: as few as reach the trust asked.
 
 use crate::consensus::Tally;
-use crate::limits::REPLICAS_MAX;
+use crate::limits::{REPLICAS_MAX, WINDOW};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
+use poco_core::credibility::{Total, add, is_consensus};
 use poco_core::{Address, U256};
 
 /// A worker that could take a task.
@@ -12,48 +14,104 @@ pub(crate) struct Candidate {
     pub(crate) weight: U256,
     /// Whether it could start now.
     pub(crate) is_free: bool,
+    /// Where it stands in the task's order; `None` for who came after the match.
+    pub(crate) rank: Option<u32>,
 }
 
-/// The fewest of `candidates` that reach the trust asked together with those `in_flight`,
-/// preferring those that stand first. `None` if all of them do not reach it.
-pub(crate) fn pick(
-    tally: &Tally,
-    in_flight: &[U256],
-    candidates: &[Candidate],
-    trust: U256,
-) -> Option<Vec<Candidate>> {
-    let search = Search { tally, in_flight, trust };
-    let mut rest: Vec<Candidate> = candidates.to_vec();
-    rest.sort_by_key(|candidate| core::cmp::Reverse(candidate.weight));
-    let most = rest.len().min(REPLICAS_MAX.saturating_sub(in_flight.len()));
-    let needed = (1..=most).find(|count| search.is_enough(&[], &rest, *count))?;
+/// When workers are enough for a task.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal {
+    pub(crate) tally: Tally,
+    /// The weights of those that compute it.
+    pub(crate) under_way: Vec<U256>,
+    pub(crate) trust: U256,
+    /// How many of the workers at least must be wrong together to make a wrong consensus.
+    pub(crate) members_min: usize,
+}
+
+/// How many workers of a task, whose votes are all cast before any is known, must at least be wrong
+/// together: the fewest of whom all collude with at most a tenth of the chance that the trust
+/// allows, where one worker in ten does. 10^n >= 10 * trust.
+pub(crate) fn members_min(trust: U256) -> usize {
+    if trust <= U256::ONE {
+        return 1;
+    }
+    let ten = U256::from(10);
+    let mut power = U256::ONE;
+    (1..REPLICAS_MAX)
+        .find(|_| {
+            let is_enough = power >= trust;
+            power = power.saturating_mul(ten);
+            is_enough
+        })
+        .unwrap_or(REPLICAS_MAX)
+}
+
+impl Goal {
+    /// Whether these workers, with those under way, reach the trust.
+    pub(crate) fn is_met(&self, weights: &[U256]) -> bool {
+        let all = || self.under_way.iter().chain(weights).copied();
+        self.tally.reaches(all(), self.trust) && (self.members_min <= 1 || self.is_shared(all()))
+    }
+
+    /// Whether fewer than `members_min` cannot make a consensus against all others.
+    fn is_shared(&self, weights: impl Iterator<Item = U256>) -> bool {
+        let mut weights: Vec<U256> = weights.collect();
+        weights.sort_unstable_by_key(|weight| Reverse(*weight));
+        let few = self.members_min.saturating_sub(1);
+        let Some((wrong, right)) =
+            weights.split_at_checked(few).filter(|(_, rest)| !rest.is_empty())
+        else {
+            return false;
+        };
+        let vote = |(group, total), weight: &U256| {
+            let added = add(group, total, *weight)?;
+            Some((added.group, added.total))
+        };
+        let begin = (U256::ZERO, Total::default());
+        let reached = wrong.iter().try_fold(begin, vote).and_then(|(group, total)| {
+            let (_, total) = right.iter().try_fold((U256::ZERO, total), vote)?;
+            is_consensus(group, total, self.trust)
+        });
+        // Where a number exceeds 256 bits the hub takes no such vote.
+        reached == Some(false)
+    }
+}
+
+/// The fewest of `candidates` that meet the goal, preferring those that stand first. `None` if all
+/// of them do not.
+pub(crate) fn pick(goal: &Goal, candidates: &[Candidate]) -> Option<Vec<Candidate>> {
+    let mut heaviest: Vec<Candidate> = candidates.to_vec();
+    heaviest.sort_by_key(|candidate| Reverse(candidate.weight));
+    let most = heaviest.len().min(REPLICAS_MAX.saturating_sub(goal.under_way.len()));
+    let needed = (1..=most).find(|count| can_meet(goal, &[], &heaviest, *count))?;
     let mut chosen: Vec<Candidate> = Vec::with_capacity(needed);
     for candidate in candidates {
         let Some(more) = needed.checked_sub(chosen.len().saturating_add(1)) else { break };
-        // With the heaviest of the others this one must still be enough.
-        let others: Vec<Candidate> =
-            rest.iter().copied().filter(|other| other.worker != candidate.worker).collect();
+        // With some of the others this one must still be enough.
         chosen.push(*candidate);
-        if search.is_enough(&chosen, &others, more) {
-            rest = others;
-        } else {
+        if !can_meet(goal, &chosen, &heaviest, more) {
             chosen.pop();
         }
     }
     Some(chosen)
 }
 
-struct Search<'a> {
-    tally: &'a Tally,
-    in_flight: &'a [U256],
-    trust: U256,
-}
-
-impl Search<'_> {
-    fn is_enough(&self, chosen: &[Candidate], heaviest_first: &[Candidate], more: usize) -> bool {
-        let added = chosen.iter().chain(heaviest_first.iter().take(more)).map(|one| one.weight);
-        self.tally.reaches(self.in_flight.iter().copied().chain(added), self.trust)
-    }
+/// Whether the chosen and `more` of the others meet the goal. Tried are runs of similar weight, the
+/// heaviest first: of unequal ones the heaviest might decide alone.
+fn can_meet(goal: &Goal, chosen: &[Candidate], heaviest: &[Candidate], more: usize) -> bool {
+    let is_chosen = |one: &&Candidate| chosen.iter().any(|other| other.worker == one.worker);
+    // A run that is too light without the condition on shares is too light in any place.
+    let runs = if goal.members_min > 1 { WINDOW } else { 1 };
+    let needed = runs.saturating_add(more);
+    let others: Vec<U256> =
+        heaviest.iter().filter(|one| !is_chosen(one)).take(needed).map(|one| one.weight).collect();
+    let with = |run: &[U256]| {
+        let weights: Vec<U256> =
+            chosen.iter().map(|one| one.weight).chain(run.iter().copied()).collect();
+        goal.is_met(&weights)
+    };
+    if more == 0 { with(&[]) } else { others.windows(more).any(with) }
 }
 
 #[cfg(test)]
@@ -68,8 +126,14 @@ mod tests {
                 worker: Address::repeat_byte(name),
                 weight: U256::from(*weight),
                 is_free: true,
+                rank: Some(name.into()),
             })
             .collect()
+    }
+
+    fn goal(trust: u64) -> Goal {
+        let (tally, under_way) = (Tally::default(), Vec::new());
+        Goal { tally, under_way, trust: U256::from(trust), members_min: 1 }
     }
 
     fn names(picked: Option<Vec<Candidate>>) -> Option<Vec<u8>> {
@@ -78,9 +142,7 @@ mod tests {
 
     #[test]
     fn as_few_as_reach_the_trust_are_picked_and_the_first_in_line_come_first() {
-        let of = |weights: &[u64], trust: u64| {
-            names(pick(&Tally::default(), &[], &candidates(weights), U256::from(trust)))
-        };
+        let of = |weights: &[u64], trust: u64| names(pick(&goal(trust), &candidates(weights)));
         assert_eq!(of(&[2, 2, 2, 2], 1), Some(alloc::vec![1]));
         assert_eq!(of(&[2, 2, 2, 2], 5), Some(alloc::vec![1, 2, 3]));
         // One worker of weight 8 saves two of weight 2; the first in line joins only if it helps.
@@ -91,8 +153,30 @@ mod tests {
 
     #[test]
     fn those_under_way_are_counted_first() {
-        let two = [U256::from(2), U256::from(2)];
-        let picked = pick(&Tally::default(), &two, &candidates(&[2, 2]), U256::from(5));
-        assert_eq!(names(picked), Some(alloc::vec![1]));
+        let goal = Goal { under_way: alloc::vec![U256::from(2); 2], ..goal(5) };
+        assert_eq!(names(pick(&goal, &candidates(&[2, 2]))), Some(alloc::vec![1]));
+    }
+
+    #[test]
+    fn nobody_decides_alone_where_all_vote_before_any_vote_is_known() {
+        let of = |weights: &[u64], trust: u64| {
+            let goal = Goal { members_min: members_min(U256::from(trust)), ..goal(trust) };
+            names(pick(&goal, &candidates(weights)))
+        };
+        assert_eq!(of(&[2, 2, 2, 2], 1), Some(alloc::vec![1]));
+        // Weight 99 is enough for trust 10, but would outvote anyone of weight 2.
+        assert_eq!(of(&[99, 2], 10), None);
+        assert_eq!(of(&[2, 99, 99], 10), Some(alloc::vec![2, 3]));
+        // Two of weight 9 do, and the heaviest is left out.
+        assert_eq!(of(&[99, 9, 9], 10), Some(alloc::vec![2, 3]));
+        // Trust 100 must not fall to two.
+        assert_eq!(of(&[99, 99, 99, 99], 100), Some(alloc::vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn the_members_that_must_be_wrong_grow_with_the_digits_of_the_trust() {
+        let of = |trust: u64| members_min(U256::from(trust));
+        assert_eq!([0, 1, 2, 10, 11, 100, 101, 1000].map(of), [1, 1, 2, 2, 3, 3, 4, 4]);
+        assert_eq!(members_min(U256::MAX), REPLICAS_MAX);
     }
 }

@@ -9,19 +9,18 @@ use crate::guards::Guards;
 use crate::index::Index;
 use crate::input::DealFacts;
 use crate::limits::{COMMAND_REPEAT_SECONDS, GUARD_SECONDS, START_RATIO};
-use crate::pick::Candidate;
 use crate::record::{CommitKey, CommitRecord};
 use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Upload, Vote};
 use crate::waiting::Waiting;
 use crate::words::Stage;
-use crate::workers::{Worker, Workers};
+use crate::workers::Workers;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use poco_core::category::{Deadlines, REOPENED_DEADLINE_RATIO};
 use poco_core::task::ContributionStatus;
-use poco_core::{Address, Conditions, DealConditions, DealId, Recorded, Timestamp, U256};
+use poco_core::{Address, B256, Conditions, DealConditions, DealId, Recorded, Timestamp, U256};
 
 /// One thing that a task needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +60,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) deals: &'a BTreeMap<DealId, DealState>,
     pub(crate) commits: &'a BTreeMap<CommitKey, CommitRecord>,
     pub(crate) has_settlement: bool,
+    /// Hash and number of the block of the match, and the places before it.
+    pub(crate) seed: (B256, u64, u32),
 }
 
 impl Sight<'_> {
@@ -86,39 +87,6 @@ impl Sight<'_> {
     /// What the end of its tasks records; `None` until the deal was read since the start.
     pub(crate) fn recorded(&self) -> Option<Recorded> {
         self.facts.conditions.map(|kept| Recorded::of(&self.facts.deal, kept))
-    }
-
-    /// Workers that could take `task`, as far as the pool is concerned.
-    pub(crate) fn fitting(&self, task: &Task) -> impl Iterator<Item = (Address, &Worker)> {
-        let needs = self.facts.deal.tag;
-        let is_read = self.facts.conditions.is_some();
-        self.workers.connected().filter(move |(address, worker)| {
-            is_read
-                && worker.capacity.tag.contains(needs)
-                && worker.capacity.slots > 0
-                && task.is_open_to(*address, self.now)
-        })
-    }
-
-    /// Whether some worker may be able to take `task`: also one that the guard was not asked about
-    /// lately, and any while the deal's conditions are not read.
-    pub(crate) fn has_prospects(&self, task: &Task) -> bool {
-        let guard = self.guard();
-        let may = |worker| guard.is_none_or(|guard| !self.guards.denies(guard, worker, self.now));
-        self.facts.conditions.is_none() || self.fitting(task).any(|(worker, _)| may(worker))
-    }
-
-    /// Workers that could take `task`, with the count of their last assignment.
-    pub(crate) fn candidates(&self, task: &Task) -> Vec<(Candidate, u64)> {
-        let guard = self.guard();
-        let fitting = self.fitting(task).filter(|(address, _)| {
-            guard.is_none_or(|guard| self.guards.knows(guard, *address, self.now))
-        });
-        let candidate = |(address, worker): (Address, &Worker)| {
-            let is_free = self.index.slots_used(address) < worker.capacity.slots as usize;
-            (Candidate { worker: address, weight: worker.weight, is_free }, worker.last_used)
-        };
-        fitting.map(candidate).collect()
     }
 
     /// From when on a run would most likely come too late.
@@ -244,24 +212,13 @@ impl Planner<'_> {
         self.workers(under_way)
     }
 
-    /// Says how many workers could take the task; whether they suffice, the choice decides.
+    /// Says what the last failure was; who could take the task, the decision says.
     pub(crate) fn workers(&self, under_way: usize) -> Waiting {
-        let candidates = self.sight.candidates(self.task);
         let mut last = self.task.replicas.values().filter_map(|replica| match &replica.state {
             ReplicaState::Failed { failure, .. } => Some(failure.to_string()),
             ReplicaState::Live { .. } | ReplicaState::Lost => None,
         });
-        Waiting::Workers {
-            connected: self.sight.workers.connected().count(),
-            fitting: candidates.len(),
-            free: candidates.iter().filter(|(candidate, _)| candidate.is_free).count(),
-            under_way,
-            guard: self.sight.guard().map(|guard| {
-                let fitting = self.sight.fitting(self.task).count();
-                (guard, fitting.saturating_sub(candidates.len()))
-            }),
-            last: last.next_back(),
-        }
+        Waiting::Workers { under_way, last: last.next_back() }
     }
 
     fn revealing(&mut self, revealing: &Revealing) -> Waiting {

@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use poco_core::lane::Row;
-use poco_core::{Address, Bytes, DealId, ResultDigest, TaskId, Timestamp, U256};
+use poco_core::{Address, B256, Bytes, DealId, ResultDigest, TaskId, Timestamp, U256};
 use serde::{Deserialize, Serialize};
 
 /// One entry of the store, whole.
@@ -18,6 +18,19 @@ pub enum Record {
     Task(Box<TaskRecord>),
     /// A commit of the settlement lane.
     Commit(Box<CommitRecord>),
+    /// A worker's place.
+    Member(MemberRecord),
+}
+
+/// A worker's place in the list over which tasks draw their order, until somebody else gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// The worker.
+    pub worker: Address,
+    /// Its place: one record each.
+    pub place: u32,
+    /// The latest block when it got the place: it counts for deals of later ones.
+    pub since_block: u64,
 }
 
 /// Names a commit: tasks are committed once, but ranges may overlap in time.
@@ -49,6 +62,10 @@ pub struct DealRecord {
     pub id: DealId,
     /// The block that made it.
     pub block: u64,
+    /// That block's hash, from which follows in which order workers are tried.
+    pub block_hash: B256,
+    /// How many places of workers there were before that block.
+    pub places: u32,
     /// What was read about it; `None` until the node answered.
     pub facts: Option<DealFacts>,
     /// Offset of the first task not made yet.
@@ -89,6 +106,9 @@ pub struct ReplicaRecord {
     pub lane: Lane,
     /// What its vote was expected to weigh.
     pub weight: U256,
+    /// At which rank of the task's order it was tried; `None` for a worker that came after the
+    /// match.
+    pub rank: Option<u32>,
     /// Why it gave nothing, if it has ended so.
     pub failure: Option<Failure>,
 }

@@ -2,14 +2,42 @@
 
 use crate::clock::Head;
 use crate::core::Core;
-use crate::plan::plan;
-use crate::task::{Errand, Phase, ReplicaState};
+use crate::decide::{Depth, Question};
+use crate::plan::{Sight, plan};
+use crate::task::{Errand, Phase, ReplicaState, Task};
+use crate::trace::Constraint;
+use crate::waiting::Waiting;
 use crate::words::{Failure, Lane, Stage};
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use poco_core::{Address, DealId, ResultDigest, TaskId, Timestamp, U256};
 use serde::{Deserialize, Serialize};
+
+/// What a task waits for, in one line.
+pub(crate) fn waiting_for(task: &Task, sight: Sight<'_>) -> String {
+    let waiting = plan(task, sight).waiting;
+    let Waiting::Workers { under_way, last } = waiting else { return waiting.to_string() };
+    let trace = Question::new(sight, task).decide(Depth::Whole).trace;
+    let mut text = format!(
+        "workers: {under_way} compute it, {} are connected, {} of the others fit, {} of these have \
+         a free slot",
+        trace.looked_at,
+        trace.fitting(),
+        trace.free()
+    );
+    if let Some(guard) = sight.guard() {
+        let strangers = [Constraint::GuardUnasked, Constraint::GuardDenies];
+        let strangers =
+            strangers.map(|one| trace.removed_by(one)).into_iter().fold(0, usize::saturating_add);
+        text.push_str(&format!(
+            "; {strangers} more would fit, but the deal's guard {guard} does not know them"
+        ));
+    }
+    text.extend(last.map(|last| format!("; last failure: {last}")));
+    text
+}
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,7 +169,7 @@ impl Core {
             deal: task.deal,
             index: sight.facts.deal.bot_first.saturating_add(U256::from(task.offset)),
             status,
-            waiting_for: plan(task, sight).waiting.to_string(),
+            waiting_for: waiting_for(task, sight),
             given_up: task.hopeless.clone(),
             lane,
             replicas: task.involved().into_iter().map(replica).collect(),

@@ -2,23 +2,24 @@
 
 use crate::action::{Action, Command, Kind};
 use crate::clock::Moment;
-use crate::consensus::Tally;
 use crate::core::Core;
+use crate::decide::{Depth, Question};
 use crate::limits::{
-    ACCEPT_SECONDS, ASSIGNMENTS_MAX, CANDIDATES_MAX, CONTRIBUTE_SECONDS, REREAD_SECONDS,
-    RUN_GRACE_SECONDS, TRANSFER_SECONDS, UPLOAD_BEGIN_SECONDS, UPLOAD_RETRY_SECONDS,
-    UPLOAD_SECONDS,
+    ACCEPT_SECONDS, ASSIGNMENTS_MAX, CANDIDATES_MAX, CHOICE_REST_MILLIS, CONTRIBUTE_SECONDS,
+    LOOKED_AT_MAX, REREAD_SECONDS, RUN_GRACE_SECONDS, TRANSFER_SECONDS, UPLOAD_BEGIN_SECONDS,
+    UPLOAD_RETRY_SECONDS, UPLOAD_SECONDS,
 };
+use crate::line::{Pass, Ticket};
 use crate::notice::Notice;
-use crate::pick::{Candidate, pick};
+use crate::pick::Candidate;
 use crate::plan::{Plan, Step, hopeless_reason, plan};
 use crate::record::Record;
-use crate::task::{Errand, Phase, Replica, ReplicaState, Task, Turn, Upload};
+use crate::task::{Errand, Phase, Replica, ReplicaState, Task, Upload};
 use crate::words::{Cause, Failure, Lane, Stage};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use poco_core::{Address, B256, TaskId, U256, keccak256};
+use poco_core::{Address, TaskId, U256};
 
 impl Core {
     /// Looks at one task and does what it needs.
@@ -170,7 +171,7 @@ impl Core {
         let may_succeed = !task.votes().is_empty()
             || task.in_flight().next().is_some()
             || task.next_retry(self.now).is_some()
-            || self.sight(task.deal)?.has_prospects(task);
+            || Question::new(self.sight(task.deal)?, task).has_prospects();
         if may_succeed {
             return None;
         }
@@ -238,9 +239,19 @@ impl Core {
         self.moments.set(task.id, at);
         self.times.set(task.id, plan.wake_when);
         if plan.wants_workers {
-            self.wanting.insert(task.turn);
+            let deadline = self.sight(task.deal).map(|sight| sight.last_start(task));
+            let ticket = Ticket {
+                deadline: deadline.unwrap_or_default(),
+                deal: task.deal,
+                is_fresh: task.replicas.is_empty() && task.votes().is_empty(),
+                offset: task.offset,
+                task: task.id,
+            };
+            self.wanting.insert(task.requester, ticket);
+            // Also where it stood there already: it may want another worker, or may have one back.
+            self.has_news = true;
         } else {
-            self.wanting.remove(&task.turn);
+            self.wanting.remove(task.id);
         }
     }
 
@@ -252,98 +263,78 @@ impl Core {
 
     /// Gives workers to tasks that want some, in turn, while anyone has a free slot.
     pub(crate) fn assign(&mut self) {
-        let turns: Vec<Turn> = self.wanting.iter().copied().collect();
-        for (_, _, id) in turns {
-            if self.free_slots() == 0 {
-                return;
-            }
-            let Some(mut task) = self.tasks.remove(&id) else { continue };
-            self.ask_guard(&task);
-            let chosen = self.choose(&task);
-            let is_any = !chosen.is_empty();
-            for candidate in chosen {
-                self.promise(&mut task, candidate);
-            }
-            self.save_task(&mut task);
-            self.index.update(&task);
-            self.tasks.insert(id, task);
-            if is_any {
-                self.review(id);
-            }
-        }
-    }
-
-    /// Asks the deal's guard, where it has one, about the workers that could take the task.
-    fn ask_guard(&mut self, task: &Task) {
-        let Some((guard, workers)) = self.sight(task.deal).and_then(|sight| {
-            let fitting = sight.fitting(task).map(|(worker, _)| worker).take(CANDIDATES_MAX);
-            Some((sight.guard()?, fitting.collect::<Vec<Address>>()))
-        }) else {
+        self.place_workers();
+        if !core::mem::take(&mut self.has_news) {
             return;
-        };
-        for worker in workers {
-            if self.guards.ask(guard, worker, self.now) {
-                self.act(Action::ReadGuard { guard, worker });
-            }
+        }
+        let now = self.now;
+        self.rests.retain(|_, until| *until > now);
+        let mut pass = Pass::new(&self.wanting, &self.index);
+        while self.workers.has_free()
+            && let Some((requester, ticket)) = pass.next()
+        {
+            let has_found = self.assign_one(ticket);
+            pass.go_on((requester, ticket), has_found, (&self.wanting, &self.index));
         }
     }
 
-    fn free_slots(&self) -> usize {
-        let free = |(address, worker): (Address, &crate::workers::Worker)| {
-            (worker.capacity.slots as usize).saturating_sub(self.index.slots_used(address))
-        };
-        self.workers.connected().map(free).fold(0, usize::saturating_add)
-    }
-
-    /// The free workers that `task` should get now. If the free ones cannot reach the trust, but
-    /// all that are connected can, those of them that are free begin; else nobody does, since
-    /// their work could not be paid.
-    fn choose(&self, task: &Task) -> Vec<Candidate> {
-        let Some(sight) = self.sight(task.deal) else { return Vec::new() };
-        let settles = sight.settles(task);
-        let votes = match &task.phase {
-            Phase::Active { votes } => votes.as_slice(),
-            Phase::Pending if settles => &[],
-            Phase::Unread | Phase::Pending | Phase::Revealing(_) | Phase::Ended(_) => {
-                return Vec::new();
-            }
-        };
-        let trust = sight.facts.deal.trust;
-        let mut candidates = sight.candidates(task);
-        if settles {
-            candidates.retain(|(candidate, _)| sight.is_bonded(candidate.worker));
+    /// Puts workers on the shelves where their slots put them.
+    fn place_workers(&mut self) {
+        for worker in core::mem::take(&mut self.index.touched) {
+            self.workers.place(worker, self.index.slots_used(worker));
+            self.has_news = true;
         }
-        candidates.sort_by_key(|(candidate, last_used)| {
-            (!candidate.is_free, *last_used, self.lot(task.id, candidate.worker))
-        });
-        candidates.truncate(CANDIDATES_MAX);
-        let all: Vec<Candidate> = candidates.into_iter().map(|(candidate, _)| candidate).collect();
-        let free: Vec<Candidate> = all.iter().copied().filter(|one| one.is_free).collect();
-        let tally = Tally::of(votes);
-        let under_way: Vec<U256> = task.in_flight().map(|(_, replica, _)| replica.weight).collect();
-        let chosen = pick(&tally, &under_way, &free, trust)
-            .or_else(|| pick(&tally, &under_way, &all, trust))
-            .unwrap_or_default();
-        chosen.into_iter().filter(|candidate| candidate.is_free).collect()
     }
 
-    /// Breaks ties in a way that workers can neither foresee nor choose.
-    fn lot(&self, task: TaskId, worker: Address) -> B256 {
-        let seed = self.settings.seed.to_be_bytes();
-        let parts = [seed.as_slice(), task.0.as_slice(), worker.as_slice()];
-        keccak256(parts.concat())
+    fn assign_one(&mut self, ticket: Ticket) -> bool {
+        if ticket.is_fresh && self.rests.contains_key(&ticket.deal) {
+            return false;
+        }
+        let Some(mut task) = self.tasks.remove(&ticket.task) else { return false };
+        let (chosen, looked_at) = self.choose(&task);
+        let has_found = !chosen.is_empty();
+        for candidate in chosen {
+            self.promise(&mut task, candidate);
+        }
+        self.save_task(&mut task);
+        self.index.update(&task);
+        self.tasks.insert(ticket.task, task);
+        if has_found {
+            self.place_workers();
+            self.review(ticket.task);
+        } else if looked_at > LOOKED_AT_MAX {
+            let until = self.now.after_millis(CHOICE_REST_MILLIS);
+            self.rests.insert(ticket.deal, until);
+            self.moments.set_sooner(ticket.task, until);
+        }
+        has_found
+    }
+
+    /// The workers that `task` should get now, and how many were looked at for it.
+    fn choose(&mut self, task: &Task) -> (Vec<Candidate>, usize) {
+        let Some(sight) = self.sight(task.deal) else { return (Vec::new(), 0) };
+        let decision = Question::new(sight, task).decide(Depth::Enough);
+        let guard = sight.guard();
+        let chosen = decision.chosen().copied().collect();
+        if let Some(guard) = guard {
+            for worker in decision.unasked.into_iter().take(CANDIDATES_MAX) {
+                if self.guards.ask(guard, worker, self.now) {
+                    self.act(Action::ReadGuard { guard, worker });
+                }
+            }
+        }
+        (chosen, decision.trace.looked_at)
     }
 
     fn promise(&mut self, task: &mut Task, candidate: Candidate) {
         let lane = self.lane(task);
-        let worker = candidate.worker;
+        let Candidate { worker, weight, rank, .. } = candidate;
         let state = ReplicaState::Live { stage: Stage::Promised, since: self.now };
         let updated = self.clock.time(self.now);
-        task.replicas.insert(worker, Replica { lane, weight: candidate.weight, state, updated });
+        task.replicas.insert(worker, Replica { lane, weight, rank, state, updated });
         task.assignments = task.assignments.saturating_add(1);
         task.is_unsaved = true;
-        self.workers.mark_used(worker);
-        self.note(Notice::Assigned { task: task.id, worker, lane });
+        self.note(Notice::Assigned { task: task.id, worker, lane, rank });
         self.tell_assign(task, worker);
     }
 

@@ -5,6 +5,7 @@ use crate::consensus::Tally;
 use crate::core::Core;
 use crate::input::Login;
 use crate::notice::Notice;
+use crate::record::Record;
 use crate::task::{Phase, Replica, ReplicaState, Task};
 use crate::words::{Cause, Failure, ReportBody, Stage};
 use alloc::vec::Vec;
@@ -15,7 +16,11 @@ impl Core {
     /// Compares the worker's live tasks with ours and settles the difference.
     pub(crate) fn on_connected(&mut self, login: Login) {
         let Login { worker, capacity, score, bond, live } = login;
-        self.workers.connect(worker, capacity, score, bond);
+        let block = self.clock.head().number;
+        if let Some(member) = self.workers.connect(worker, capacity, (score, bond), block) {
+            self.act(Action::Put(Record::Member(member)));
+        }
+        self.index.touched.insert(worker);
         let mut commands = Vec::new();
         let mut unheard = self.index.tasks_of(worker);
         for (id, stage) in live {

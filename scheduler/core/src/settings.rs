@@ -9,8 +9,6 @@ pub struct Settings {
     pub workerpool: Address,
     /// Whose key signs for it: deals frozen under another owner are not ours.
     pub owner: Address,
-    /// Breaks ties between equally deserving workers; unknown to them.
-    pub seed: u64,
     /// Whether tasks at trust 1 take the fast lane.
     pub fast_lane: bool,
     /// Whether the hub has the settlement lane and it is to be used: replicated and many tasks take
@@ -38,7 +36,6 @@ impl Settings {
         Self {
             workerpool,
             owner,
-            seed: 0,
             fast_lane: true,
             settlement: false,
             tasks_live_max: 1000,

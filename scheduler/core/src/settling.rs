@@ -2,12 +2,12 @@
 //! and when it is closed into the classic lane.
 
 use crate::action::{Action, Command, Kind};
-use crate::consensus::Tally;
 use crate::core::Core;
+use crate::decide::{Depth, Question};
 use crate::limits::{
     COMMAND_REPEAT_SECONDS, GATHER_SECONDS, SETTLEMENT_TASKS_MAX, SETTLEMENT_TRIES_MAX,
 };
-use crate::pick::{Candidate, pick};
+use crate::pick::Goal;
 use crate::plan::{Planner, Sight, Step};
 use crate::record::CommitRecord;
 use crate::task::{Errand, Phase, ReplicaState, RowTold, Task};
@@ -42,15 +42,34 @@ impl<'a> Sight<'a> {
             && self.facts.conditions.is_some_and(is_settled_alike)
     }
 
+    /// Whether those that compute a task of the lane are enough for it: they reach the trust, and a
+    /// few of them could not outvote the others, unless nobody is there who would change that.
+    pub(crate) fn is_manned(&self, task: &Task) -> bool {
+        let question = Question::new(*self, task);
+        let goal = question.goal();
+        if goal.is_met(&[]) {
+            return true;
+        }
+        let reaches = Goal { members_min: 1, ..goal.clone() }.is_met(&[]);
+        let is_late = self.has_passed(self.last_start(task));
+        reaches && (is_late || question.decide_for(&goal, Depth::Enough).set.is_none())
+    }
+
     /// Whether a worker's bond answers for one vote of this deal more.
     pub(crate) fn is_bonded(&self, worker: Address) -> bool {
-        let Some(bond) = self.workers.bond_of(worker) else { return false };
+        self.bond_missing(worker) == Some(Amount::ZERO)
+    }
+
+    /// What a worker's bond lacks to answer for one vote of this deal more; `None` where that is
+    /// beyond any amount, or the worker not connected.
+    pub(crate) fn bond_missing(&self, worker: Address) -> Option<Amount> {
+        let bond = self.workers.bond_of(worker)?;
         let stake = |deal| self.deals.get(deal)?.facts.as_ref().map(|f| f.deal.worker_stake);
         let promised = self.index.bonded.get(&worker).into_iter().flatten();
         let needed = promised
             .filter_map(|(_, deal)| stake(deal))
-            .try_fold(self.facts.deal.worker_stake, Amount::checked_add);
-        needed.is_some_and(|needed| needed <= bond)
+            .try_fold(self.facts.deal.worker_stake, Amount::checked_add)?;
+        Some(needed.checked_sub(bond).unwrap_or_default())
     }
 
     fn commit_of(&self, task: &Task) -> Option<&'a CommitRecord> {
@@ -133,18 +152,15 @@ impl Planner<'_> {
             }
             Errand::None | Errand::Queued(_) | Errand::Resting { .. } => {}
         }
-        let under_way: Vec<(Address, U256, Stage)> = task
-            .in_flight()
-            .map(|(worker, replica, stage)| (worker, replica.weight, stage))
-            .collect();
-        for (worker, _, stage) in &under_way {
+        let under_way: Vec<(Address, Stage)> =
+            task.in_flight().map(|(worker, _, stage)| (worker, stage)).collect();
+        for (worker, stage) in &under_way {
             if *stage == Stage::Promised {
                 self.tell(*worker, Step::Assign(*worker));
             }
         }
-        let weights: Vec<U256> = under_way.iter().map(|(_, weight, _)| *weight).collect();
-        if Tally::default().reaches(weights.iter().copied(), self.sight.facts.deal.trust) {
-            if under_way.iter().all(|(_, _, stage)| *stage >= Stage::Computed) {
+        if self.sight.is_manned(task) {
+            if under_way.iter().all(|(_, stage)| *stage >= Stage::Computed) {
                 self.wake_at(Some(self.sight.now.after(GATHER_SECONDS)));
                 return Waiting::Ballots { under_way: under_way.len() };
             }
@@ -156,24 +172,20 @@ impl Planner<'_> {
             }
             return Waiting::Votes { under_way: under_way.len(), votes: 0 };
         }
-        self.more_workers(&weights)
+        self.more_workers(under_way.len())
     }
 
     /// Wants workers with bonds; without enough of them, while there are enough without, the task
     /// is a classic one.
-    fn more_workers(&mut self, weights: &[U256]) -> Waiting {
-        let trust = self.sight.facts.deal.trust;
-        let all: Vec<Candidate> =
-            self.sight.candidates(self.task).into_iter().map(|(one, _)| one).collect();
-        let bonded: Vec<Candidate> =
-            all.iter().copied().filter(|one| self.sight.is_bonded(one.worker)).collect();
-        let reach = |candidates: &[Candidate]| {
-            let picked = pick(&Tally::default(), weights, candidates, trust);
-            picked.map(|chosen| chosen.len().saturating_add(weights.len()))
+    fn more_workers(&mut self, under_way: usize) -> Waiting {
+        let (sight, task) = (self.sight, self.task);
+        let reach = |question: &Question<'_>| {
+            let set = question.decide(Depth::Enough).set;
+            set.map(|chosen| chosen.len().saturating_add(under_way))
         };
-        let is_out = match reach(&bonded) {
+        let is_out = match reach(&Question::new(sight, task)) {
             Some(workers) => workers > ROW_MAX,
-            None => reach(&all).is_some(),
+            None => reach(&Question::classic(sight, task)).is_some(),
         };
         if is_out {
             self.plan.steps.push(Step::GoClassic);
@@ -181,7 +193,7 @@ impl Planner<'_> {
             self.plan.wants_workers = true;
             self.wake_at(self.task.next_retry(self.sight.now));
         }
-        self.workers(weights.len())
+        self.workers(under_way)
     }
 
     /// A task in its commit: disclosures, the digest, the result, the settlement; or its closing.

@@ -14,13 +14,14 @@ use poco_core::lane::Vote as LaneVote;
 use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
 use poco_core::{Address, DealId, ResultDigest, ResultHash, TaskId, Timestamp, U256};
 
-/// The line in which tasks are served: the first task of each deal before the second of any.
+/// The line of the transactions of tasks: the first task of each deal before the second of any.
 pub(crate) type Turn = (u64, Timestamp, TaskId);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) deal: DealId,
+    pub(crate) requester: Address,
     pub(crate) offset: u64,
     pub(crate) turn: Turn,
     pub(crate) phase: Phase,
@@ -128,6 +129,8 @@ pub(crate) struct Vote {
 pub(crate) struct Replica {
     pub(crate) lane: Lane,
     pub(crate) weight: U256,
+    /// At which rank of the task's order its worker was tried.
+    pub(crate) rank: Option<u32>,
     pub(crate) state: ReplicaState,
     pub(crate) updated: Timestamp,
 }
@@ -173,11 +176,17 @@ pub(crate) enum Upload {
 }
 
 impl Task {
-    /// A task of which nothing is known but its place in its deal.
-    pub(crate) fn new(id: TaskId, deal: DealId, offset: u64, start: Timestamp) -> Self {
+    /// A task of which nothing is known but its place in its deal, whose clocks began at `start`.
+    pub(crate) fn new(
+        id: TaskId,
+        deal: DealId,
+        offset: u64,
+        (requester, start): (Address, Timestamp),
+    ) -> Self {
         Self {
             id,
             deal,
+            requester,
             offset,
             turn: (offset, start, id),
             phase: Phase::Unread,
@@ -202,14 +211,14 @@ impl Task {
     }
 
     /// A task as it was stored, in a process that starts at `now`.
-    pub(crate) fn restored(record: TaskRecord, start: Timestamp, now: Moment) -> Self {
+    pub(crate) fn restored(record: TaskRecord, terms: (Address, Timestamp), now: Moment) -> Self {
         let restore = |replica: ReplicaRecord| {
             let state = match replica.failure {
                 Some(failure) => ReplicaState::Failed { failure, since: now },
                 None => ReplicaState::Live { stage: Stage::Promised, since: now },
             };
-            let ReplicaRecord { worker, lane, weight, .. } = replica;
-            (worker, Replica { lane, weight, state, updated: Timestamp::default() })
+            let ReplicaRecord { worker, lane, weight, rank, .. } = replica;
+            (worker, Replica { lane, weight, rank, state, updated: Timestamp::default() })
         };
         Self {
             replicas: record.replicas.into_iter().map(restore).collect(),
@@ -222,7 +231,7 @@ impl Task {
                 closed: record.closed,
                 ..LaneState::default()
             },
-            ..Self::new(record.id, record.deal, record.offset, start)
+            ..Self::new(record.id, record.deal, record.offset, terms)
         }
     }
 
@@ -231,6 +240,7 @@ impl Task {
             worker: *worker,
             lane: replica.lane,
             weight: replica.weight,
+            rank: replica.rank,
             failure: match &replica.state {
                 ReplicaState::Failed { failure, .. } => Some(failure.clone()),
                 ReplicaState::Live { .. } | ReplicaState::Lost => None,
@@ -353,21 +363,6 @@ impl Task {
     pub(crate) fn involved(&self) -> BTreeSet<Address> {
         let voters = self.votes().iter().map(|vote| vote.worker);
         self.replicas.keys().copied().chain(voters).collect()
-    }
-
-    /// Whether `worker` may be given this task: never twice at a time, never after it voted, and
-    /// after a failure only if that was the worker's own and some time ago.
-    pub(crate) fn is_open_to(&self, worker: Address, now: Moment) -> bool {
-        if self.vote_of(worker).is_some() {
-            return false;
-        }
-        match self.replicas.get(&worker).map(|replica| &replica.state) {
-            None | Some(ReplicaState::Lost) => true,
-            Some(ReplicaState::Live { .. }) => false,
-            Some(ReplicaState::Failed { failure, since }) => {
-                !failure.cause.is_of_the_task() && since.after(SAME_WORKER_SECONDS) <= now
-            }
-        }
     }
 
     /// When a worker that is resting after a failure may be asked again.

@@ -3,7 +3,7 @@
 use crate::action::Kind;
 use alloc::string::String;
 use core::fmt;
-use poco_core::{Address, Timestamp};
+use poco_core::Timestamp;
 
 /// What a task waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +14,8 @@ pub(crate) enum Waiting {
     Transaction(Kind),
     /// The next try of a transaction.
     Rest { kind: Kind, reason: String },
-    /// Workers. `reason` says why nobody has it.
-    Workers {
-        connected: usize,
-        fitting: usize,
-        free: usize,
-        under_way: usize,
-        /// The group that must know who votes, and how many that would fit it does not know.
-        guard: Option<(Address, usize)>,
-        last: Option<String>,
-    },
+    /// Workers, beside those under way; who is in question, the decision says.
+    Workers { under_way: usize, last: Option<String> },
     /// Votes of replicas.
     Votes { under_way: usize, votes: usize },
     /// Tasks that are committed with this one, and their ballots.
@@ -52,18 +44,8 @@ impl fmt::Display for Waiting {
             Self::Rest { kind, reason } => {
                 write!(f, "the next try to {}: {reason}", kind.name())
             }
-            Self::Workers { connected, fitting, free, under_way, guard, last } => {
-                write!(
-                    f,
-                    "workers: {under_way} compute it, {connected} are connected, {fitting} of the \
-                     others fit, {free} of these have a free slot"
-                )?;
-                if let Some((guard, strangers)) = guard {
-                    write!(
-                        f,
-                        "; {strangers} more would fit, but the deal's guard {guard} does not know them"
-                    )?;
-                }
+            Self::Workers { under_way, last } => {
+                write!(f, "workers: {under_way} compute it")?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))
             }
             Self::Votes { under_way, votes } => {

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use core::fmt;
-use poco_core::Tag;
+use poco_core::{Address, B256, Tag};
 use serde::{Deserialize, Serialize};
 
 /// By which calls a replica brings its result on chain.
@@ -199,10 +199,14 @@ pub enum ReportBody {
 }
 
 /// What a worker offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capacity {
     /// Tasks that may run at the same time.
     pub slots: u32,
     /// Features that its runs may need.
     pub tag: Tag,
+    /// Names the machine, where the worker tells: no task runs twice on one.
+    pub machine: Option<B256>,
+    /// Who runs it, where the worker tells: no task is computed twice for one.
+    pub owner: Option<Address>,
 }

@@ -1,26 +1,84 @@
 //! The workers that are connected, and since when others are away.
+//!
+//! Connected workers also lie on two shelves, free and busy, sorted by what can be said of them
+//! without looking at a task, so that a choice goes past those that cannot fit as a whole.
 
 use crate::clock::Moment;
+use crate::limits::RANKED_MAX;
+use crate::order::Draw;
+use crate::record::MemberRecord;
+use crate::roster::{Place, Roster};
 use crate::words::Capacity;
-use alloc::collections::BTreeMap;
-use poco_core::credibility::weight;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use poco_core::credibility::{WEIGHT_MIN, weight};
 use poco_core::lane::Bond;
-use poco_core::{Address, Amount, U256};
+use poco_core::{Address, Amount, Tag, U256};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Worker {
     pub(crate) capacity: Capacity,
     pub(crate) weight: U256,
     /// What a commit may lock; nothing where the hub has no settlement lane.
     pub(crate) bond: Amount,
-    /// Counts assignments of the whole pool; 0 for a worker that had none since the start.
-    pub(crate) last_used: u64,
+    pub(crate) place: Place,
+    /// Whether one of its slots is free.
+    pub(crate) is_free: bool,
+}
+
+/// What workers of one compartment of a shelf have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Class {
+    pub(crate) tag: Tag,
+    pub(crate) has_bond: bool,
+    /// Its weight is the least there is.
+    pub(crate) is_newcomer: bool,
+}
+
+impl Worker {
+    fn class(&self) -> Class {
+        Class {
+            tag: self.capacity.tag,
+            has_bond: self.bond != Amount::ZERO,
+            is_newcomer: self.weight <= U256::from(WEIGHT_MIN),
+        }
+    }
+
+    fn key(&self) -> (u64, u32) {
+        (self.place.since_block, self.place.number)
+    }
+}
+
+type Shelf = BTreeMap<Class, BTreeSet<(u64, u32)>>;
+
+/// Whom a task's places are drawn from.
+#[derive(Clone, Debug)]
+pub(crate) struct Lottery {
+    /// The order of those that had logged in before `block`.
+    pub(crate) draw: Draw,
+    pub(crate) block: u64,
+}
+
+impl Lottery {
+    /// Whether a place counts: its worker had logged in before the match.
+    fn has(&self, (since_block, number): &(u64, u32)) -> bool {
+        *since_block < self.block && *number < self.draw.places()
+    }
+}
+
+/// A worker in the order of a task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn<'a> {
+    pub(crate) worker: Address,
+    pub(crate) known: &'a Worker,
+    /// `None` for a worker that came after the match.
+    pub(crate) rank: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Gone {
     since: Moment,
-    last_used: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -28,35 +86,67 @@ pub(crate) struct Workers {
     connected: BTreeMap<Address, Worker>,
     /// Workers that left with something to do. Others are forgotten: a wallet costs nothing.
     gone: BTreeMap<Address, Gone>,
+    roster: Roster,
+    free: Shelf,
+    busy: Shelf,
+    /// What the connected ones offer together.
+    slots: usize,
     start: Moment,
-    assignments: u64,
 }
 
 impl Workers {
     pub(crate) fn new(start: Moment) -> Self {
-        Self { connected: BTreeMap::new(), gone: BTreeMap::new(), start, assignments: 0 }
+        Self {
+            connected: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            roster: Roster::default(),
+            free: Shelf::new(),
+            busy: Shelf::new(),
+            slots: 0,
+            start,
+        }
     }
 
+    pub(crate) fn restore(&mut self, record: &MemberRecord) {
+        self.roster.restore(record, self.start);
+    }
+
+    /// Takes a worker in, busy until it is [placed](Self::place). Answers its place where that is
+    /// new.
     pub(crate) fn connect(
         &mut self,
         worker: Address,
         capacity: Capacity,
-        score: U256,
-        bond: Option<Bond>,
-    ) {
-        let before = self.gone.remove(&worker).map(|gone| gone.last_used);
-        let known = self.connected.get(&worker).map(|known| known.last_used);
-        let last_used = known.or(before).unwrap_or_default();
+        (score, bond): (U256, Option<Bond>),
+        block: u64,
+    ) -> Option<MemberRecord> {
+        self.gone.remove(&worker);
+        let (place, is_new) = self.roster.join(worker, block);
         let bond = bond.map_or(Amount::ZERO, |bond| bond.free());
-        self.connected.insert(worker, Worker { capacity, weight: weight(score), bond, last_used });
+        self.remove(worker);
+        self.slots = self.slots.saturating_add(capacity.slots as usize);
+        let known = Worker { capacity, weight: weight(score), bond, place, is_free: false };
+        self.connected.insert(worker, known);
+        self.shelve(worker);
+        let Place { number, since_block } = place;
+        is_new.then_some(MemberRecord { worker, place: number, since_block })
     }
 
     pub(crate) fn disconnect(&mut self, worker: Address, now: Moment, has_tasks: bool) {
-        if let Some(known) = self.connected.remove(&worker)
-            && has_tasks
-        {
-            self.gone.insert(worker, Gone { since: now, last_used: known.last_used });
+        if self.remove(worker) {
+            self.roster.leave(worker, now);
+            if has_tasks {
+                self.gone.insert(worker, Gone { since: now });
+            }
         }
+    }
+
+    fn remove(&mut self, worker: Address) -> bool {
+        self.unshelve(worker);
+        let known = self.connected.remove(&worker);
+        let slots = known.as_ref().map_or(0, |known| known.capacity.slots as usize);
+        self.slots = self.slots.saturating_sub(slots);
+        known.is_some()
     }
 
     /// Forgets a worker that is away and has nothing left to do.
@@ -65,27 +155,117 @@ impl Workers {
     }
 
     pub(crate) fn rescore(&mut self, worker: Address, score: U256) {
-        if let Some(known) = self.connected.get_mut(&worker) {
-            known.weight = weight(score);
-        }
+        self.change(worker, |known| known.weight = weight(score));
     }
 
     pub(crate) fn rebond(&mut self, worker: Address, bond: Option<Bond>) {
+        self.change(worker, |known| known.bond = bond.map_or(Amount::ZERO, |bond| bond.free()));
+    }
+
+    /// Puts a worker on the shelf where it belongs with `used` of its slots taken.
+    pub(crate) fn place(&mut self, worker: Address, used: usize) {
+        self.change(worker, |known| known.is_free = used < known.capacity.slots as usize);
+    }
+
+    fn change(&mut self, worker: Address, change: impl FnOnce(&mut Worker)) {
+        self.unshelve(worker);
         if let Some(known) = self.connected.get_mut(&worker) {
-            known.bond = bond.map_or(Amount::ZERO, |bond| bond.free());
+            change(known);
+        }
+        self.shelve(worker);
+    }
+
+    fn shelve(&mut self, worker: Address) {
+        let Some(known) = self.connected.get(&worker) else { return };
+        let shelf = if known.is_free { &mut self.free } else { &mut self.busy };
+        shelf.entry(known.class()).or_default().insert(known.key());
+    }
+
+    fn unshelve(&mut self, worker: Address) {
+        let Some(known) = self.connected.get(&worker) else { return };
+        let shelf = if known.is_free { &mut self.free } else { &mut self.busy };
+        if let Some(compartment) = shelf.get_mut(&known.class()) {
+            compartment.remove(&known.key());
+            if compartment.is_empty() {
+                shelf.remove(&known.class());
+            }
         }
     }
 
-    pub(crate) fn mark_used(&mut self, worker: Address) {
-        self.assignments = self.assignments.saturating_add(1);
-        if let Some(known) = self.connected.get_mut(&worker) {
-            known.last_used = self.assignments;
+    /// Whether anybody has a free slot.
+    pub(crate) fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// The free or the busy workers of the classes that `fits` lets through, in the order of a
+    /// task: first those that had logged in before its match, then the others.
+    pub(crate) fn in_order<'a>(
+        &'a self,
+        is_free: bool,
+        lottery: &'a Lottery,
+        fits: impl Fn(&Class) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = Drawn<'a>> + 'a {
+        let shelf = if is_free { &self.free } else { &self.busy };
+        let fitting = move || shelf.iter().filter(move |(class, _)| fits(class));
+        let before = ..(lottery.block, 0);
+        let early = fitting().flat_map(move |(_, keys)| keys.range(before));
+        let early = early.filter(|key| lottery.has(key));
+        let is_early = move |known: &Worker| {
+            known.is_free == is_free && lottery.has(&known.key()) && fits(&known.class())
+        };
+        let early = self.tier(early, lottery.draw.clone(), is_early);
+        // The second order is drawn when the first is through: mostly never.
+        let late = core::iter::once_with(move || {
+            let late = fitting().flat_map(|(_, keys)| keys).filter(|key| !lottery.has(key));
+            let is_late = move |known: &Worker| {
+                known.is_free == is_free && !lottery.has(&known.key()) && fits(&known.class())
+            };
+            self.tier(late, lottery.draw.resized(self.roster.len()), is_late)
+        });
+        early.chain(late.flatten().map(|drawn| Drawn { rank: None, ..drawn }))
+    }
+
+    /// The workers with these keys by their rank: ranked where they are few, else found by rank.
+    fn tier<'a>(
+        &'a self,
+        keys: impl Iterator<Item = &'a (u64, u32)>,
+        draw: Draw,
+        is_meant: impl Fn(&Worker) -> bool + 'a,
+    ) -> Box<dyn Iterator<Item = Drawn<'a>> + 'a> {
+        let few: Vec<u32> = keys.map(|(_, number)| *number).take(RANKED_MAX).collect();
+        if few.len() < RANKED_MAX {
+            let rank = |number: u32| Some((draw.rank(number)?, number));
+            let mut ranked: Vec<(u32, u32)> = few.into_iter().filter_map(rank).collect();
+            ranked.sort_unstable();
+            return Box::new(ranked.into_iter().filter_map(|(rank, at)| self.drawn(rank, at)));
         }
+        let ranks = 0..draw.places();
+        let all = ranks.filter_map(move |rank| self.drawn(rank, draw.place(rank)?));
+        Box::new(all.filter(move |drawn| is_meant(drawn.known)))
+    }
+
+    fn drawn(&self, rank: u32, place: u32) -> Option<Drawn<'_>> {
+        let worker = self.roster.at(place)?;
+        Some(Drawn { worker, known: self.connected.get(&worker)?, rank: Some(rank) })
+    }
+
+    /// How many places count for a match in `block`.
+    pub(crate) fn places_before(&self, block: u64) -> u32 {
+        self.roster.len_before(block)
+    }
+
+    /// How many places there are.
+    pub(crate) fn places(&self) -> u32 {
+        self.roster.len()
     }
 
     /// What a commit may lock of a connected worker's bond.
     pub(crate) fn bond_of(&self, worker: Address) -> Option<Amount> {
         self.connected.get(&worker).map(|known| known.bond)
+    }
+
+    pub(crate) fn get(&self, worker: Address) -> Option<&Worker> {
+        self.connected.get(&worker)
     }
 
     pub(crate) fn is_connected(&self, worker: Address) -> bool {
@@ -97,10 +277,7 @@ impl Workers {
     }
 
     pub(crate) fn slots(&self) -> usize {
-        self.connected
-            .values()
-            .map(|one| one.capacity.slots as usize)
-            .fold(0, usize::saturating_add)
+        self.slots
     }
 
     /// When an absent worker counts as lost; `None` while it is connected.
@@ -117,5 +294,17 @@ impl Workers {
     /// Until when workers that were connected before the start are expected back.
     pub(crate) fn returned_at(&self, grace: u64) -> Moment {
         self.start.after_millis(grace)
+    }
+
+    /// Whether the shelves are what follows from the workers and the slots that `used` tells.
+    pub(crate) fn is_consistent(&self, used: impl Fn(Address) -> usize) -> bool {
+        let (mut free, mut busy) = (Shelf::new(), Shelf::new());
+        for (worker, known) in &self.connected {
+            let is_free = used(*worker) < known.capacity.slots as usize;
+            let shelf = if is_free { &mut free } else { &mut busy };
+            shelf.entry(known.class()).or_default().insert(known.key());
+        }
+        let slots: usize = self.connected.values().map(|one| one.capacity.slots as usize).sum();
+        (&free, &busy, slots) == (&self.free, &self.busy, self.slots)
     }
 }

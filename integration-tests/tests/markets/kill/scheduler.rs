@@ -12,8 +12,8 @@ use serde_json::json;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Steps of the very first start.
-const FIRST_START: [&str; 1] = ["scheduler.store.open"];
+/// Steps of the very first start, and of workers that log in for the first time.
+const FIRST_START: [&str; 2] = ["scheduler.store.open", "scheduler.store.member"];
 /// Steps of an app that fails everywhere.
 const FAILING: [&str; 2] = ["scheduler.store.failure", "scheduler.store.hopeless"];
 /// Steps of a task that comes too late.
@@ -51,8 +51,8 @@ async fn a_scheduler_killed_at_any_step_goes_on_and_no_app_runs_twice() -> Resul
     let points = of_binary("poco-scheduler")?;
     let mut fleet = Fleet::start().await?;
     fleet.raise(Role::Scheduler, around(&FIRST_START))?;
-    fleet.until_dead_everywhere(Role::Scheduler).await?;
     raise_workers(&mut fleet)?;
+    fleet.until_dead_everywhere(Role::Scheduler).await?;
     // Score makes fewer workers enough: these need three that are new.
     abandoned(&mut fleet).await?;
     failing_app(&mut fleet).await?;

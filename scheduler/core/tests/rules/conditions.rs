@@ -162,7 +162,8 @@ fn after_a_restart_nothing_is_given_away_before_the_conditions_are_known() {
     core.handle(world.now, Input::Head(world.head()));
     let facts = Box::new(world.facts(id));
     core.handle(world.now, Input::TaskRead { task: id, epoch: 0, facts });
-    let capacity = poco_scheduler_core::Capacity { slots: 1, tag: poco_core::Tag::NONE };
+    let capacity =
+        poco_scheduler_core::Capacity { slots: 1, ..poco_scheduler_core::Capacity::default() };
     let score = poco_core::U256::ZERO;
     let login = poco_scheduler_core::Login {
         worker: worker(1),

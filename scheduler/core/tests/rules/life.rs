@@ -191,25 +191,6 @@ fn a_bag_runs_over_all_slots_and_never_over_more() {
 }
 
 #[test]
-fn work_is_spread_by_turns() {
-    let mut world = World::with(&[], |settings| settings.fast_lane = false);
-    for name in 1..=4 {
-        world.connect(name, 1);
-    }
-    let mut seen = Vec::new();
-    for _ in 0..4 {
-        let id = task(world.order(1, 1), 0);
-        let name = world.assigned(id)[0];
-        seen.push(name);
-        world.contribute(name, id, digest("right")).unwrap();
-        world.reveal(name, id, digest("right"));
-        world.store_result(name, id, digest("right"));
-    }
-    seen.sort_unstable();
-    assert_eq!(seen, [1, 2, 3, 4]);
-}
-
-#[test]
 fn a_task_that_somebody_else_opened_goes_on() {
     let mut world = World::new();
     let deal = world.order(1, 3);

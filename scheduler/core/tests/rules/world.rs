@@ -41,9 +41,14 @@ pub(crate) struct World {
     pub(crate) sent: Vec<(Intent, Result<(), Refusal>)>,
     pub(crate) stored: BTreeMap<TaskId, Record>,
     pub(crate) deals: BTreeMap<DealId, Record>,
+    pub(crate) members: BTreeMap<u32, Record>,
     pub(crate) connected: BTreeSet<Address>,
     /// What the orders of deals to come ask for and offer.
     pub(crate) conditions: DealConditions,
+    /// What runs of the orders to come need.
+    pub(crate) tag: Tag,
+    /// Who orders.
+    pub(crate) requester: Address,
     /// Every event that was told.
     pub(crate) events: Vec<Event>,
     /// Questions to guards, in order.
@@ -65,6 +70,11 @@ pub(crate) fn digest(text: &str) -> ResultDigest {
 
 pub(crate) fn failure(cause: Cause) -> ReportBody {
     ReportBody::Failed(Failure::new(cause, "told by the test"))
+}
+
+/// The hash of a block of this world.
+pub(crate) fn hash_of(block: u64) -> B256 {
+    keccak256(block.to_be_bytes())
 }
 
 fn nano(amount: u64) -> Amount {
@@ -107,8 +117,11 @@ impl World {
             sent: Vec::new(),
             stored: BTreeMap::new(),
             deals: BTreeMap::new(),
+            members: BTreeMap::new(),
             connected: BTreeSet::new(),
             conditions: DealConditions::NONE,
+            tag: Tag::NONE,
+            requester: REQUESTER,
             events: Vec::new(),
             asked: Vec::new(),
             slots: BTreeMap::new(),
@@ -127,9 +140,9 @@ impl World {
 
     /// Kills the scheduler and starts it again on what it stored.
     pub(crate) fn restart(&mut self) {
-        let commits = self.lane.stored.values();
+        let others = self.lane.stored.values().chain(self.members.values());
         let records =
-            self.deals.values().chain(self.stored.values()).chain(commits).cloned().collect();
+            self.deals.values().chain(self.stored.values()).chain(others).cloned().collect();
         self.core = Core::new(self.settings.clone(), records, self.now);
         self.connected.clear();
         self.wanted.clear();
@@ -147,13 +160,15 @@ impl World {
             price: nano(1000),
             volume: U256::from(volume),
             trust: U256::MAX,
+            tag: self.tag,
             salt,
             ..WorkerpoolOrder::default()
         };
         let request = RequestOrder {
             app: APP,
             workerpool_price_max: nano(1000),
-            requester: REQUESTER,
+            tag: self.tag,
+            requester: self.requester,
             volume: U256::from(volume),
             trust: U256::from(trust),
             salt,
@@ -163,9 +178,9 @@ impl World {
             app: self.sign(REQUESTER, app),
             dataset: Signed::default(),
             workerpool: self.sign(OWNER, workerpool),
-            request: self.sign(REQUESTER, request),
+            request: self.sign(self.requester, request),
         };
-        let value = self.call(REQUESTER, Call::MatchOrders(Box::new(terms))).unwrap();
+        let value = self.call(self.requester, Call::MatchOrders(Box::new(terms))).unwrap();
         let Value::Deal(deal) = value else { panic!("a match made {value:?}") };
         deal
     }
@@ -199,7 +214,9 @@ impl World {
         let block = self.block;
         let time = self.time;
         self.events.extend(events.iter().cloned());
-        let events = events.into_iter().map(|event| ChainEvent { block, time, event }).collect();
+        let block_hash = hash_of(block);
+        let located = |event| ChainEvent { block, block_hash, time, event };
+        let events = events.into_iter().map(located).collect();
         let to = self.head();
         self.tell(Input::Events { to, events });
     }
@@ -234,6 +251,9 @@ impl World {
             }
             Action::DeleteCommit(key) => {
                 self.lane.stored.remove(key);
+            }
+            Action::Put(Record::Member(member)) => {
+                self.members.insert(member.place, Record::Member(*member));
             }
             Action::Retire { task, .. } | Action::DeleteTask(task) => {
                 self.stored.remove(task);
@@ -342,11 +362,20 @@ impl World {
         slots: u32,
         live: Vec<(TaskId, Option<Stage>)>,
     ) {
+        let capacity = Capacity { slots, ..Capacity::default() };
+        self.connect_as(name, capacity, live);
+    }
+
+    pub(crate) fn connect_as(
+        &mut self,
+        name: u8,
+        capacity: Capacity,
+        live: Vec<(TaskId, Option<Stage>)>,
+    ) {
         let worker = worker(name);
         self.connected.insert(worker);
-        self.slots.insert(worker, slots as usize);
+        self.slots.insert(worker, capacity.slots as usize);
         let score = self.hub.score(worker);
-        let capacity = Capacity { slots, tag: Tag::NONE };
         let bond = self.lane.bond_of(worker);
         self.tell(Input::Connected(Login { worker, capacity, score, bond, live }));
     }
@@ -405,7 +434,7 @@ impl World {
             Some(Record::Task(record)) => {
                 record.replicas.iter().any(|replica| replica.worker == worker)
             }
-            Some(Record::Deal(_) | Record::Commit(_)) | None => false,
+            Some(Record::Deal(_) | Record::Commit(_) | Record::Member(_)) | None => false,
         };
         assert!(is_promised, "{worker} votes without an assignment");
         let hash = authorization_hash(worker, task, Address::ZERO);

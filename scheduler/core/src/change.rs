@@ -1,0 +1,200 @@
+//! What would change a refusal: found by asking the decision's own choice what it would make of
+//! workers that are not there, or not as they should be.
+
+use crate::decide::{Decision, Question};
+use crate::limits::{NEAREST_MAX, REPLICAS_MAX, SAME_WORKER_SECONDS};
+use crate::pick::{Candidate, Goal, pick};
+use crate::task::ReplicaState;
+use crate::trace::{Constraint, Near};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::fmt;
+use poco_core::credibility::WEIGHT_MIN;
+use poco_core::{Address, Amount, Tag, U256};
+use serde::{Deserialize, Serialize};
+
+/// One thing to be done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// The deal is read from the chain; the scheduler asks until the node answers.
+    ReadDeal,
+    /// The worker takes at least one task at a time.
+    OfferSlots {
+        /// Who.
+        worker: Address,
+    },
+    /// The worker offers the features of this tag.
+    OfferTag {
+        /// Who.
+        worker: Address,
+        /// What.
+        tag: Tag,
+    },
+    /// Time passes: the worker gave the task up a short while ago.
+    Wait {
+        /// Who.
+        worker: Address,
+        /// How long.
+        seconds: u64,
+    },
+    /// The deal's guard counts the worker in, and was asked.
+    JoinGroup {
+        /// Who.
+        worker: Address,
+        /// The group.
+        guard: Address,
+    },
+    /// The worker puts more stake aside for the pool.
+    AddBond {
+        /// Who.
+        worker: Address,
+        /// How much is missing.
+        missing: Amount,
+    },
+    /// One of the worker's tasks ends.
+    FreeSlot {
+        /// Who.
+        worker: Address,
+    },
+    /// More workers log in, each on a machine and for an owner of its own.
+    Connect {
+        /// How many, where they have no score.
+        count: usize,
+        /// What each offers at least.
+        tag: Tag,
+        /// Each has this bond for the pool.
+        bond: Amount,
+        /// Each belongs to this group.
+        guard: Option<Address>,
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReadDeal => f.write_str("the node answers, and the deal is read"),
+            Self::OfferSlots { worker } => write!(f, "{worker} offers a slot"),
+            Self::OfferTag { worker, tag } => write!(f, "{worker} offers {tag}"),
+            Self::Wait { worker, seconds } => {
+                write!(f, "{seconds} s pass, until {worker} is asked again")
+            }
+            Self::JoinGroup { worker, guard } => write!(f, "the guard {guard} knows {worker}"),
+            Self::AddBond { worker, missing } => {
+                write!(f, "{worker} adds {missing} to its bond for the pool")
+            }
+            Self::FreeSlot { worker } => write!(f, "a slot of {worker} becomes free"),
+            Self::Connect { count, tag, bond, guard } => {
+                write!(f, "{count} more log in")?;
+                if !tag.is_none() {
+                    write!(f, ", offering {tag}")?;
+                }
+                if *bond != Amount::ZERO {
+                    write!(f, ", with a bond of {bond} each")?;
+                }
+                guard.map_or(Ok(()), |guard| write!(f, ", known to the guard {guard}"))
+            }
+        }
+    }
+}
+
+/// What would change a refusal: each entry suffices, if all of it is done. Empty where somebody
+/// begins anyway, or where nothing helps.
+pub(crate) fn changes(question: &Question<'_>, decision: &Decision) -> Vec<Vec<Change>> {
+    if decision.chosen().next().is_some() {
+        return Vec::new();
+    }
+    if question.sight.facts.conditions.is_none() {
+        return Vec::from([Vec::from([Change::ReadDeal])]);
+    }
+    if let Some(first) = decision.set.iter().flatten().next() {
+        return Vec::from([Vec::from([Change::FreeSlot { worker: first.worker }])]);
+    }
+    // Where the trust is reached at all, somebody begins.
+    let goal = Goal { members_min: 1, ..question.goal() };
+    let nearest = by_nearest(question, decision, &goal);
+    nearest.into_iter().chain(by_newcomers(question, decision, &goal)).collect()
+}
+
+/// As few as possible of those that are connected, those first that lack the least.
+fn by_nearest(question: &Question<'_>, decision: &Decision, goal: &Goal) -> Option<Vec<Change>> {
+    let mut candidates = decision.fitting.clone();
+    let mut nearest: Vec<(&Near, Vec<Change>)> = Vec::new();
+    let (mut machines, mut owners) = (BTreeSet::new(), BTreeSet::new());
+    for known in decision.fitting.iter().filter_map(|one| question.sight.workers.get(one.worker)) {
+        machines.extend(known.capacity.machine);
+        owners.extend(known.capacity.owner);
+    }
+    let mut near: Vec<&Near> =
+        decision.near.iter().filter(|near| near.misses != [Constraint::Busy]).collect();
+    near.sort_by_key(|near| near.misses.len());
+    for near in near {
+        let Some(known) = question.sight.workers.get(near.worker) else { continue };
+        let needed: Option<Vec<Change>> =
+            near.misses.iter().map(|miss| change(question, near.worker, *miss)).collect();
+        let Some(needed) = needed else { continue };
+        let is_other = known.capacity.machine.is_none_or(|one| machines.insert(one))
+            && known.capacity.owner.is_none_or(|one| owners.insert(one));
+        if !is_other {
+            continue;
+        }
+        let (worker, weight) = (near.worker, known.weight);
+        candidates.push(Candidate { worker, weight, is_free: true, rank: None });
+        nearest.push((near, needed));
+        if let Some(set) = pick(goal, &candidates) {
+            let is_in = |worker: Address| set.iter().any(|one| one.worker == worker);
+            let needed = nearest.into_iter().filter(|(near, _)| is_in(near.worker));
+            return Some(needed.flat_map(|(_, needed)| needed).collect());
+        }
+        if nearest.len() >= NEAREST_MAX {
+            break;
+        }
+    }
+    None
+}
+
+/// As few new workers as possible.
+fn by_newcomers(question: &Question<'_>, decision: &Decision, goal: &Goal) -> Option<Vec<Change>> {
+    let mut candidates = decision.fitting.clone();
+    let needs = question.needs();
+    for count in 1..=REPLICAS_MAX {
+        // No wallet that is known: the numbers from 1 on are nobody's.
+        let worker = Address::left_padding_from(&count.to_be_bytes());
+        let weight = U256::from(WEIGHT_MIN);
+        candidates.push(Candidate { worker, weight, is_free: true, rank: None });
+        if pick(goal, &candidates).is_some() {
+            let (tag, bond, guard) = (needs.tag, needs.bond, needs.guard);
+            return Some(Vec::from([Change::Connect { count, tag, bond, guard }]));
+        }
+    }
+    None
+}
+
+/// What would take a constraint out of a worker's way; `None` where nothing does.
+pub(crate) fn change(question: &Question<'_>, worker: Address, miss: Constraint) -> Option<Change> {
+    let needs = question.needs();
+    let replica = question.task.replicas.get(&worker).map(|replica| &replica.state);
+    Some(match miss {
+        Constraint::Conditions => Change::ReadDeal,
+        Constraint::Slots => Change::OfferSlots { worker },
+        Constraint::Tag => Change::OfferTag { worker, tag: needs.tag },
+        Constraint::Resting => {
+            let Some(ReplicaState::Failed { since, .. }) = replica else { return None };
+            let until = since.after(SAME_WORKER_SECONDS).0;
+            let millis = until.saturating_sub(question.sight.now.0);
+            Change::Wait { worker, seconds: millis.div_ceil(1000) }
+        }
+        Constraint::GuardUnasked | Constraint::GuardDenies => {
+            Change::JoinGroup { worker, guard: needs.guard? }
+        }
+        Constraint::Bond => {
+            Change::AddBond { worker, missing: question.sight.bond_missing(worker)? }
+        }
+        Constraint::Busy => Change::FreeSlot { worker },
+        Constraint::Voted
+        | Constraint::Replica
+        | Constraint::OwnFailure
+        | Constraint::Machine
+        | Constraint::Owner => return None,
+    })
+}

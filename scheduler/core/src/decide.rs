@@ -1,0 +1,361 @@
+//! Whether and to whom a task is given. The one place that decides it: assignments, the choice of
+//! the lane, what is shown of a waiting task and what is explained all come from here.
+//!
+//! Workers are looked at in the order of the task (`order.rs`), those with a free slot first, until
+//! they are enough: so the cost of a choice follows from the replicas wanted, not from the size of
+//! the pool. Of those looked at the fewest that reach the trust are taken. If the free ones do not
+//! reach it, but all that are connected do, those of them that are free begin; else nobody does,
+//! since their work could not be paid.
+//!
+//! One task in some, drawn by its lot, goes to newcomers alone where these suffice: who has no score
+//! weighs the least, would never be among the fewest, and so would never earn one.
+
+use crate::limits::{NEWCOMER_REPLICAS_MAX, NEWCOMER_TURNS, SAME_WORKER_SECONDS, WINDOW};
+use crate::order::Draw;
+use crate::pick::{Candidate, Goal, members_min, pick};
+use crate::plan::Sight;
+use crate::task::{Phase, ReplicaState, Task};
+use crate::trace::{Constraint, Near, Trace};
+use crate::workers::{Class, Drawn, Lottery, Worker};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use poco_core::{Address, Amount, B256, Tag, U256};
+
+/// What a worker must bring for a task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs {
+    pub(crate) tag: Tag,
+    pub(crate) bond: Amount,
+    pub(crate) guard: Option<Address>,
+}
+
+/// How far a decision looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Until workers are found.
+    Enough,
+    /// At everybody, for the trace.
+    Whole,
+}
+
+/// What was decided, and what was seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decision {
+    /// The workers that reach the trust; `None` where those that are connected do not.
+    pub(crate) set: Option<Vec<Candidate>>,
+    pub(crate) trace: Trace,
+    /// Workers that fit, busy or not, as far as was looked.
+    pub(crate) fitting: Vec<Candidate>,
+    /// Workers about which the guard is to be asked.
+    pub(crate) unasked: Vec<Address>,
+    /// Workers that do not fit, of a decision that looked at all.
+    pub(crate) near: Vec<Near>,
+}
+
+impl Decision {
+    /// Those that begin now.
+    pub(crate) fn chosen(&self) -> impl Iterator<Item = &Candidate> {
+        self.set.iter().flatten().filter(|candidate| candidate.is_free)
+    }
+}
+
+/// The question who takes a task.
+pub(crate) struct Question<'a> {
+    pub(crate) sight: Sight<'a>,
+    pub(crate) task: &'a Task,
+    /// For the settlement lane: workers need a bond, and their votes are cast unseen.
+    is_settled: bool,
+    lottery: OnceCell<Lottery>,
+}
+
+impl<'a> Question<'a> {
+    /// For the lane that the task takes now.
+    pub(crate) fn new(sight: Sight<'a>, task: &'a Task) -> Self {
+        Self { sight, task, is_settled: sight.settles(task), lottery: OnceCell::new() }
+    }
+
+    /// For the classic lane.
+    pub(crate) fn classic(sight: Sight<'a>, task: &'a Task) -> Self {
+        Self { sight, task, is_settled: false, lottery: OnceCell::new() }
+    }
+
+    /// Drawn when the first worker is looked for.
+    pub(crate) fn lottery(&self) -> &Lottery {
+        self.lottery.get_or_init(|| {
+            let (seed, block, places) = self.sight.seed;
+            Lottery { draw: Draw::new(seed, self.task.id, places), block }
+        })
+    }
+
+    /// When workers are enough.
+    pub(crate) fn goal(&self) -> Goal {
+        let trust = self.sight.facts.deal.trust;
+        Goal {
+            tally: crate::consensus::Tally::of(self.task.votes()),
+            under_way: self.task.in_flight().map(|(_, replica, _)| replica.weight).collect(),
+            trust,
+            members_min: if self.is_settled { members_min(trust) } else { 1 },
+        }
+    }
+
+    /// Decides. Where too few are connected for a few to be unable to outvote the others, the trust
+    /// alone counts.
+    pub(crate) fn decide(&self, depth: Depth) -> Decision {
+        let goal = self.goal();
+        let decision = self.decide_for(&goal, depth);
+        if decision.set.is_some() || goal.members_min <= 1 {
+            return decision;
+        }
+        self.decide_for(&Goal { members_min: 1, ..goal }, depth)
+    }
+
+    /// Decides for one goal.
+    pub(crate) fn decide_for(&self, goal: &Goal, depth: Depth) -> Decision {
+        let mut search = Search::new(self, goal, depth);
+        let is_open = match &self.task.phase {
+            Phase::Pending | Phase::Active { .. } => true,
+            Phase::Unread | Phase::Revealing(_) | Phase::Ended(_) => false,
+        };
+        if is_open {
+            search.run();
+        }
+        search.found
+    }
+
+    /// Whether some worker may be able to take the task: also one that is busy, has to be asked
+    /// about or lacks a bond, and any while the deal's conditions are not read.
+    pub(crate) fn has_prospects(&self) -> bool {
+        let may_change = |miss: Constraint| match miss {
+            Constraint::Busy | Constraint::Bond | Constraint::GuardUnasked => true,
+            Constraint::Conditions
+            | Constraint::Slots
+            | Constraint::Tag
+            | Constraint::Voted
+            | Constraint::Replica
+            | Constraint::OwnFailure
+            | Constraint::Resting
+            | Constraint::Machine
+            | Constraint::Owner
+            | Constraint::GuardDenies => false,
+        };
+        let mut all = [true, false].into_iter().flat_map(|is_free| self.drawn(is_free, |_| true));
+        let taken = self.taken();
+        let may = |drawn: Drawn<'_>| self.misses(drawn.worker, drawn.known, &taken).all(may_change);
+        self.sight.facts.conditions.is_none() || all.any(may)
+    }
+
+    /// Workers in the order of the task; of those of whom that can be said beforehand, only who
+    /// could fit.
+    fn drawn<'s>(
+        &'s self,
+        is_free: bool,
+        also: impl Fn(&Class) -> bool + Copy + 's,
+    ) -> impl Iterator<Item = Drawn<'s>> {
+        self.sight.workers.in_order(is_free, self.lottery(), also)
+    }
+
+    /// Whether a worker of this class may fit.
+    fn may_fit(&self, class: &Class) -> bool {
+        class.tag.contains(self.sight.facts.deal.tag) && (class.has_bond || !self.needs_bond())
+    }
+
+    /// What a worker must bring for the task.
+    pub(crate) fn needs(&self) -> Needs {
+        let deal = &self.sight.facts.deal;
+        let bond = if self.is_settled { deal.worker_stake } else { Amount::ZERO };
+        Needs { tag: deal.tag, bond, guard: self.sight.guard() }
+    }
+
+    /// All that is in a worker's way, in order.
+    pub(crate) fn misses_of(&self, worker: Address, known: &Worker) -> Vec<Constraint> {
+        self.misses(worker, known, &self.taken()).collect()
+    }
+
+    fn needs_bond(&self) -> bool {
+        self.is_settled && self.sight.facts.deal.worker_stake != Amount::ZERO
+    }
+
+    /// What is in a worker's way, in order.
+    pub(crate) fn misses<'s>(
+        &'s self,
+        worker: Address,
+        known: &'s Worker,
+        taken: &'s Taken,
+    ) -> impl Iterator<Item = Constraint> + 's {
+        let holds = move |one: &Constraint| self.holds(*one, (worker, known), taken);
+        Constraint::ALL.into_iter().filter(move |one| !holds(one))
+    }
+
+    fn holds(
+        &self,
+        constraint: Constraint,
+        (worker, known): (Address, &Worker),
+        taken: &Taken,
+    ) -> bool {
+        let (sight, task) = (&self.sight, self.task);
+        let replica = || task.replicas.get(&worker).map(|replica| &replica.state);
+        let guard = || sight.guard();
+        match constraint {
+            Constraint::Conditions => sight.facts.conditions.is_some(),
+            Constraint::Slots => known.capacity.slots > 0,
+            Constraint::Tag => known.capacity.tag.contains(sight.facts.deal.tag),
+            Constraint::Voted => task.vote_of(worker).is_none(),
+            Constraint::Replica => !matches!(replica(), Some(ReplicaState::Live { .. })),
+            Constraint::OwnFailure => !matches!(
+                replica(),
+                Some(ReplicaState::Failed { failure, .. }) if failure.cause.is_of_the_task()
+            ),
+            Constraint::Resting => !matches!(
+                replica(),
+                Some(ReplicaState::Failed { failure, since })
+                    if !failure.cause.is_of_the_task()
+                        && since.after(SAME_WORKER_SECONDS) > sight.now
+            ),
+            Constraint::Machine => {
+                known.capacity.machine.is_none_or(|machine| !taken.machines.contains(&machine))
+            }
+            Constraint::Owner => {
+                known.capacity.owner.is_none_or(|owner| !taken.owners.contains(&owner))
+            }
+            Constraint::GuardUnasked => guard().is_none_or(|guard| {
+                sight.guards.knows(guard, worker, sight.now)
+                    || sight.guards.denies(guard, worker, sight.now)
+            }),
+            Constraint::GuardDenies => {
+                guard().is_none_or(|guard| !sight.guards.denies(guard, worker, sight.now))
+            }
+            Constraint::Bond => !self.is_settled || sight.is_bonded(worker),
+            // Of a worker without slots none is taken.
+            Constraint::Busy => known.is_free || known.capacity.slots == 0,
+        }
+    }
+
+    /// What the workers have whose votes count for the task, as far as they are connected.
+    fn taken(&self) -> Taken {
+        let voters = self.task.votes().iter().map(|vote| vote.worker);
+        let live = self.task.in_flight().map(|(worker, ..)| worker);
+        let mut taken = Taken::default();
+        for known in voters.chain(live).filter_map(|worker| self.sight.workers.get(worker)) {
+            taken.add(known);
+        }
+        taken
+    }
+
+    /// Whether newcomers come first this time: by the task's lot, where it has not begun.
+    fn is_newcomers_turn(&self, goal: &Goal) -> bool {
+        let is_fresh = goal.under_way.is_empty() && self.task.votes().is_empty();
+        let lot = self.lottery().draw.lot();
+        is_fresh && goal.trust > U256::ONE && lot.checked_rem(NEWCOMER_TURNS) == Some(0)
+    }
+}
+
+/// A decision in the making.
+struct Search<'a> {
+    question: &'a Question<'a>,
+    goal: &'a Goal,
+    depth: Depth,
+    taken: Taken,
+    found: Decision,
+}
+
+/// What no two workers of a task may have in common, as far as they tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken {
+    machines: BTreeSet<B256>,
+    owners: BTreeSet<Address>,
+}
+
+impl Taken {
+    fn add(&mut self, worker: &Worker) {
+        self.machines.extend(worker.capacity.machine);
+        self.owners.extend(worker.capacity.owner);
+    }
+}
+
+impl<'a> Search<'a> {
+    fn new(question: &'a Question<'a>, goal: &'a Goal, depth: Depth) -> Self {
+        Self { question, goal, depth, taken: question.taken(), found: Decision::default() }
+    }
+
+    fn run(&mut self) {
+        let question = self.question;
+        if self.depth == Depth::Enough && question.sight.facts.conditions.is_none() {
+            return;
+        }
+        if question.is_newcomers_turn(self.goal) {
+            let mut search = Search::new(question, self.goal, Depth::Enough);
+            search.look(true, |class| class.is_newcomer && question.may_fit(class));
+            search.found.set.take_if(|set| set.len() > NEWCOMER_REPLICAS_MAX);
+            if search.found.set.is_some() && self.depth == Depth::Enough {
+                self.found = search.found;
+                return;
+            }
+            self.found.set = search.found.set;
+        }
+        for is_free in [true, false] {
+            match self.depth {
+                Depth::Enough => self.look(is_free, |class| question.may_fit(class)),
+                Depth::Whole => self.look(is_free, |_| true),
+            }
+            if self.found.set.is_some() && self.depth == Depth::Enough {
+                return;
+            }
+        }
+    }
+
+    /// Looks at the free or at the busy workers, until those found meet the goal.
+    fn look(&mut self, is_free: bool, fits: impl Fn(&Class) -> bool + Copy) {
+        let mut window = WINDOW;
+        for drawn in self.question.drawn(is_free, fits) {
+            if !self.take(drawn) {
+                continue;
+            }
+            if self.found.fitting.len() >= window {
+                window = self.found.fitting.len().saturating_mul(2);
+                self.try_pick();
+                if self.found.set.is_some() && self.depth == Depth::Enough {
+                    return;
+                }
+            }
+        }
+        self.try_pick();
+    }
+
+    fn try_pick(&mut self) {
+        if self.found.set.is_none() {
+            self.found.set = pick(self.goal, &self.found.fitting);
+        }
+    }
+
+    /// Takes a worker in. `true` where it fits.
+    fn take(&mut self, drawn: Drawn<'_>) -> bool {
+        let Drawn { worker, known, rank } = drawn;
+        let question = self.question;
+        let mut misses = question.misses(worker, known, &self.taken);
+        let first = misses.next();
+        if self.depth == Depth::Whole
+            && let Some(first) = first
+        {
+            let misses = core::iter::once(first).chain(misses).collect();
+            self.found.near.push(Near { worker, misses });
+        } else {
+            drop(misses);
+        }
+        self.found.trace.count(first);
+        match first {
+            None | Some(Constraint::Busy) => {
+                let weight = known.weight;
+                let is_free = first.is_none();
+                self.taken.add(known);
+                self.found.fitting.push(Candidate { worker, weight, is_free, rank });
+                true
+            }
+            Some(Constraint::GuardUnasked) => {
+                self.found.unasked.push(worker);
+                false
+            }
+            Some(_) => false,
+        }
+    }
+}
