@@ -2,7 +2,8 @@
 
 use crate::address;
 use crate::commands::{
-    account, admin, claim, deal, group, order, orderbook, resource, result, run, task, wallet,
+    account, admin, claim, deal, explain, group, order, orderbook, resource, result, run, task,
+    wallet,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -109,6 +110,8 @@ pub(crate) enum Command {
     /// Show and follow tasks
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Ask a pool why a task, a worker, an order or the pool itself is where it is
+    Explain(explain::ExplainArgs),
     /// Fetch results
     #[command(subcommand)]
     Result(result::ResultCommand),

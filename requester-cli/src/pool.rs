@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use futures::StreamExt;
 use poco_core::{Address, TaskId};
 use poco_proto::MESSAGE_BYTES_MAX;
+use poco_proto::v1::explain_request::Subject;
 use poco_proto::v1::observer_client::ObserverClient;
-use poco_proto::v1::{GetTaskRequest, TaskReport};
+use poco_proto::v1::{ExplainRequest, Explanation, GetTaskRequest, TaskReport};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::NamedTempFile;
@@ -70,6 +71,18 @@ impl Pool {
             Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
             Err(status) => Err(self.unreachable(status.message())),
         }
+    }
+
+    /// Why something is where it is.
+    pub(crate) async fn explain(&self, subject: Subject) -> Result<Explanation, Failure> {
+        let request = ExplainRequest { subject: Some(subject) };
+        self.observer.clone().explain(request).await.map(tonic::Response::into_inner).map_err(
+            |status| match status.code() {
+                tonic::Code::NotFound => Failure::NotFound(status.message().to_owned()),
+                tonic::Code::InvalidArgument => Failure::Usage(status.message().to_owned()),
+                _ => self.unreachable(status.message()),
+            },
+        )
     }
 
     /// Every change of a task until it has ended. Ends early where the pool goes away.

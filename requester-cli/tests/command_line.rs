@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "wallet",
     "account",
     "app",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 15] = [
     "run",
     "deal",
     "task",
+    "explain",
     "result",
     "claim",
     "admin",

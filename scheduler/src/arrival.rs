@@ -5,7 +5,8 @@ use crate::watchers::Watched;
 use poco_chain::Cursor;
 use poco_core::{Address, B256, TaskId};
 use poco_scheduler_core::{
-    Input, Login, ReportBody, Stats, StoredResult, TaskReport, UploadRefusal, UploadTerms,
+    Core, Explanation, Input, Login, OrderTerms, ReportBody, Stats, StoredResult, TaskReport,
+    UploadRefusal, UploadTerms,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -37,8 +38,31 @@ pub(crate) enum Arrival {
     TaskAsked { task: TaskId, reply: oneshot::Sender<Option<TaskReport>> },
     /// Somebody wants to see a task at each change; `None` where the core does not hold it.
     WatchAsked { task: TaskId, reply: oneshot::Sender<Option<Watched>> },
+    /// Somebody wants to know why something is where it is; `None` for a task that the core does
+    /// not hold.
+    ExplainAsked { subject: Box<Subject>, reply: oneshot::Sender<Option<Explanation>> },
     /// Somebody wants the numbers.
     StatsAsked { reply: oneshot::Sender<Stats> },
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    Task(TaskId),
+    Worker(Address),
+    Order(OrderTerms),
+    Pool,
+}
+
+impl Subject {
+    pub(crate) fn explain(self, core: &Core) -> Option<Explanation> {
+        match self {
+            Self::Task(task) => core.explain_task(task),
+            Self::Worker(worker) => Some(core.explain_worker(worker)),
+            Self::Order(terms) => Some(core.explain_order(terms)),
+            Self::Pool => Some(core.explain_pool()),
+        }
+    }
 }
 
 /// Who sends, and what the result must fulfil; `None` where the session is not open.

@@ -146,6 +146,9 @@ impl EventLoop {
                 let watch = report.map(|report| self.effects.watchers.watch(task, report));
                 let _ = reply.send(watch);
             }
+            Arrival::ExplainAsked { subject, reply } => {
+                let _ = reply.send(subject.explain(&self.core));
+            }
             Arrival::StatsAsked { reply } => {
                 let _ = reply.send(self.core.stats());
             }

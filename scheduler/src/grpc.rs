@@ -4,7 +4,7 @@ mod observer;
 mod upload;
 mod work;
 
-pub(crate) use observer::{ask, find};
+pub(crate) use observer::{ask, explain, find};
 
 use crate::arrival::Arrivals;
 use crate::meters::Meters;

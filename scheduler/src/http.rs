@@ -1,8 +1,8 @@
 //! What is answered over HTTP: results, tasks as clients of the market see them, health, numbers.
 
 use crate::access::Challenges;
-use crate::arrival::{Arrival, QUEUE_LEN};
-use crate::grpc::{Context, ask, find};
+use crate::arrival::{Arrival, QUEUE_LEN, Subject};
+use crate::grpc::{Context, ask, explain, find};
 use crate::translate::checksummed;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use object_store::{GetOptions, GetRange};
-use poco_core::{Address, TaskId};
+use poco_core::{Address, B256, Tag, TaskId, U256};
 use poco_result::Cid;
-use poco_scheduler_core::{ReplicaReport, ReportStatus, TaskReport};
+use poco_scheduler_core::{OrderTerms, ReplicaReport, ReportStatus, TaskReport};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,10 @@ pub(crate) fn routes(context: &Context) -> Router {
         .route("/ipfs/{cid}", get(result))
         .route("/results/{task}/challenge", get(challenge))
         .route("/tasks/{task}", get(task))
+        .route("/explain/pool", get(explain_pool))
+        .route("/explain/order", get(explain_order))
+        .route("/explain/task/{task}", get(explain_task))
+        .route("/explain/worker/{worker}", get(explain_worker))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
         .with_state(shared)
@@ -176,6 +180,48 @@ async fn task(State(shared): State<Shared>, Path(task): Path<String>) -> Respons
         }
         Err(status) if status.code() == tonic::Code::NotFound => {
             refuse(StatusCode::NOT_FOUND, "this pool does not know the task")
+        }
+        Err(status) => refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
+    }
+}
+
+async fn explain_pool(State(shared): State<Shared>) -> Response {
+    explained(&shared, Some(Subject::Pool)).await
+}
+
+async fn explain_task(State(shared): State<Shared>, Path(task): Path<String>) -> Response {
+    explained(&shared, task.parse().ok().map(Subject::Task)).await
+}
+
+async fn explain_worker(State(shared): State<Shared>, Path(worker): Path<String>) -> Response {
+    explained(&shared, worker.parse().ok().map(Subject::Worker)).await
+}
+
+/// Terms of an order: `trust` in decimal, `tag` as 32 bytes in hex, `params` as they are.
+#[derive(Debug, Deserialize)]
+struct OrderQuery {
+    trust: Option<U256>,
+    tag: Option<B256>,
+    params: Option<String>,
+}
+
+async fn explain_order(State(shared): State<Shared>, Query(query): Query<OrderQuery>) -> Response {
+    let OrderQuery { trust, tag, params } = query;
+    let tag = Tag(tag.unwrap_or_default());
+    let (trust, params) = (trust.unwrap_or_default(), params.unwrap_or_default());
+    let terms = OrderTerms { tag, trust, params, ..OrderTerms::default() };
+    explained(&shared, Some(Subject::Order(terms))).await
+}
+
+async fn explained(shared: &Shared, subject: Option<Subject>) -> Response {
+    let Some(subject) = subject else {
+        let error = "expected /explain/task/<id>, /explain/worker/<address> or /explain/pool";
+        return refuse(StatusCode::BAD_REQUEST, error);
+    };
+    match explain(&shared.context, subject).await {
+        Ok(told) => ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(told)).into_response(),
+        Err(status) if status.code() == tonic::Code::NotFound => {
+            refuse(StatusCode::NOT_FOUND, status.message())
         }
         Err(status) => refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
     }

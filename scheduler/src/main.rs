@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod effects;
 mod event_loop;
+mod explaining;
 mod follow;
 mod grpc;
 mod http;

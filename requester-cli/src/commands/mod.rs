@@ -5,6 +5,7 @@ pub(crate) mod admin;
 mod bound;
 pub(crate) mod claim;
 pub(crate) mod deal;
+pub(crate) mod explain;
 pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod group;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Run(args) => run::run(&context, *args).await,
         Command::Deal(command) => deal::run(&context, command).await,
         Command::Task(command) => task::run(&context, command).await,
+        Command::Explain(args) => explain::run(&context, args).await,
         Command::Result(command) => result::run(&context, command).await,
         Command::Claim(args) => claim::run(&context, args).await,
         Command::Admin(command) => admin::run(&context, command).await,

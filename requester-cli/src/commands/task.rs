@@ -166,7 +166,7 @@ pub(crate) async fn run(context: &Context, command: TaskCommand) -> Result<(), F
     }
 }
 
-async fn find_pool(
+pub(super) async fn find_pool(
     context: &Context,
     chain: &Chain,
     task: TaskId,

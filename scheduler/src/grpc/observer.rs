@@ -1,15 +1,18 @@
 //! What requesters and operators see. Read only.
 
 use super::Context;
-use crate::arrival::Arrival;
-use crate::translate;
+use crate::arrival::{Arrival, Subject};
 use crate::watchers::Watched;
+use crate::{explaining, translate};
 use futures::StreamExt as _;
 use poco_core::TaskId;
 use poco_proto::v1::observer_server::Observer;
-use poco_proto::v1::{GetPoolRequest, GetTaskRequest, PoolReport, TaskReport};
+use poco_proto::v1::{
+    ExplainRequest, Explanation as Explained, GetPoolRequest, GetTaskRequest, PoolReport,
+    TaskReport,
+};
 use poco_proto::words;
-use poco_scheduler_core::{ReportStatus, TaskReport as Shown};
+use poco_scheduler_core::{Explanation, ReportStatus, TaskReport as Shown};
 use std::pin::Pin;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::Stream;
@@ -50,6 +53,16 @@ impl Observer for Service {
         let task = task_of(request)?;
         let report = find(&self.context, task).await?;
         Ok(Response::new(translate::task_shown(&report)))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<ExplainRequest>,
+    ) -> Result<Response<Explained>, Status> {
+        let subject =
+            explaining::subject(request.into_inner()).map_err(Status::invalid_argument)?;
+        let explained = explain(&self.context, subject).await?;
+        Ok(Response::new(explaining::shown(&explained)))
     }
 
     type WatchTaskStream = Pin<Box<dyn Stream<Item = Result<TaskReport, Status>> + Send>>;
@@ -119,6 +132,19 @@ pub(crate) async fn find(context: &Context, task: TaskId) -> Result<Shown, Statu
         Some(report) => Ok(report),
         None => retired(context, task).await,
     }
+}
+
+/// Why something is where it is.
+///
+/// # Errors
+/// `not_found` for a task that is not known or has been forgotten, or `unavailable` while the
+/// process stops.
+pub(crate) async fn explain(context: &Context, subject: Subject) -> Result<Explanation, Status> {
+    let subject = Box::new(subject);
+    let explained = ask(context, |reply| Arrival::ExplainAsked { subject, reply }).await?;
+    explained.ok_or_else(|| {
+        Status::not_found("this pool does not know the task, or it ended long ago and is settled")
+    })
 }
 
 /// The last report of a task that was forgotten in the core.

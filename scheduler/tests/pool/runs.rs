@@ -6,6 +6,7 @@ use crate::worker::{Output, Swap, Worker};
 use poco_chain::{GroupPurpose, Transaction, Wallet};
 use poco_core::task::TaskStatus;
 use poco_core::{Address, Conditions, DealId, OrderMark, Recorded, TaskId, U256, message};
+use poco_proto::v1::explain_request::Subject as Asked;
 use poco_proto::v1::scheduler_message::Body as Heard;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -173,6 +174,22 @@ async fn a_task_for_known_workers_is_done_by_those() {
             "1 more would fit, but the deal's guard {guard} does not know them"
         ))
     );
+    let told = process.explain(Asked::Task(id.0.to_vec())).await.unwrap();
+    assert_eq!((told.looked_at, told.free, told.waits_for), (1, 0, waiting));
+    assert_eq!(told.nearest[0].misses, ["guard_denies"]);
+    let join = format!("the guard {guard} knows {stranger}");
+    assert_eq!(told.changes[0].changes, [join]);
+    let told = process.explain(Asked::Task(vec![9; 32])).await.unwrap_err();
+    assert_eq!(told.code(), tonic::Code::NotFound);
+    let shown: serde_json::Value =
+        process.get(&format!("/explain/worker/{stranger}")).await.json().await.unwrap();
+    assert_eq!(shown["trace"]["removed"]["guard_denies"], 1);
+    let shown: serde_json::Value =
+        process.get("/explain/order?trust=3").await.json().await.unwrap();
+    assert_eq!(shown["changes"][0][0]["change"], "connect");
+    let shown: serde_json::Value = process.get("/explain/pool").await.json().await.unwrap();
+    assert_eq!(shown["parts"][0]["subject"], format!("task {id}"));
+    assert_eq!(process.get("/explain/task/nonsense").await.status(), 400);
 
     let wallet = Arc::new(Wallet::random());
     let known = wallet.address();

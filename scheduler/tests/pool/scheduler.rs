@@ -3,8 +3,11 @@
 use crate::chain::{Chainside, eventually};
 use poco_chain::keystore::{KdfCost, store};
 use poco_core::TaskId;
+use poco_proto::v1::explain_request::Subject;
 use poco_proto::v1::observer_client::ObserverClient;
-use poco_proto::v1::{GetPoolRequest, GetTaskRequest, PoolReport, TaskReport};
+use poco_proto::v1::{
+    ExplainRequest, Explanation, GetPoolRequest, GetTaskRequest, PoolReport, TaskReport,
+};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -125,6 +128,12 @@ impl Process {
     pub(crate) async fn pool(&self) -> PoolReport {
         let mut client = ObserverClient::connect(self.url()).await.unwrap();
         client.get_pool(GetPoolRequest {}).await.unwrap().into_inner()
+    }
+
+    pub(crate) async fn explain(&self, subject: Subject) -> Result<Explanation, tonic::Status> {
+        let mut client = ObserverClient::connect(self.url()).await.unwrap();
+        let request = ExplainRequest { subject: Some(subject) };
+        client.explain(request).await.map(tonic::Response::into_inner)
     }
 
     /// The last report of a task that is watched from before the scheduler knows it to its end.
