@@ -207,6 +207,7 @@ impl Villain {
                 memory_bytes: 4 << 30,
                 disk_bytes: 4 << 30,
                 tag: vec![0; 32],
+                ..Capacity::default()
             }),
             live: Vec::new(),
         };

@@ -76,13 +76,17 @@ impl Pool {
     /// Why something is where it is.
     pub(crate) async fn explain(&self, subject: Subject) -> Result<Explanation, Failure> {
         let request = ExplainRequest { subject: Some(subject) };
-        self.observer.clone().explain(request).await.map(tonic::Response::into_inner).map_err(
-            |status| match status.code() {
-                tonic::Code::NotFound => Failure::NotFound(status.message().to_owned()),
-                tonic::Code::InvalidArgument => Failure::Usage(status.message().to_owned()),
-                _ => self.unreachable(status.message()),
-            },
-        )
+        let explained = self.observer.clone().explain(request).await;
+        explained.map(tonic::Response::into_inner).map_err(|status| {
+            let told = status.message().to_owned();
+            if status.code() == tonic::Code::NotFound {
+                Failure::NotFound(told)
+            } else if status.code() == tonic::Code::InvalidArgument {
+                Failure::Usage(told)
+            } else {
+                self.unreachable(&told)
+            }
+        })
     }
 
     /// Every change of a task until it has ended. Ends early where the pool goes away.

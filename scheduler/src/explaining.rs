@@ -1,6 +1,7 @@
 //! Explanations between the wire and the core's words.
 
 use crate::arrival::Subject;
+use crate::placement;
 use poco_core::{Amount, B256, Tag, U256};
 use poco_proto::v1::explanation::{Fact, NearMiss, Removed, Way};
 use poco_proto::v1::{ExplainOrder, ExplainRequest, explain_request};
@@ -38,11 +39,12 @@ fn terms(order: ExplainOrder) -> Result<OrderTerms, String> {
     if params.len() > PARAMS_BYTES_MAX {
         return Err(format!("params have more than {PARAMS_BYTES_MAX} bytes"));
     }
+    let placement = placement::parse(&params).ok_or("poco_placement in params cannot be read")?;
     Ok(OrderTerms {
         tag: Tag(tag),
         trust: number("trust", &trust)?,
         worker_stake: Amount(number("worker_stake", &worker_stake)?),
-        params,
+        placement,
         ..OrderTerms::default()
     })
 }
@@ -98,6 +100,8 @@ mod tests {
         assert!(order(ExplainOrder { tag: vec![1], ..usual() }).contains("tag"));
         assert!(order(ExplainOrder { trust: vec![1; 33], ..usual() }).contains("trust"));
         let long = "x".repeat(PARAMS_BYTES_MAX + 1);
+        let far = r#"{"poco_placement":5}"#.into();
+        assert!(order(ExplainOrder { params: far, ..usual() }).contains("poco_placement"));
         assert!(order(ExplainOrder { params: long, ..usual() }).contains("params"));
         let good = ExplainOrder { trust: vec![1, 0], ..usual() };
         let read = subject(ExplainRequest { subject: Some(Asked::Order(good)) }).unwrap();

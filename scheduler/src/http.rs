@@ -3,6 +3,7 @@
 use crate::access::Challenges;
 use crate::arrival::{Arrival, QUEUE_LEN, Subject};
 use crate::grpc::{Context, ask, explain, find};
+use crate::placement;
 use crate::translate::checksummed;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -208,8 +209,11 @@ struct OrderQuery {
 async fn explain_order(State(shared): State<Shared>, Query(query): Query<OrderQuery>) -> Response {
     let OrderQuery { trust, tag, params } = query;
     let tag = Tag(tag.unwrap_or_default());
-    let (trust, params) = (trust.unwrap_or_default(), params.unwrap_or_default());
-    let terms = OrderTerms { tag, trust, params, ..OrderTerms::default() };
+    let Some(placement) = placement::parse(&params.unwrap_or_default()) else {
+        return refuse(StatusCode::BAD_REQUEST, "poco_placement in params cannot be read");
+    };
+    let trust = trust.unwrap_or_default();
+    let terms = OrderTerms { tag, trust, placement, ..OrderTerms::default() };
     explained(&shared, Some(Subject::Order(terms))).await
 }
 

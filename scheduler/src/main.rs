@@ -14,6 +14,7 @@ mod grpc;
 mod http;
 mod logs;
 mod meters;
+mod placement;
 mod points;
 mod profile;
 mod reads;

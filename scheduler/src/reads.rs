@@ -1,6 +1,7 @@
 //! Reads what the core asks of the chain, until the node answers.
 
 use crate::arrival::{Arrival, Arrivals};
+use crate::placement;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use poco_chain::{Chain, RpcError, failpoint};
 use poco_core::{Address, DealId, TaskId};
@@ -159,7 +160,8 @@ impl Reads {
         let Some(category) = chain.category(deal.category).await? else { return Ok(None) };
         let work_clock_time_ref_seconds = category.work_clock_time_ref_seconds;
         let conditions = Some(chain.deal_conditions(id).await?);
-        Ok(Some(Some(DealFacts { deal, work_clock_time_ref_seconds, conditions })))
+        let placement = placement::parse(&deal.params);
+        Ok(Some(Some(DealFacts { deal, work_clock_time_ref_seconds, conditions, placement })))
     }
 
     async fn task_now(&self, task: TaskId, at_least: u64) -> Result<Option<TaskFacts>, RpcError> {

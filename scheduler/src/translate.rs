@@ -74,8 +74,19 @@ pub(crate) fn capacity(told: &v1::Capacity) -> Option<Capacity> {
     let machine = (!told.machine.is_empty()).then(|| words::word("machine", &told.machine));
     let owner = (!told.owner.is_empty()).then(|| words::address("owner", &told.owner));
     let (machine, owner) = (machine.transpose().ok()?, owner.transpose().ok()?);
-    let (slots, tag) = (told.slots, Tag(tag));
-    (slots <= SLOTS_MAX).then_some(Capacity { slots, tag, machine, owner })
+    let region = (!told.region.is_empty()).then(|| told.region.parse()).transpose().ok()?;
+    (told.slots <= SLOTS_MAX).then_some(Capacity {
+        slots: told.slots,
+        tag: Tag(tag),
+        cpus: told.cpus,
+        memory_bytes: told.memory_bytes,
+        disk_bytes: told.disk_bytes,
+        gpus: told.gpus,
+        region,
+        carbon_g_per_kwh: told.carbon_g_per_kwh,
+        machine,
+        owner,
+    })
 }
 
 /// A report; `None` where it cannot be read.
@@ -256,6 +267,7 @@ mod tests {
             v1::Capacity { tag: vec![1], ..told.clone() },
             v1::Capacity { machine: vec![1], ..told.clone() },
             v1::Capacity { owner: vec![1; 32], ..told.clone() },
+            v1::Capacity { region: "The Moon".into(), ..told.clone() },
         ] {
             assert!(capacity(&wrong).is_none(), "{wrong:?}");
         }

@@ -94,7 +94,33 @@ pub(crate) struct Flags {
     #[command(flatten)]
     stake: StakeFlags,
     #[command(flatten)]
+    machine: MachineFlags,
+    #[command(flatten)]
     sandbox: SandboxFlags,
+}
+
+#[derive(Debug, Default, Serialize, Args)]
+struct MachineFlags {
+    /// Names the machine to the pool, hashed: no task is given to two of its workers.
+    #[arg(long = "machine", env = "POCO_WORKER_MACHINE", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Who runs the worker: no task is given to two of its workers.
+    #[arg(long, env = "POCO_WORKER_OWNER", value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Address>,
+    /// GPUs that runs may use.
+    #[arg(long, env = "POCO_WORKER_GPUS", value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpus: Option<u32>,
+    /// Where the machine stands.
+    #[arg(long, env = "POCO_WORKER_REGION", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    /// Carbon dioxide that a kWh makes there, in grams.
+    #[arg(long, env = "POCO_WORKER_CARBON", value_name = "GRAMS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carbon_g_per_kwh: Option<u32>,
 }
 
 #[derive(Debug, Default, Serialize, Args)]

@@ -21,6 +21,9 @@ const GIB: u64 = 1 << 30;
 /// Least memory of a slot: below this the engine starts nothing.
 const MEMORY_BYTES_MIN: u64 = 16 * MIB;
 
+/// Longest name of a region, as the protocol has it.
+const REGION_BYTES_MAX: usize = 24;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,8 +55,31 @@ pub(crate) struct Config {
     pub(crate) sender: SenderSettings,
     /// Stake.
     pub(crate) stake: StakeConfig,
+    /// The machine, as far as it is told.
+    pub(crate) machine: MachineConfig,
     /// Containers.
     pub(crate) sandbox: SandboxConfig,
+}
+
+/// What the pool is told of the machine beside what it measures itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MachineConfig {
+    /// Names the machine: the same for all workers that run on it, of which a task is then given to
+    /// one alone. The pool sees its hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// Who runs it: of several workers of one owner a task is given to one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<Address>,
+    /// GPUs that runs may use.
+    pub(crate) gpus: u32,
+    /// Where it stands, as `eu-west`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+    /// Carbon dioxide that a kWh makes there, in grams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) carbon_g_per_kwh: Option<u32>,
 }
 
 /// How logs look.
@@ -207,7 +233,23 @@ impl Default for Config {
             chain: ChainConfig::default(),
             sender: SenderSettings::default(),
             stake: StakeConfig::default(),
+            machine: MachineConfig::default(),
             sandbox: SandboxConfig::default(),
+        }
+    }
+}
+
+impl MachineConfig {
+    fn problems(&self, problems: &mut Vec<String>) {
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_region = |name: &String| {
+            (1..=REGION_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain)
+        };
+        if self.region.as_ref().is_some_and(|region| !is_region(region)) {
+            problems.push(format!(
+                "machine.region must have 1 to {REGION_BYTES_MAX} lower-case letters, digits and hyphens"
+            ));
         }
     }
 }
@@ -302,6 +344,7 @@ impl Config {
         if self.slots == 0 {
             problems.push("slots must be at least 1".into());
         }
+        self.machine.problems(&mut problems);
         self.sandbox.problems(&mut problems);
         match (chain, tag, self.scheduler_url.clone(), self.workerpool) {
             (Some(chain), Some(tag), Some(scheduler_url), Some(workerpool))

@@ -189,11 +189,17 @@ pub(crate) fn identity(checked: &Checked, chain: &Chain, wallet: Arc<Wallet>) ->
 fn capacity(checked: &Checked) -> v1::Capacity {
     let (config, slots) = (&checked.config.sandbox, checked.config.slots);
     let cpus = u64::from(slots).saturating_mul(config.cpu_milli).div_ceil(1000);
+    let machine = &checked.config.machine;
     v1::Capacity {
         slots,
         cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
         memory_bytes: config.memory_bytes.saturating_mul(slots.into()),
         disk_bytes: config.out_bytes.saturating_mul(slots.into()),
         tag: checked.tag.0.to_vec(),
+        machine: machine.name.as_ref().map(|name| keccak256(name).to_vec()).unwrap_or_default(),
+        owner: machine.owner.map(|owner| owner.to_vec()).unwrap_or_default(),
+        gpus: machine.gpus,
+        region: machine.region.clone().unwrap_or_default(),
+        carbon_g_per_kwh: machine.carbon_g_per_kwh,
     }
 }

@@ -1,9 +1,10 @@
 //! What would change a refusal: found by asking the decision's own choice what it would make of
 //! workers that are not there, or not as they should be.
 
-use crate::decide::{Decision, Question};
+use crate::decide::{Decision, Needs, Question};
 use crate::limits::{NEAREST_MAX, REPLICAS_MAX, SAME_WORKER_SECONDS};
 use crate::pick::{Candidate, Goal, pick};
+use crate::placement::Placement;
 use crate::task::ReplicaState;
 use crate::trace::{Constraint, Near};
 use alloc::collections::BTreeSet;
@@ -30,6 +31,13 @@ pub enum Change {
         worker: Address,
         /// What.
         tag: Tag,
+    },
+    /// The worker's machine is, or is told to be, what the request asks for.
+    OfferPlacement {
+        /// Who.
+        worker: Address,
+        /// What.
+        placement: Placement,
     },
     /// Time passes: the worker gave the task up a short while ago.
     Wait {
@@ -63,6 +71,8 @@ pub enum Change {
         count: usize,
         /// What each offers at least.
         tag: Tag,
+        /// What each has.
+        placement: Placement,
         /// Each has this bond for the pool.
         bond: Amount,
         /// Each belongs to this group.
@@ -76,6 +86,9 @@ impl fmt::Display for Change {
             Self::ReadDeal => f.write_str("the node answers, and the deal is read"),
             Self::OfferSlots { worker } => write!(f, "{worker} offers a slot"),
             Self::OfferTag { worker, tag } => write!(f, "{worker} offers {tag}"),
+            Self::OfferPlacement { worker, placement } => {
+                write!(f, "{worker} is {placement}")
+            }
             Self::Wait { worker, seconds } => {
                 write!(f, "{seconds} s pass, until {worker} is asked again")
             }
@@ -84,10 +97,13 @@ impl fmt::Display for Change {
                 write!(f, "{worker} adds {missing} to its bond for the pool")
             }
             Self::FreeSlot { worker } => write!(f, "a slot of {worker} becomes free"),
-            Self::Connect { count, tag, bond, guard } => {
+            Self::Connect { count, tag, placement, bond, guard } => {
                 write!(f, "{count} more log in")?;
                 if !tag.is_none() {
                     write!(f, ", offering {tag}")?;
+                }
+                if !placement.is_none() {
+                    write!(f, ", {placement}")?;
                 }
                 if *bond != Amount::ZERO {
                     write!(f, ", with a bond of {bond} each")?;
@@ -106,6 +122,9 @@ pub(crate) fn changes(question: &Question<'_>, decision: &Decision) -> Vec<Vec<C
     }
     if question.sight.facts.conditions.is_none() {
         return Vec::from([Vec::from([Change::ReadDeal])]);
+    }
+    if question.sight.facts.placement.is_none() {
+        return Vec::new();
     }
     if let Some(first) = decision.set.iter().flatten().next() {
         return Vec::from([Vec::from([Change::FreeSlot { worker: first.worker }])]);
@@ -132,14 +151,16 @@ fn by_nearest(question: &Question<'_>, decision: &Decision, goal: &Goal) -> Opti
         let Some(known) = question.sight.workers.get(near.worker) else { continue };
         let needed: Option<Vec<Change>> =
             near.misses.iter().map(|miss| change(question, near.worker, *miss)).collect();
-        let Some(needed) = needed else { continue };
+        let Some(mut needed) = needed else { continue };
+        // Several sides of one machine.
+        needed.dedup();
         let is_other = known.capacity.machine.is_none_or(|one| machines.insert(one))
             && known.capacity.owner.is_none_or(|one| owners.insert(one));
         if !is_other {
             continue;
         }
         let (worker, weight) = (near.worker, known.weight);
-        candidates.push(Candidate { worker, weight, is_free: true, rank: None });
+        candidates.push(hypothetical(worker, weight));
         nearest.push((near, needed));
         if let Some(set) = pick(goal, &candidates) {
             let is_in = |worker: Address| set.iter().any(|one| one.worker == worker);
@@ -153,6 +174,10 @@ fn by_nearest(question: &Question<'_>, decision: &Decision, goal: &Goal) -> Opti
     None
 }
 
+fn hypothetical(worker: Address, weight: U256) -> Candidate {
+    Candidate { worker, weight, is_free: true, has_image: false, rank: None }
+}
+
 /// As few new workers as possible.
 fn by_newcomers(question: &Question<'_>, decision: &Decision, goal: &Goal) -> Option<Vec<Change>> {
     let mut candidates = decision.fitting.clone();
@@ -161,10 +186,10 @@ fn by_newcomers(question: &Question<'_>, decision: &Decision, goal: &Goal) -> Op
         // No wallet that is known: the numbers from 1 on are nobody's.
         let worker = Address::left_padding_from(&count.to_be_bytes());
         let weight = U256::from(WEIGHT_MIN);
-        candidates.push(Candidate { worker, weight, is_free: true, rank: None });
+        candidates.push(hypothetical(worker, weight));
         if pick(goal, &candidates).is_some() {
-            let (tag, bond, guard) = (needs.tag, needs.bond, needs.guard);
-            return Some(Vec::from([Change::Connect { count, tag, bond, guard }]));
+            let Needs { tag, placement, bond, guard } = needs;
+            return Some(Vec::from([Change::Connect { count, tag, placement, bond, guard }]));
         }
     }
     None
@@ -178,6 +203,12 @@ pub(crate) fn change(question: &Question<'_>, worker: Address, miss: Constraint)
         Constraint::Conditions => Change::ReadDeal,
         Constraint::Slots => Change::OfferSlots { worker },
         Constraint::Tag => Change::OfferTag { worker, tag: needs.tag },
+        Constraint::Region
+        | Constraint::Energy
+        | Constraint::Cpus
+        | Constraint::Memory
+        | Constraint::Disk
+        | Constraint::Gpus => Change::OfferPlacement { worker, placement: needs.placement },
         Constraint::Resting => {
             let Some(ReplicaState::Failed { since, .. }) = replica else { return None };
             let until = since.after(SAME_WORKER_SECONDS).0;
@@ -191,7 +222,8 @@ pub(crate) fn change(question: &Question<'_>, worker: Address, miss: Constraint)
             Change::AddBond { worker, missing: question.sight.bond_missing(worker)? }
         }
         Constraint::Busy => Change::FreeSlot { worker },
-        Constraint::Voted
+        Constraint::Placement
+        | Constraint::Voted
         | Constraint::Replica
         | Constraint::OwnFailure
         | Constraint::Machine

@@ -7,12 +7,18 @@
 //! reach it, but all that are connected do, those of them that are free begin; else nobody does,
 //! since their work could not be paid.
 //!
-//! One task in some, drawn by its lot, goes to newcomers alone where these suffice: who has no score
-//! weighs the least, would never be among the fewest, and so would never earn one.
+//! Of workers side by side in the order those come first that have the app's image, as the
+//! scheduler has seen: what a worker merely said of itself would be a way to the front.
+//!
+//! With one task in some, drawn by its lot, a newcomer goes along: who has no score weighs the
+//! least, would never be among the fewest, and so would never earn one. Beside others, not among
+//! its like: of those who have no score some have lost it.
 
-use crate::limits::{NEWCOMER_REPLICAS_MAX, NEWCOMER_TURNS, SAME_WORKER_SECONDS, WINDOW};
+use crate::consensus::Tally;
+use crate::limits::{IMAGE_WINDOW, NEWCOMER_TURNS, SAME_WORKER_SECONDS, WINDOW};
 use crate::order::Draw;
 use crate::pick::{Candidate, Goal, members_min, pick};
+use crate::placement::Placement;
 use crate::plan::Sight;
 use crate::task::{Phase, ReplicaState, Task};
 use crate::trace::{Constraint, Near, Trace};
@@ -20,12 +26,15 @@ use crate::workers::{Class, Drawn, Lottery, Worker};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
+use poco_core::credibility::WEIGHT_MIN;
+use poco_core::lane::ROW_MAX;
 use poco_core::{Address, Amount, B256, Tag, U256};
 
 /// What a worker must bring for a task.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Needs {
     pub(crate) tag: Tag,
+    pub(crate) placement: Placement,
     pub(crate) bond: Amount,
     pub(crate) guard: Option<Address>,
 }
@@ -91,12 +100,11 @@ impl<'a> Question<'a> {
     /// When workers are enough.
     pub(crate) fn goal(&self) -> Goal {
         let trust = self.sight.facts.deal.trust;
-        Goal {
-            tally: crate::consensus::Tally::of(self.task.votes()),
-            under_way: self.task.in_flight().map(|(_, replica, _)| replica.weight).collect(),
-            trust,
-            members_min: if self.is_settled { members_min(trust) } else { 1 },
-        }
+        // Elsewhere the hub takes the first vote that weighs enough.
+        let members_min =
+            if self.is_settled { members_min(trust, self.lottery().draw.lot()) } else { 1 };
+        let under_way = self.task.in_flight().map(|(_, replica, _)| replica.weight).collect();
+        Goal { tally: Tally::of(self.task.votes()), under_way, trust, members_min }
     }
 
     /// Decides. Where too few are connected for a few to be unable to outvote the others, the trust
@@ -131,6 +139,13 @@ impl<'a> Question<'a> {
             Constraint::Conditions
             | Constraint::Slots
             | Constraint::Tag
+            | Constraint::Placement
+            | Constraint::Region
+            | Constraint::Energy
+            | Constraint::Cpus
+            | Constraint::Memory
+            | Constraint::Disk
+            | Constraint::Gpus
             | Constraint::Voted
             | Constraint::Replica
             | Constraint::OwnFailure
@@ -157,14 +172,18 @@ impl<'a> Question<'a> {
 
     /// Whether a worker of this class may fit.
     fn may_fit(&self, class: &Class) -> bool {
-        class.tag.contains(self.sight.facts.deal.tag) && (class.has_bond || !self.needs_bond())
+        let placement = self.sight.facts.placement.as_ref();
+        class.tag.contains(self.sight.facts.deal.tag)
+            && (class.has_bond || !self.needs_bond())
+            && placement.is_none_or(|asked| class.may_have(asked))
     }
 
     /// What a worker must bring for the task.
     pub(crate) fn needs(&self) -> Needs {
         let deal = &self.sight.facts.deal;
         let bond = if self.is_settled { deal.worker_stake } else { Amount::ZERO };
-        Needs { tag: deal.tag, bond, guard: self.sight.guard() }
+        let placement = self.sight.facts.placement.clone().unwrap_or_default();
+        Needs { tag: deal.tag, placement, bond, guard: self.sight.guard() }
     }
 
     /// All that is in a worker's way, in order.
@@ -196,10 +215,18 @@ impl<'a> Question<'a> {
         let (sight, task) = (&self.sight, self.task);
         let replica = || task.replicas.get(&worker).map(|replica| &replica.state);
         let guard = || sight.guard();
+        let (placement, offer) = (sight.facts.placement.as_ref(), &known.capacity);
         match constraint {
             Constraint::Conditions => sight.facts.conditions.is_some(),
             Constraint::Slots => known.capacity.slots > 0,
             Constraint::Tag => known.capacity.tag.contains(sight.facts.deal.tag),
+            Constraint::Placement => placement.is_some(),
+            Constraint::Region => placement.is_none_or(|one| one.has_region(offer)),
+            Constraint::Energy => placement.is_none_or(|one| one.has_energy(offer)),
+            Constraint::Cpus => placement.is_none_or(|one| one.has_cpus(offer)),
+            Constraint::Memory => placement.is_none_or(|one| one.has_memory(offer)),
+            Constraint::Disk => placement.is_none_or(|one| one.has_disk(offer)),
+            Constraint::Gpus => placement.is_none_or(|one| one.has_gpus(offer)),
             Constraint::Voted => task.vote_of(worker).is_none(),
             Constraint::Replica => !matches!(replica(), Some(ReplicaState::Live { .. })),
             Constraint::OwnFailure => !matches!(
@@ -242,7 +269,7 @@ impl<'a> Question<'a> {
         taken
     }
 
-    /// Whether newcomers come first this time: by the task's lot, where it has not begun.
+    /// Whether a newcomer goes along this time: by the task's lot, where it has not begun.
     fn is_newcomers_turn(&self, goal: &Goal) -> bool {
         let is_fresh = goal.under_way.is_empty() && self.task.votes().is_empty();
         let lot = self.lottery().draw.lot();
@@ -283,25 +310,44 @@ impl<'a> Search<'a> {
         if self.depth == Depth::Enough && question.sight.facts.conditions.is_none() {
             return;
         }
-        if question.is_newcomers_turn(self.goal) {
-            let mut search = Search::new(question, self.goal, Depth::Enough);
-            search.look(true, |class| class.is_newcomer && question.may_fit(class));
-            search.found.set.take_if(|set| set.len() > NEWCOMER_REPLICAS_MAX);
-            if search.found.set.is_some() && self.depth == Depth::Enough {
-                self.found = search.found;
-                return;
-            }
-            self.found.set = search.found.set;
-        }
         for is_free in [true, false] {
             match self.depth {
                 Depth::Enough => self.look(is_free, |class| question.may_fit(class)),
                 Depth::Whole => self.look(is_free, |_| true),
             }
             if self.found.set.is_some() && self.depth == Depth::Enough {
-                return;
+                break;
             }
         }
+        if question.is_newcomers_turn(self.goal) {
+            self.add_newcomer();
+        }
+    }
+
+    /// Lets a newcomer go along where the others do without.
+    fn add_newcomer(&mut self) {
+        let Some(set) = &mut self.found.set else { return };
+        let least = U256::from(WEIGHT_MIN);
+        if set.len() >= ROW_MAX || set.iter().any(|one| !one.is_free || one.weight <= least) {
+            return;
+        }
+        let question = self.question;
+        // What the members of the set have, and not what all have that were looked at.
+        let mut taken = question.taken();
+        for known in set.iter().filter_map(|one| question.sight.workers.get(one.worker)) {
+            taken.add(known);
+        }
+        let newcomers = question.drawn(true, |class| class.is_newcomer && question.may_fit(class));
+        let fits =
+            |one: &Drawn<'_>| question.misses(one.worker, one.known, &taken).next().is_none();
+        let first = newcomers.take(WINDOW).find(fits);
+        set.extend(first.map(|Drawn { worker, known, rank }| Candidate {
+            worker,
+            weight: known.weight,
+            is_free: true,
+            has_image: false,
+            rank,
+        }));
     }
 
     /// Looks at the free or at the busy workers, until those found meet the goal.
@@ -324,7 +370,11 @@ impl<'a> Search<'a> {
 
     fn try_pick(&mut self) {
         if self.found.set.is_none() {
-            self.found.set = pick(self.goal, &self.found.fitting);
+            let mut line = self.found.fitting.clone();
+            for group in line.chunks_mut(IMAGE_WINDOW) {
+                group.sort_by_key(|one| (!one.is_free, !one.has_image));
+            }
+            self.found.set = pick(self.goal, &line);
         }
     }
 
@@ -348,7 +398,9 @@ impl<'a> Search<'a> {
                 let weight = known.weight;
                 let is_free = first.is_none();
                 self.taken.add(known);
-                self.found.fitting.push(Candidate { worker, weight, is_free, rank });
+                let has_image = known.apps.contains(&question.sight.facts.deal.app.pointer);
+                let one = Candidate { worker, weight, is_free, has_image, rank };
+                self.found.fitting.push(one);
                 true
             }
             Some(Constraint::GuardUnasked) => {
@@ -356,6 +408,119 @@ impl<'a> Search<'a> {
                 false
             }
             Some(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Head, Moment};
+    use crate::core::Core;
+    use crate::input::{ChainEvent, DealFacts, Input, Login};
+    use crate::settings::Settings;
+    use crate::words::Capacity;
+    use alloc::boxed::Box;
+    use poco_core::{Deal, DealId, Event, Resource, TaskId, Timestamp, keccak256};
+
+    const POOL: Address = Address::repeat_byte(1);
+
+    fn wallet(number: u32) -> Address {
+        Address::from_slice(keccak256(number.to_be_bytes()).get(..20).unwrap())
+    }
+
+    /// A pool whose workers logged in before its deal, of which those that `is_busy` says are busy.
+    fn core(workers: u32, is_busy: impl Fn(u32) -> bool) -> (Core, DealId) {
+        let mut core = Core::new(Settings::new(POOL, POOL), Vec::new(), Moment(0));
+        core.handle(Moment(0), Input::Head(Head { number: 1, timestamp: Timestamp(9) }));
+        for number in 0..workers {
+            let worker = wallet(number);
+            let score = U256::from(number % 60);
+            let capacity = Capacity { slots: 1, ..Capacity::default() };
+            let login = Login { worker, capacity, score, bond: None, live: Vec::new() };
+            core.handle(Moment(0), Input::Connected(login));
+        }
+        let id = DealId(B256::repeat_byte(3));
+        let event = Event::SchedulerNotice { workerpool: POOL, deal: id };
+        let (block_hash, time) = (B256::repeat_byte(4), Timestamp(9));
+        let event = ChainEvent { block: 2, block_hash, time, event };
+        let to = Head { number: 2, timestamp: time };
+        core.handle(Moment(0), Input::Events { to, events: Vec::from([event]) });
+        let pool = Resource { pointer: POOL, owner: POOL, ..Resource::default() };
+        let trust = U256::from(100);
+        let deal = Deal { workerpool: pool, trust, start_time: time, ..Deal::default() };
+        let facts = DealFacts {
+            deal,
+            work_clock_time_ref_seconds: 300,
+            conditions: Some(Default::default()),
+            placement: Some(Placement::default()),
+        };
+        let facts = Some(Box::new(facts));
+        core.handle(Moment(0), Input::DealRead { deal: id, epoch: 0, facts });
+        for number in 0..workers {
+            core.workers.place(wallet(number), usize::from(is_busy(number)));
+        }
+        (core, id)
+    }
+
+    fn task(number: u64) -> Task {
+        let id = TaskId::of_deal(DealId::ZERO, U256::from(number));
+        let mut task = Task::new(id, DealId::ZERO, number, Default::default());
+        task.phase = Phase::Active { votes: Vec::new() };
+        task
+    }
+
+    fn names(decision: &Decision) -> Vec<Address> {
+        decision.chosen().map(|candidate| candidate.worker).collect()
+    }
+
+    #[test]
+    fn a_choice_looks_at_no_more_workers_in_a_large_pool() {
+        for workers in [100, 1_000, 10_000] {
+            for busy in [0, 90, 99] {
+                let (core, deal) = core(workers, |number| number % 100 < busy);
+                let sight = core.sight(deal).unwrap();
+                let most = (0..50).map(|number| {
+                    let decision = Question::new(sight, &task(number)).decide(Depth::Enough);
+                    assert!(decision.set.is_some());
+                    decision.trace.looked_at
+                });
+                let most = most.max().unwrap();
+                assert!(most <= 2 * WINDOW, "{most} of {workers} workers, {busy} % busy");
+            }
+        }
+    }
+
+    #[test]
+    fn who_looks_at_all_finds_the_same_workers() {
+        for (workers, busy) in [(7, 0), (60, 50), (300, 0), (300, 97), (1_000, 80)] {
+            let (core, deal) = core(workers, |number| number % 100 < busy);
+            let sight = core.sight(deal).unwrap();
+            for number in 0..40 {
+                let task = task(number);
+                let question = Question::new(sight, &task);
+                let (enough, whole) =
+                    (question.decide(Depth::Enough), question.decide(Depth::Whole));
+                assert_eq!(names(&enough), names(&whole));
+                assert_eq!(whole.trace.looked_at, workers as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn few_and_many_stand_in_the_same_order() {
+        let (core, deal) = core(400, |_| false);
+        let sight = core.sight(deal).unwrap();
+        let task = task(1);
+        let question = Question::new(sight, &task);
+        let ranks: Vec<u32> = question.drawn(true, |_| true).filter_map(|one| one.rank).collect();
+        assert!(ranks.into_iter().eq(0..400), "found by rank");
+        let few = |class: &Class| class.is_newcomer;
+        let few: Vec<Drawn<'_>> = question.drawn(true, few).collect();
+        assert!((1..128).contains(&few.len()) && few.is_sorted_by_key(|one| one.rank), "ranked");
+        for one in few {
+            let draw = &question.lottery().draw;
+            assert_eq!(one.rank, draw.rank(one.known.place.number));
         }
     }
 }

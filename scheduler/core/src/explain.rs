@@ -9,6 +9,7 @@ use crate::core::Core;
 use crate::decide::{Decision, Depth, Question};
 use crate::input::DealFacts;
 use crate::limits::{DEALS_EXPLAINED_MAX, NEAREST_SHOWN_MAX};
+use crate::placement::Placement;
 use crate::plan::Sight;
 use crate::report::waiting_for;
 use crate::task::{Phase, Task};
@@ -61,8 +62,8 @@ pub struct OrderTerms {
     pub trust: U256,
     /// Stake of each contribution.
     pub worker_stake: Amount,
-    /// The request's parameters.
-    pub params: String,
+    /// What the request asks of machines.
+    pub placement: Placement,
     /// What deals of it keep.
     pub conditions: DealConditions,
 }
@@ -109,6 +110,9 @@ impl Core {
         told.fact("requester", sight.facts.deal.requester);
         told.fact("trust", sight.facts.deal.trust);
         told.fact("tag", sight.facts.deal.tag);
+        if let Some(placement) = sight.facts.placement.as_ref().filter(|asked| !asked.is_none()) {
+            told.fact("placement", placement);
+        }
         told.fact("order drawn by", format!("block {block} {hash}, {places} places"));
         for (worker, replica) in &task.replicas {
             let rank = replica.rank.map_or("late".into(), |rank| format!("rank {rank}"));
@@ -175,7 +179,10 @@ impl Core {
     fn changes_of(&self, near: &NearMiss) -> Option<Vec<Change>> {
         let task = self.tasks.get(&near.task?)?;
         let question = Question::new(self.sight(task.deal)?, task);
-        near.misses.iter().map(|miss| change(&question, near.worker, *miss)).collect()
+        let changes = near.misses.iter().map(|miss| change(&question, near.worker, *miss));
+        let mut changes: Vec<Change> = changes.collect::<Option<_>>()?;
+        changes.dedup();
+        Some(changes)
     }
 
     /// The first waiting tasks of deals: what they wait for, the others of theirs do as well.
@@ -187,12 +194,11 @@ impl Core {
     /// Who of this pool would take a task of an order, matched now.
     #[must_use]
     pub fn explain_order(&self, terms: OrderTerms) -> Explanation {
-        let OrderTerms { tag, trust, worker_stake, params, conditions } = terms;
+        let OrderTerms { tag, trust, worker_stake, placement, conditions } = terms;
         let deal = Deal {
             tag,
             trust,
             worker_stake,
-            params,
             bot_size: U256::ONE,
             start_time: self.clock.time(self.now),
             ..Deal::default()
@@ -200,7 +206,8 @@ impl Core {
         let conditions = Some(conditions);
         // A category that never ends: how long a run takes is no matter of who can take it.
         let work_clock_time_ref_seconds = u64::from(u32::MAX);
-        let facts = DealFacts { deal, work_clock_time_ref_seconds, conditions };
+        let placement = Some(placement);
+        let facts = DealFacts { deal, work_clock_time_ref_seconds, conditions, placement };
         let id = TaskId::of_deal(DealId::ZERO, U256::ZERO);
         let mut task = Task::new(id, DealId::ZERO, 0, (Address::ZERO, Timestamp::default()));
         task.phase = Phase::Active { votes: Vec::new() };

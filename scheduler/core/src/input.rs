@@ -2,6 +2,7 @@
 
 use crate::action::Intent;
 use crate::clock::Head;
+use crate::placement::Placement;
 use crate::record::StoredResult;
 use crate::words::{Capacity, ReportBody, Stage};
 use alloc::boxed::Box;
@@ -164,6 +165,10 @@ pub struct DealFacts {
     /// the start, and nobody is given its tasks before.
     #[serde(skip)]
     pub conditions: Option<DealConditions>,
+    /// Where its tasks may run, as its params say; `None` where these cannot be read, and nobody is
+    /// given its tasks. Not stored either.
+    #[serde(skip)]
+    pub placement: Option<Placement>,
 }
 
 /// What the chain says about a task.

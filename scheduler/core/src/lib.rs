@@ -33,6 +33,7 @@ mod line;
 mod notice;
 mod order;
 mod pick;
+mod placement;
 mod plan;
 mod record;
 mod report;
@@ -60,6 +61,7 @@ pub use crate::input::{
 };
 pub use crate::notice::{Level, Notice};
 pub use crate::order::Draw;
+pub use crate::placement::{BadRegion, Placement, REGION_BYTES_MAX, Region};
 pub use crate::record::{
     CommitKey, CommitRecord, DealRecord, MemberRecord, Record, ReplicaRecord, StoredResult,
     TaskRecord,

@@ -29,6 +29,16 @@ pub(crate) const CANDIDATES_MAX: usize = 256;
 /// would find the heaviest of the pool for every task, and nobody else would get any.
 pub(crate) const WINDOW: usize = 16;
 
+/// Apps remembered of a worker, twenty bytes each: no disk holds many more images.
+pub(crate) const APPS_MAX: usize = 64;
+
+/// Workers side by side in a task's order of whom those come first that have the image. In a larger
+/// group all tasks of an app would go to the first that ran it.
+pub(crate) const IMAGE_WINDOW: usize = 4;
+
+/// Runs of workers of similar weight that are tried for a set in which few cannot outvote others.
+pub(crate) const RUNS_MAX: usize = 64;
+
 /// Workers that are ranked one by one; more are found by going through the ranks, of which then one
 /// in some is theirs.
 pub(crate) const RANKED_MAX: usize = 128;
@@ -37,13 +47,10 @@ pub(crate) const RANKED_MAX: usize = 128;
 /// day, at some hundred bytes each.
 pub(crate) const ABSENT_MAX: usize = 1024;
 
-/// One task in this many goes to newcomers, where they suffice: a worker in a thousand earns a score
-/// of 12, from which on it weighs more than the least, within some thousand tasks.
+/// With one task in this many a newcomer goes along: for a sixteenth of a replica more, a worker in a
+/// hundred earns a score of 12, from which on it weighs more than the least, within some thousand
+/// tasks.
 pub(crate) const NEWCOMER_TURNS: u64 = 16;
-
-/// Newcomers that one task takes at most: they reach a trust of 256, and cost two or three times as
-/// much as workers with a score.
-pub(crate) const NEWCOMER_REPLICAS_MAX: usize = 8;
 
 /// A deal whose task found no workers though so many were looked at rests a moment before the next
 /// try: in a pool of thousands there is always a change.

@@ -1,7 +1,7 @@
 //! How many workers a task gets: as few as reach the trust asked.
 
 use crate::consensus::Tally;
-use crate::limits::{REPLICAS_MAX, WINDOW};
+use crate::limits::{REPLICAS_MAX, RUNS_MAX};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use poco_core::credibility::{Total, add, is_consensus};
@@ -14,6 +14,8 @@ pub(crate) struct Candidate {
     pub(crate) weight: U256,
     /// Whether it could start now.
     pub(crate) is_free: bool,
+    /// Whether it has the app's image.
+    pub(crate) has_image: bool,
     /// Where it stands in the task's order; `None` for who came after the match.
     pub(crate) rank: Option<u32>,
 }
@@ -25,26 +27,32 @@ pub(crate) struct Goal {
     /// The weights of those that compute it.
     pub(crate) under_way: Vec<U256>,
     pub(crate) trust: U256,
-    /// How many of the workers at least must be wrong together to make a wrong consensus.
+    /// How many of the workers at least must be wrong together to make a wrong consensus, where all
+    /// votes are cast before any is known.
     pub(crate) members_min: usize,
 }
 
-/// How many workers of a task, whose votes are all cast before any is known, must at least be wrong
-/// together: the fewest of whom all collude with at most a tenth of the chance that the trust
-/// allows, where one worker in ten does. 10^n >= 10 * trust.
-pub(crate) fn members_min(trust: U256) -> usize {
+/// How many workers of a task must at least be wrong together: so many that the chance that all of
+/// them collude, where one worker in ten does, is a twentieth of what the trust allows. Half of the
+/// tenth that is asked for is left to votes that disagree and have to be added to.
+///
+/// Between two numbers the task's lot decides, so that the mean of the chance is right:
+/// `p / 10^(n-1) + (1 - p) / 10^n = 1 / (20 * trust)`.
+pub(crate) fn members_min(trust: U256, lot: u64) -> usize {
     if trust <= U256::ONE {
         return 1;
     }
-    let ten = U256::from(10);
-    let mut power = U256::ONE;
-    (1..REPLICAS_MAX)
-        .find(|_| {
-            let is_enough = power >= trust;
-            power = power.saturating_mul(ten);
-            is_enough
-        })
-        .unwrap_or(REPLICAS_MAX)
+    let rarer = trust.saturating_mul(U256::from(20));
+    let mut power = U256::from(10);
+    let mut count = 1usize;
+    while power < rarer && count < REPLICAS_MAX {
+        power = power.saturating_mul(U256::from(10));
+        count = count.saturating_add(1);
+    }
+    // p = (10^n - 20 * trust) / (9 * 20 * trust); all below 2^192 where p is not 0 for good.
+    let share = power.saturating_sub(rarer).saturating_mul(U256::from(u64::MAX));
+    let drawn = rarer.saturating_mul(U256::from(9)).saturating_mul(U256::from(lot));
+    if drawn < share { count.saturating_sub(1) } else { count }
 }
 
 impl Goal {
@@ -102,7 +110,7 @@ pub(crate) fn pick(goal: &Goal, candidates: &[Candidate]) -> Option<Vec<Candidat
 fn can_meet(goal: &Goal, chosen: &[Candidate], heaviest: &[Candidate], more: usize) -> bool {
     let is_chosen = |one: &&Candidate| chosen.iter().any(|other| other.worker == one.worker);
     // A run that is too light without the condition on shares is too light in any place.
-    let runs = if goal.members_min > 1 { WINDOW } else { 1 };
+    let runs = if goal.members_min > 1 { RUNS_MAX } else { 1 };
     let needed = runs.saturating_add(more);
     let others: Vec<U256> =
         heaviest.iter().filter(|one| !is_chosen(one)).take(needed).map(|one| one.weight).collect();
@@ -126,6 +134,7 @@ mod tests {
                 worker: Address::repeat_byte(name),
                 weight: U256::from(*weight),
                 is_free: true,
+                has_image: false,
                 rank: Some(name.into()),
             })
             .collect()
@@ -158,25 +167,31 @@ mod tests {
     }
 
     #[test]
-    fn nobody_decides_alone_where_all_vote_before_any_vote_is_known() {
-        let of = |weights: &[u64], trust: u64| {
-            let goal = Goal { members_min: members_min(U256::from(trust)), ..goal(trust) };
-            names(pick(&goal, &candidates(weights)))
+    fn few_cannot_outvote_the_others_where_all_vote_before_any_vote_is_known() {
+        let of = |weights: &[u64], trust: u64, members_min: usize| {
+            names(pick(&Goal { members_min, ..goal(trust) }, &candidates(weights)))
         };
-        assert_eq!(of(&[2, 2, 2, 2], 1), Some(alloc::vec![1]));
         // Weight 99 is enough for trust 10, but would outvote anyone of weight 2.
-        assert_eq!(of(&[99, 2], 10), None);
-        assert_eq!(of(&[2, 99, 99], 10), Some(alloc::vec![2, 3]));
+        assert_eq!(of(&[99, 2], 10, 2), None);
+        assert_eq!(of(&[2, 99, 99], 10, 2), Some(alloc::vec![2, 3]));
         // Two of weight 9 do, and the heaviest is left out.
-        assert_eq!(of(&[99, 9, 9], 10), Some(alloc::vec![2, 3]));
-        // Trust 100 must not fall to two.
-        assert_eq!(of(&[99, 99, 99, 99], 100), Some(alloc::vec![1, 2, 3]));
+        assert_eq!(of(&[99, 9, 9], 10, 2), Some(alloc::vec![2, 3]));
+        // Two of three that weigh 99 outvote the third, of those that weigh 9 they do not.
+        assert_eq!(of(&[99, 99, 99], 10, 3), None);
+        assert_eq!(of(&[99, 99, 99, 99], 10, 3), Some(alloc::vec![1, 2, 3, 4]));
+        assert_eq!(of(&[9, 9, 9], 10, 3), Some(alloc::vec![1, 2, 3]));
     }
 
     #[test]
     fn the_members_that_must_be_wrong_grow_with_the_digits_of_the_trust() {
-        let of = |trust: u64| members_min(U256::from(trust));
-        assert_eq!([0, 1, 2, 10, 11, 100, 101, 1000].map(of), [1, 1, 2, 2, 3, 3, 4, 4]);
-        assert_eq!(members_min(U256::MAX), REPLICAS_MAX);
+        let of = |trust: u64, lot| members_min(U256::from(trust), lot);
+        let least = [0, 1, 2, 5, 10, 50, 100, 1000].map(|trust| of(trust, 0));
+        let most = [0, 1, 2, 5, 10, 50, 100, 1000].map(|trust| of(trust, u64::MAX));
+        assert_eq!(least, [1, 1, 1, 2, 2, 3, 3, 4]);
+        assert_eq!(most, [1, 1, 2, 2, 3, 3, 4, 5]);
+        assert_eq!(members_min(U256::MAX, 0), REPLICAS_MAX);
+        // At trust 10 two of 0.44 and three of the others: 0.0044 + 0.00056 = 1 / 200.
+        let half = |share: f64| of(10, (share * u64::MAX as f64) as u64);
+        assert_eq!((half(0.44), half(0.45)), (2, 3));
     }
 }

@@ -126,6 +126,12 @@ impl Core {
         if !task.replicas.contains_key(&worker) {
             return;
         }
+        if body == ReportBody::Reached(Stage::Running)
+            && let Some(sight) = self.sight(task.deal)
+        {
+            let app = sight.facts.deal.app.pointer;
+            self.workers.learn_app(worker, app);
+        }
         let (now, time) = (self.now, self.clock.time(self.now));
         let mut failed = None;
         self.change(id, |task| {

@@ -20,6 +20,20 @@ pub enum Constraint {
     Slots,
     /// The deal's tag has a feature that the worker does not offer.
     Tag,
+    /// What the request asks of the machine cannot be read.
+    Placement,
+    /// The worker is in none of the regions asked for, or does not tell.
+    Region,
+    /// Its energy is not as clean as asked for, or it does not tell.
+    Energy,
+    /// Its runs have fewer processors than asked for.
+    Cpus,
+    /// Its runs have less memory than asked for.
+    Memory,
+    /// Its runs have less disk than asked for.
+    Disk,
+    /// It has fewer GPUs than asked for.
+    Gpus,
     /// The worker has voted in this task.
     Voted,
     /// The worker computes it already.
@@ -44,10 +58,17 @@ pub enum Constraint {
 
 impl Constraint {
     /// Every constraint, in the order in which they are looked at.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 20] = [
         Self::Conditions,
         Self::Slots,
         Self::Tag,
+        Self::Placement,
+        Self::Region,
+        Self::Energy,
+        Self::Cpus,
+        Self::Memory,
+        Self::Disk,
+        Self::Gpus,
         Self::Voted,
         Self::Replica,
         Self::OwnFailure,
@@ -67,6 +88,13 @@ impl Constraint {
             Self::Conditions => "conditions",
             Self::Slots => "slots",
             Self::Tag => "tag",
+            Self::Placement => "placement",
+            Self::Region => "region",
+            Self::Energy => "energy",
+            Self::Cpus => "cpus",
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Gpus => "gpus",
             Self::Voted => "voted",
             Self::Replica => "replica",
             Self::OwnFailure => "own_failure",
@@ -88,6 +116,13 @@ impl fmt::Display for Constraint {
             Self::Conditions => "wait until the deal is read from the chain",
             Self::Slots => "take no tasks",
             Self::Tag => "do not offer what the tag asks for",
+            Self::Placement => "cannot know where the task may run: its params cannot be read",
+            Self::Region => "are in none of the regions asked for",
+            Self::Energy => "have no energy as clean as asked for",
+            Self::Cpus => "have too few processors for a run",
+            Self::Memory => "have too little memory for a run",
+            Self::Disk => "have too little disk for a run",
+            Self::Gpus => "have too few GPUs",
             Self::Voted => "have voted",
             Self::Replica => "compute it already",
             Self::OwnFailure => "failed at it, as they would again",

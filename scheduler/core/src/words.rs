@@ -1,5 +1,6 @@
 //! How scheduler and workers speak about a replica, without the wire format.
 
+use crate::placement::Region;
 use alloc::string::String;
 use core::fmt;
 use poco_core::{Address, B256, Tag};
@@ -205,6 +206,18 @@ pub struct Capacity {
     pub slots: u32,
     /// Features that its runs may need.
     pub tag: Tag,
+    /// Processors that all slots share, as all that follows; 0 for what is not told.
+    pub cpus: u32,
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Disk for outputs.
+    pub disk_bytes: u64,
+    /// GPUs.
+    pub gpus: u32,
+    /// Where the machine stands.
+    pub region: Option<Region>,
+    /// Carbon dioxide that a kWh makes there, in grams.
+    pub carbon_g_per_kwh: Option<u32>,
     /// Names the machine, where the worker tells: no task runs twice on one.
     pub machine: Option<B256>,
     /// Who runs it, where the worker tells: no task is computed twice for one.

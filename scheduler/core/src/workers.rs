@@ -4,8 +4,9 @@
 //! without looking at a task, so that a choice goes past those that cannot fit as a whole.
 
 use crate::clock::Moment;
-use crate::limits::RANKED_MAX;
+use crate::limits::{APPS_MAX, RANKED_MAX};
 use crate::order::Draw;
+use crate::placement::{Placement, Region};
 use crate::record::MemberRecord;
 use crate::roster::{Place, Roster};
 use crate::words::Capacity;
@@ -25,6 +26,8 @@ pub(crate) struct Worker {
     pub(crate) place: Place,
     /// Whether one of its slots is free.
     pub(crate) is_free: bool,
+    /// Apps that it has run since it logged in: their images are there.
+    pub(crate) apps: BTreeSet<Address>,
 }
 
 /// What workers of one compartment of a shelf have in common.
@@ -34,6 +37,27 @@ pub(crate) struct Class {
     pub(crate) has_bond: bool,
     /// Its weight is the least there is.
     pub(crate) is_newcomer: bool,
+    region: Option<Region>,
+    /// Whether it tells how clean its energy is.
+    has_energy: bool,
+    /// How many digits memory and processors of one slot have in binary.
+    sizes: [u32; 2],
+}
+
+impl Class {
+    /// Whether a worker of this class may be what a placement asks for.
+    pub(crate) fn may_have(&self, asked: &Placement) -> bool {
+        let is_there = |region| asked.regions.contains(&region);
+        let [memory, cpus] = self.sizes;
+        (asked.regions.is_empty() || self.region.is_some_and(is_there))
+            && (asked.carbon_g_per_kwh_max.is_none() || self.has_energy)
+            && memory >= digits(asked.memory_bytes_min)
+            && cpus >= digits(asked.cpus_min.into())
+    }
+}
+
+fn digits(number: u64) -> u32 {
+    u64::BITS.saturating_sub(number.leading_zeros())
 }
 
 impl Worker {
@@ -42,6 +66,12 @@ impl Worker {
             tag: self.capacity.tag,
             has_bond: self.bond != Amount::ZERO,
             is_newcomer: self.weight <= U256::from(WEIGHT_MIN),
+            region: self.capacity.region,
+            has_energy: self.capacity.carbon_g_per_kwh.is_some(),
+            sizes: [
+                digits(self.capacity.each(self.capacity.memory_bytes)),
+                digits(self.capacity.each(self.capacity.cpus.into())),
+            ],
         }
     }
 
@@ -123,9 +153,11 @@ impl Workers {
         self.gone.remove(&worker);
         let (place, is_new) = self.roster.join(worker, block);
         let bond = bond.map_or(Amount::ZERO, |bond| bond.free());
+        let apps = self.connected.get(&worker).map(|known| known.apps.clone()).unwrap_or_default();
         self.remove(worker);
         self.slots = self.slots.saturating_add(capacity.slots as usize);
-        let known = Worker { capacity, weight: weight(score), bond, place, is_free: false };
+        let weight = weight(score);
+        let known = Worker { capacity, weight, bond, place, is_free: false, apps };
         self.connected.insert(worker, known);
         self.shelve(worker);
         let Place { number, since_block } = place;
@@ -165,6 +197,15 @@ impl Workers {
     /// Puts a worker on the shelf where it belongs with `used` of its slots taken.
     pub(crate) fn place(&mut self, worker: Address, used: usize) {
         self.change(worker, |known| known.is_free = used < known.capacity.slots as usize);
+    }
+
+    /// A worker runs an app, so it has the image. Where it has many, nothing is said of others.
+    pub(crate) fn learn_app(&mut self, worker: Address, app: Address) {
+        if let Some(known) = self.connected.get_mut(&worker)
+            && known.apps.len() < APPS_MAX
+        {
+            known.apps.insert(app);
+        }
     }
 
     fn change(&mut self, worker: Address, change: impl FnOnce(&mut Worker)) {

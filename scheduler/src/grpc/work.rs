@@ -161,7 +161,7 @@ impl Stream {
         let capacity = told.capacity.as_ref().and_then(translate::capacity).ok_or((
             refusal::Cause::NotAllowed,
             "the capacity cannot be read: at most 4096 slots, tag and machine of 32 bytes, an \
-             owner of 20",
+             owner of 20, a region of lower-case letters, digits and hyphens",
         ))?;
         let (score, bond) = self.standing(worker).await.ok_or((
             refusal::Cause::Leaving,

@@ -99,6 +99,7 @@ mod tests {
             deal: poco_core::Deal { params: "x".into(), ..poco_core::Deal::default() },
             work_clock_time_ref_seconds: 300,
             conditions: None,
+            placement: None,
         };
         let facts = Some(facts);
         let deal = Deal { id, block: 7, facts: facts.clone(), next: 3 };

@@ -111,7 +111,8 @@ fn what_was_stored_is_recorded_after_a_restart_too() {
     assert_eq!(core.upload_terms(worker(1), id), Err(UploadRefusal::UnknownTask));
     let conditions = Some(world.conditions);
     let terms = world.hub.deal(deal).unwrap().clone();
-    let facts = DealFacts { deal: terms, work_clock_time_ref_seconds: T, conditions };
+    let placement = Some(poco_scheduler_core::Placement::default());
+    let facts = DealFacts { deal: terms, work_clock_time_ref_seconds: T, conditions, placement };
     core.handle(world.now, Input::DealRead { deal, epoch: 0, facts: Some(Box::new(facts)) });
     let mut sent = Vec::new();
     while let Some(action) = core.poll_action() {

@@ -134,7 +134,8 @@ fn a_deal_under_conditions_of_later_times_is_told_and_left_alone() {
     let (known, unknown) = (Conditions::STRICT_REVEALS, Conditions::from_bits(0x20));
     let conditions = Some(DealConditions::new(known | unknown, GUARD));
     let terms = world.hub.deal(deal).unwrap().clone();
-    let facts = DealFacts { deal: terms, work_clock_time_ref_seconds: T, conditions };
+    let placement = Some(poco_scheduler_core::Placement::default());
+    let facts = DealFacts { deal: terms, work_clock_time_ref_seconds: T, conditions, placement };
     world.tell(Input::DealRead { deal, epoch: 0, facts: Some(Box::new(facts)) });
     let told: Vec<_> = world
         .wanted

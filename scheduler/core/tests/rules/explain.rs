@@ -3,7 +3,7 @@
 use crate::world::{World, failure, task, worker};
 use poco_core::{Address, Amount, Conditions, DealConditions, Tag, TaskId, U256};
 use poco_scheduler_core::{
-    Capacity, Cause, Change, Constraint, OrderTerms, ReplicaReport, ReportBody, Stage,
+    Capacity, Cause, Change, Constraint, OrderTerms, Placement, ReplicaReport, ReportBody, Stage,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
@@ -24,6 +24,7 @@ struct Hand {
     is_busy: bool,
     declines: bool,
     machine: Option<u8>,
+    is_placed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -31,40 +32,48 @@ struct Scene {
     hands: Vec<Hand>,
     trust: u64,
     needs_gpu: bool,
+    is_placed: bool,
     is_guarded: bool,
     has_settlement: bool,
+}
+
+fn placement() -> Placement {
+    Placement {
+        regions: ["eu".parse().unwrap()].into(),
+        carbon_g_per_kwh_max: Some(50),
+        memory_bytes_min: 1 << 30,
+        ..Placement::default()
+    }
 }
 
 fn hand() -> impl Strategy<Value = Hand> {
     let score = prop_oneof![4 => Just(0u64), 1 => Just(30), 1 => Just(300)];
     let chances = (any::<bool>(), prop::bool::weighted(0.7), any::<bool>());
     let ways = (any::<bool>(), prop::bool::weighted(0.3), prop::option::weighted(0.3, 1u8..3));
-    (0u32..3, score, chances, ways).prop_map(|(slots, score, chances, ways)| {
+    let all = (0u32..3, score, chances, ways, any::<bool>());
+    all.prop_map(|(slots, score, chances, ways, is_placed)| {
         let (has_gpu, is_member, has_bond) = chances;
         let (is_busy, declines, machine) = ways;
-        Hand { slots, has_gpu, score, is_member, has_bond, is_busy, declines, machine }
+        Hand { slots, has_gpu, score, is_member, has_bond, is_busy, declines, machine, is_placed }
     })
 }
 
 fn scene() -> impl Strategy<Value = Scene> {
     let hands = prop::collection::vec(hand(), 0..8);
     let trust = prop_oneof![Just(1u64), Just(2), Just(5), Just(10), Just(100), Just(1000)];
-    (hands, trust, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(hands, trust, needs_gpu, is_guarded, has_settlement)| Scene {
-            hands,
-            trust,
-            needs_gpu,
-            is_guarded,
-            has_settlement,
-        },
-    )
+    let asked = (any::<bool>(), prop::bool::weighted(0.3), any::<bool>(), any::<bool>());
+    (hands, trust, asked).prop_map(|(hands, trust, asked)| {
+        let (needs_gpu, is_placed, is_guarded, has_settlement) = asked;
+        Scene { hands, trust, needs_gpu, is_placed, is_guarded, has_settlement }
+    })
 }
 
 impl Hand {
     fn capacity(&self) -> Capacity {
         let tag = if self.has_gpu { Tag::GPU } else { Tag::NONE };
         let machine = self.machine.map(poco_core::B256::repeat_byte);
-        Capacity { slots: self.slots, tag, machine, ..Capacity::default() }
+        let capacity = Capacity { slots: self.slots, tag, machine, ..Capacity::default() };
+        if self.is_placed { as_asked(&placement(), capacity) } else { capacity }
     }
 }
 
@@ -94,6 +103,9 @@ impl Scene {
             world.conditions = DealConditions::new(Conditions::KNOWN_WORKERS, GUARD);
         }
         world.tag = if self.needs_gpu { Tag::GPU } else { Tag::NONE };
+        if self.is_placed {
+            world.placement = placement();
+        }
         let id = task(world.order(self.trust, 1), 0);
         for (name, _) in named().filter(|(_, hand)| hand.declines) {
             if live(&world, id).contains(&worker(name)) {
@@ -114,18 +126,30 @@ fn live(world: &World, id: TaskId) -> BTreeSet<Address> {
 }
 
 /// Does one thing that an explanation says. `slots` are what the workers offer.
-fn make(world: &mut World, scene: &Scene, change: &Change) {
+fn make(world: &mut World, scene: &Scene, way: &[Change], change: &Change) {
     let hand = |worker: &Address| &scene.hands[usize::from(worker[0]) - 1];
     let nano = |amount: &Amount| amount.0.to::<u64>();
     match change {
         Change::ReadDeal => panic!("every deal is read at once here"),
-        Change::OfferSlots { worker } => {
-            let capacity = Capacity { slots: 1, ..hand(worker).capacity() };
-            world.connect_as(worker[0], capacity, Vec::new());
-        }
-        Change::OfferTag { worker, tag } => {
-            let slots = hand(worker).slots.max(1);
-            let capacity = Capacity { slots, tag: *tag, ..hand(worker).capacity() };
+        Change::OfferSlots { worker }
+        | Change::OfferTag { worker, .. }
+        | Change::OfferPlacement { worker, .. } => {
+            // All that the worker is told to offer, whichever of it comes first.
+            let mut capacity = hand(worker).capacity();
+            for change in way {
+                match change {
+                    Change::OfferSlots { worker: who } if who == worker => capacity.slots = 1,
+                    Change::OfferTag { worker: who, tag } if who == worker => capacity.tag = *tag,
+                    _ => {}
+                }
+            }
+            for change in way {
+                if let Change::OfferPlacement { worker: who, placement } = change
+                    && who == worker
+                {
+                    capacity = as_asked(placement, capacity);
+                }
+            }
             world.connect_as(worker[0], capacity, Vec::new());
         }
         Change::Wait { seconds, .. } => world.pass(*seconds),
@@ -143,7 +167,7 @@ fn make(world: &mut World, scene: &Scene, change: &Change) {
             });
             world.says(worker[0], held.unwrap(), ReportBody::Reached(Stage::Computed));
         }
-        Change::Connect { count, tag, bond, guard } => {
+        Change::Connect { count, tag, placement, bond, guard } => {
             for name in (NEW..).take(*count) {
                 if let Some(guard) = guard {
                     world.hub.contracts_mut().add_member(*guard, worker(name));
@@ -152,9 +176,25 @@ fn make(world: &mut World, scene: &Scene, change: &Change) {
                     world.bond(name, nano(bond));
                 }
                 let capacity = Capacity { slots: 1, tag: *tag, ..Capacity::default() };
-                world.connect_as(name, capacity, Vec::new());
+                world.connect_as(name, as_asked(placement, capacity), Vec::new());
             }
         }
+    }
+}
+
+fn connect(count: usize, tag: Tag, bond: Amount) -> Change {
+    Change::Connect { count, tag, placement: Placement::default(), bond, guard: None }
+}
+
+/// A machine that has what is asked for.
+fn as_asked(placement: &Placement, capacity: Capacity) -> Capacity {
+    let region = placement.regions.first().copied().or(capacity.region);
+    let memory = placement.memory_bytes_min * u64::from(capacity.slots);
+    Capacity {
+        region,
+        memory_bytes: memory.max(capacity.memory_bytes),
+        carbon_g_per_kwh: placement.carbon_g_per_kwh_max.or(capacity.carbon_g_per_kwh),
+        ..capacity
     }
 }
 
@@ -163,6 +203,7 @@ fn name_of(change: &Change) -> &'static str {
         Change::ReadDeal => "read",
         Change::OfferSlots { .. } => "slots",
         Change::OfferTag { .. } => "tag",
+        Change::OfferPlacement { .. } => "placement",
         Change::Wait { .. } => "wait",
         Change::JoinGroup { .. } => "join",
         Change::AddBond { .. } => "bond",
@@ -191,7 +232,7 @@ fn doing_what_would_change_a_refusal_makes_the_decision_succeed() {
             world.commands();
             for change in way {
                 reached.borrow_mut().insert(name_of(change));
-                make(&mut world, &scene, change);
+                make(&mut world, &scene, way, change);
             }
             if way.iter().any(|change| matches!(change, Change::JoinGroup { .. })) {
                 // Until the answers before are forgotten, and others asked for.
@@ -210,7 +251,7 @@ fn doing_what_would_change_a_refusal_makes_the_decision_succeed() {
     });
     tested.unwrap();
     assert!(refused.into_inner() > 150, "few were refused");
-    let all = ["bond", "connect", "free", "join", "slots", "tag", "wait"];
+    let all = ["bond", "connect", "free", "join", "placement", "slots", "tag", "wait"];
     assert_eq!(reached.into_inner().into_iter().collect::<Vec<_>>(), all);
 }
 
@@ -230,7 +271,7 @@ fn a_task_tells_how_many_each_constraint_removed_and_who_came_nearest() {
     assert_eq!(told.nearest[0].worker, worker(1));
     assert_eq!(told.nearest[0].misses, [Constraint::Tag]);
     let offer = Change::OfferTag { worker: worker(1), tag: Tag::GPU };
-    let connect = Change::Connect { count: 1, tag: Tag::GPU, bond: Amount::ZERO, guard: None };
+    let connect = connect(1, Tag::GPU, Amount::ZERO);
     assert_eq!(told.changes, [vec![offer], vec![connect]]);
     assert!(told.waits_for.starts_with("workers: 0 compute it, 3 are connected, 1 of the"));
 }
@@ -304,6 +345,23 @@ fn a_missing_bond_is_told_with_what_is_missing() {
     let told = world.core.explain_task(id).unwrap();
     assert_eq!(told.trace.unwrap().removed_by(Constraint::Bond), 1, "{:?}", told.nearest);
     let stake = world.hub.deal(world.core.task_report(id).unwrap().deal).unwrap().worker_stake;
-    let connect = Change::Connect { count: 2, tag: Tag::NONE, bond: stake, guard: None };
+    let connect = connect(2, Tag::NONE, stake);
     assert_eq!(told.changes, [vec![connect]]);
+}
+
+#[test]
+fn a_task_runs_where_its_request_asks_and_nowhere_else() {
+    let mut world = World::new();
+    world.placement = placement();
+    world.connect(1, 1);
+    let here = Capacity { slots: 1, ..Capacity::default() };
+    world.connect_as(2, as_asked(&placement(), here), Vec::new());
+    let id = task(world.order(3, 1), 0);
+    assert_eq!(world.assigned(id), [], "one is not enough");
+    let told = world.core.explain_task(id).unwrap();
+    assert_eq!(told.trace.unwrap().removed_by(Constraint::Region), 1);
+    let far = [Constraint::Region, Constraint::Energy, Constraint::Memory];
+    assert_eq!(told.nearest[0].misses, far);
+    let offer = Change::OfferPlacement { worker: worker(1), placement: placement() };
+    assert_eq!(told.changes[0], [offer]);
 }

@@ -13,8 +13,8 @@ use poco_core::{
 };
 use poco_scheduler_core::{
     Action, Capacity, Cause, ChainEvent, Command, ContributionFacts, Core, DealFacts, Failure,
-    Head, Input, Intent, Lane, Login, Moment, Record, ReportBody, Settings, Stage, StoredResult,
-    TaskFacts, TransactionFailure, TransactionTrouble,
+    Head, Input, Intent, Lane, Login, Moment, Placement, Record, ReportBody, Settings, Stage,
+    StoredResult, TaskFacts, TransactionFailure, TransactionTrouble,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) conditions: DealConditions,
     /// What runs of the orders to come need.
     pub(crate) tag: Tag,
+    /// Where they may run.
+    pub(crate) placement: Placement,
     /// Who orders.
     pub(crate) requester: Address,
     /// Every event that was told.
@@ -121,6 +123,7 @@ impl World {
             connected: BTreeSet::new(),
             conditions: DealConditions::NONE,
             tag: Tag::NONE,
+            placement: Placement::default(),
             requester: REQUESTER,
             events: Vec::new(),
             asked: Vec::new(),
@@ -275,7 +278,13 @@ impl World {
             Action::ReadDeal { deal, epoch, .. } => {
                 let conditions = Some(self.hub.deal_conditions(deal));
                 let facts = self.hub.deal(deal).cloned().map(|deal| {
-                    Box::new(DealFacts { deal, work_clock_time_ref_seconds: T, conditions })
+                    let placement = Some(self.placement.clone());
+                    Box::new(DealFacts {
+                        deal,
+                        work_clock_time_ref_seconds: T,
+                        conditions,
+                        placement,
+                    })
                 });
                 self.tell(Input::DealRead { deal, epoch, facts });
             }
