@@ -42,7 +42,9 @@ pub(crate) struct Needs {
 /// How far a decision looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// Until workers are found.
+    /// Until workers are found that begin, or there is nobody who could.
+    Now,
+    /// Until workers are found, though all of them be busy.
     Enough,
     /// At everybody, for the trace.
     Whole,
@@ -307,15 +309,16 @@ impl<'a> Search<'a> {
 
     fn run(&mut self) {
         let question = self.question;
-        if self.depth == Depth::Enough && question.sight.facts.conditions.is_none() {
+        if self.depth != Depth::Whole && question.sight.facts.conditions.is_none() {
             return;
         }
         for is_free in [true, false] {
             match self.depth {
-                Depth::Enough => self.look(is_free, |class| question.may_fit(class)),
+                Depth::Now | Depth::Enough => self.look(is_free, |class| question.may_fit(class)),
                 Depth::Whole => self.look(is_free, |_| true),
             }
-            if self.found.set.is_some() && self.depth == Depth::Enough {
+            let is_vain = self.depth == Depth::Now && self.found.fitting.is_empty();
+            if is_vain || self.found.set.is_some() && self.depth != Depth::Whole {
                 break;
             }
         }
@@ -360,7 +363,7 @@ impl<'a> Search<'a> {
             if self.found.fitting.len() >= window {
                 window = self.found.fitting.len().saturating_mul(2);
                 self.try_pick();
-                if self.found.set.is_some() && self.depth == Depth::Enough {
+                if self.found.set.is_some() && self.depth != Depth::Whole {
                     return;
                 }
             }
@@ -499,9 +502,9 @@ mod tests {
             for number in 0..40 {
                 let task = task(number);
                 let question = Question::new(sight, &task);
-                let (enough, whole) =
-                    (question.decide(Depth::Enough), question.decide(Depth::Whole));
-                assert_eq!(names(&enough), names(&whole));
+                let [now, enough, whole] =
+                    [Depth::Now, Depth::Enough, Depth::Whole].map(|depth| question.decide(depth));
+                assert_eq!((names(&now), names(&enough)), (names(&whole), names(&whole)));
                 assert_eq!(whole.trace.looked_at, workers as usize);
             }
         }

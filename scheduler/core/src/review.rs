@@ -313,7 +313,7 @@ impl Core {
     /// The workers that `task` should get now, and how many were looked at for it.
     fn choose(&mut self, task: &Task) -> (Vec<Candidate>, usize) {
         let Some(sight) = self.sight(task.deal) else { return (Vec::new(), 0) };
-        let decision = Question::new(sight, task).decide(Depth::Enough);
+        let decision = Question::new(sight, task).decide(Depth::Now);
         let guard = sight.guard();
         let chosen = decision.chosen().copied().collect();
         if let Some(guard) = guard {
