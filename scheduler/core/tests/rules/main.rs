@@ -12,5 +12,6 @@ mod lane;
 mod lane_chain;
 mod life;
 mod order;
+mod orders;
 mod reorg;
 mod world;

@@ -2,14 +2,12 @@
 //! that the core wants is kept for the test to look at.
 
 use crate::lane_chain::LaneChain;
-use poco_core::call::{Call, Contribution, SignedTerms, WholeContribution};
+use poco_core::call::{Call, Contribution, WholeContribution};
 use poco_core::hub::{Config, Hub, Refusal, RegistryCall, TokenCall, Value};
 use poco_core::message::authorization_hash;
-use poco_core::order::Order;
 use poco_core::{
-    Address, Amount, AppOrder, B256, Bytes, DealConditions, DealId, Event, OrderKind, OrderMark,
-    RequestOrder, ResultDigest, ResultHash, ResultSeal, Rules, Signed, Tag, TaskId, Timestamp,
-    U256, WorkerpoolOrder, keccak256,
+    Address, Amount, B256, Bytes, DealConditions, DealId, Event, OrderKind, ResultDigest,
+    ResultHash, ResultSeal, Rules, Tag, TaskId, Timestamp, U256, keccak256,
 };
 use poco_scheduler_core::{
     Action, Capacity, Cause, ChainEvent, Command, ContributionFacts, Core, DealFacts, Failure,
@@ -23,8 +21,8 @@ pub(crate) const START: Timestamp = Timestamp(1_700_000_000);
 pub(crate) const T: u64 = 300;
 pub(crate) const POOL: Address = Address::repeat_byte(0xb1);
 pub(crate) const OWNER: Address = Address::repeat_byte(0x0e);
-const APP: Address = Address::repeat_byte(0xa1);
-const REQUESTER: Address = Address::repeat_byte(0x0d);
+pub(crate) const APP: Address = Address::repeat_byte(0xa1);
+pub(crate) const REQUESTER: Address = Address::repeat_byte(0x0d);
 /// The signature that every wallet of this world accepts for what it signed.
 pub(crate) const SIGN: Bytes = Bytes::from_static(b"signed");
 
@@ -57,7 +55,7 @@ pub(crate) struct World {
     pub(crate) asked: Vec<(Address, Address)>,
     slots: BTreeMap<Address, usize>,
     handed: BTreeSet<(Address, TaskId)>,
-    salt: u8,
+    pub(crate) salt: u8,
     /// What the settlement lane adds to the model.
     pub(crate) lane: LaneChain,
 }
@@ -79,7 +77,7 @@ pub(crate) fn hash_of(block: u64) -> B256 {
     keccak256(block.to_be_bytes())
 }
 
-fn nano(amount: u64) -> Amount {
+pub(crate) fn nano(amount: u64) -> Amount {
     Amount::from_nano(amount)
 }
 
@@ -151,58 +149,6 @@ impl World {
         self.wanted.clear();
         let head = self.head();
         self.tell(Input::Head(head));
-    }
-
-    /// Matches a request of `volume` tasks at `trust`.
-    pub(crate) fn order(&mut self, trust: u64, volume: u64) -> DealId {
-        self.salt += 1;
-        let salt = self.next_salt();
-        let app = AppOrder { app: APP, volume: U256::from(volume), salt, ..AppOrder::default() };
-        let workerpool = WorkerpoolOrder {
-            workerpool: POOL,
-            price: nano(1000),
-            volume: U256::from(volume),
-            trust: U256::MAX,
-            tag: self.tag,
-            salt,
-            ..WorkerpoolOrder::default()
-        };
-        let request = RequestOrder {
-            app: APP,
-            workerpool_price_max: nano(1000),
-            tag: self.tag,
-            requester: self.requester,
-            volume: U256::from(volume),
-            trust: U256::from(trust),
-            salt,
-            ..RequestOrder::default()
-        };
-        let terms = SignedTerms {
-            app: self.sign(REQUESTER, app),
-            dataset: Signed::default(),
-            workerpool: self.sign(OWNER, workerpool),
-            request: self.sign(self.requester, request),
-        };
-        let value = self.call(self.requester, Call::MatchOrders(Box::new(terms))).unwrap();
-        let Value::Deal(deal) = value else { panic!("a match made {value:?}") };
-        deal
-    }
-
-    /// A salt that no other order has, and that says what is to be kept.
-    fn next_salt(&self) -> B256 {
-        let conditions = self.conditions.conditions();
-        if conditions.is_none() {
-            return keccak256([self.salt]);
-        }
-        let expiry = START.after(1_000_000 + u64::from(self.salt));
-        let guard = self.conditions.guard().unwrap_or_default();
-        OrderMark::new(conditions, Some(expiry), 0, guard).unwrap().to_salt()
-    }
-
-    fn sign<O: Order>(&mut self, owner: Address, order: O) -> Signed<O> {
-        let hash = order.hash(self.hub.domain_separator()).0;
-        self.hub.contracts_mut().accept(owner, hash, SIGN);
-        Signed { order, sign: SIGN }
     }
 
     /// Sends a transaction in a block of its own and tells its events.
