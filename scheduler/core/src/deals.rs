@@ -18,6 +18,8 @@ pub(crate) struct DealState {
     pub(crate) block: u64,
     pub(crate) facts: Option<DealFacts>,
     pub(crate) next: u64,
+    /// The epoch in which its notice was heard last; not stored.
+    pub(crate) noticed_in: Option<u64>,
 }
 
 impl DealState {
@@ -35,7 +37,7 @@ impl DealState {
 impl Core {
     pub(crate) fn restore_deal(&mut self, record: DealRecord) {
         let DealRecord { id, block, facts, next } = record;
-        let deal = DealState { block, facts, next };
+        let deal = DealState { block, facts, next, noticed_in: None };
         self.note_unmade(id, &deal);
         self.deals.insert(id, deal);
         // A rollback may have been stored and what it did to the deal not.
@@ -53,9 +55,11 @@ impl Core {
     }
 
     pub(crate) fn on_deal_noticed(&mut self, id: DealId, block: u64) {
-        let deal = self.deals.entry(id).or_insert(DealState { block, facts: None, next: 0 });
-        let is_moved = deal.block != block;
-        deal.block = block;
+        let epoch = self.epoch;
+        let fresh = DealState { block, facts: None, next: 0, noticed_in: None };
+        let deal = self.deals.entry(id).or_insert(fresh);
+        let is_moved = deal.block != block || deal.noticed_in != Some(epoch);
+        (deal.block, deal.noticed_in) = (block, Some(epoch));
         if deal.facts.is_none() || is_moved {
             self.save_deal(id);
             self.read_deal(id, block);
@@ -68,6 +72,11 @@ impl Core {
         }
         let Some(deal) = self.deals.get_mut(&id) else { return };
         let Some(facts) = facts else {
+            if deal.noticed_in == Some(epoch) {
+                // The question is older than the notice. Were the deal gone since, a rollback
+                // would say so, and it be asked for again.
+                return;
+            }
             self.note(Notice::DealGone { deal: id });
             self.drop_deal(id);
             return;
@@ -232,7 +241,7 @@ impl Core {
 
     fn save_deal(&mut self, id: DealId) {
         if let Some(deal) = self.deals.get(&id) {
-            let DealState { block, facts, next } = deal.clone();
+            let DealState { block, facts, next, .. } = deal.clone();
             self.act(Action::Put(Record::Deal(Box::new(DealRecord { id, block, facts, next }))));
         }
     }
