@@ -1,6 +1,8 @@
 //! What comes to the loop, through its one bounded queue.
 
+use crate::admission::{Order, OrderRefusal};
 use crate::sessions::Session;
+use crate::status::Snapshot;
 use crate::watchers::Watched;
 use poco_chain::Cursor;
 use poco_core::{Address, B256, TaskId};
@@ -39,6 +41,12 @@ pub(crate) enum Arrival {
     WatchAsked { task: TaskId, reply: oneshot::Sender<Option<Watched>> },
     /// Somebody wants the numbers.
     StatsAsked { reply: oneshot::Sender<Stats> },
+    /// Somebody wants to see everything.
+    SnapshotAsked { reply: oneshot::Sender<Snapshot> },
+    /// The operator orders something; answered once it is stored, with whether it changed anything.
+    Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
+    /// Going on would do harm; why.
+    Fatal(String),
 }
 
 /// Who sends, and what the result must fulfil; `None` where the session is not open.

@@ -4,7 +4,7 @@ use crate::cli::Flags;
 use poco_chain::config::{ConfigProblems, layered};
 use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, ChainSettings, SenderSettings};
-use poco_core::Address;
+use poco_core::{Address, Amount};
 use poco_scheduler_core::Settings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -15,6 +15,10 @@ use url::Url;
 /// Where workers and clients are answered unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3100);
 const HEARTBEAT_SECONDS: u32 = 5;
+/// Long enough for reveals and settlements of tasks that agree, and below the 90 s after which systemd
+/// ends a process by force; a run that takes longer goes on without us.
+const STOP_SECONDS: u64 = 60;
+const STOP_SECONDS_MAX: u64 = 24 * 3600;
 const UPLOAD_BYTES_MAX: u64 = 4 << 30;
 
 /// Everything that can be set.
@@ -41,6 +45,20 @@ pub(crate) struct Config {
     pub(crate) results_url: Option<Url>,
     /// Wallets that may work here; everybody if empty.
     pub(crate) allowed_workers: BTreeSet<Address>,
+    /// Wallets that may not.
+    pub(crate) denied_workers: BTreeSet<Address>,
+    /// Socket of the operator's commands; `<data_dir>/admin.sock` if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_socket: Option<PathBuf>,
+    /// Where keys are locked; `$XDG_DATA_HOME/poco/locks` if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lock_dir: Option<PathBuf>,
+    /// How long a stop waits for what is under way.
+    pub(crate) stop_seconds: u64,
+    /// Gas that the owner must be able to pay at the present price; below, no task is opened.
+    pub(crate) floor_gas: u64,
+    /// Free stake, in nRLC, below which the scheduler says so.
+    pub(crate) floor_stake_nano: u64,
     pub(crate) fast_lane: bool,
     /// Whether replicated tasks and bags take the settlement lane where the hub has it.
     pub(crate) lane: LaneChoice,
@@ -97,13 +115,19 @@ impl Default for Config {
         let usual = Settings::new(Address::ZERO, Address::ZERO);
         Self {
             listen: LISTEN,
-            data_dir: default_data_dir(),
+            data_dir: data_base_dir().join("scheduler"),
             workerpool: None,
             start_block: 0,
             public_url: None,
             market_url: None,
             results_url: None,
             allowed_workers: BTreeSet::new(),
+            denied_workers: BTreeSet::new(),
+            admin_socket: None,
+            lock_dir: None,
+            stop_seconds: STOP_SECONDS,
+            floor_gas: usual.floor_gas,
+            floor_stake_nano: 0,
             fast_lane: usual.fast_lane,
             lane: LaneChoice::default(),
             tasks_live_max: usual.tasks_live_max,
@@ -123,12 +147,11 @@ impl Default for Config {
     }
 }
 
-/// `$XDG_DATA_HOME/poco/scheduler`; beside the caller where the user has no home.
-fn default_data_dir() -> PathBuf {
+/// `$XDG_DATA_HOME/poco`; beside the caller where the user has no home.
+fn data_base_dir() -> PathBuf {
     directories::BaseDirs::new()
         .map_or_else(|| PathBuf::from("."), |dirs| dirs.data_dir().to_path_buf())
         .join("poco")
-        .join("scheduler")
 }
 
 impl Config {
@@ -138,6 +161,16 @@ impl Config {
     /// Every problem, one line each.
     pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigProblems> {
         layered(flags.config.as_deref(), flags)
+    }
+
+    /// Where the operator's commands find the scheduler.
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.admin_socket.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
+    }
+
+    /// Where keys are locked: in one place for all schedulers of a user, wherever their data lie.
+    pub(crate) fn lock_dir(&self) -> PathBuf {
+        self.lock_dir.clone().unwrap_or_else(|| data_base_dir().join("locks"))
     }
 
     /// Checks what can be checked without the chain and the keystore.
@@ -155,6 +188,7 @@ impl Config {
         demand(self.tasks_live_max > 0, "tasks_live_max must be at least 1");
         demand(self.attempts_max > 0, "attempts_max must be at least 1");
         demand(self.upload_bytes_max > 0, "upload_bytes_max must be at least 1");
+        demand(self.stop_seconds <= STOP_SECONDS_MAX, "stop_seconds must be at most 86400, a day");
         demand(
             (1..=300).contains(&self.heartbeat_seconds),
             "heartbeat_seconds must be from 1 to 300",
@@ -193,6 +227,8 @@ impl Checked {
             start_grace_millis: self.config.start_grace_seconds.saturating_mul(1000),
             prune_depth_blocks: self.config.prune_depth_blocks,
             result_seconds: self.config.result_seconds,
+            floor_gas: self.config.floor_gas,
+            floor_stake: Amount::from_nano(self.config.floor_stake_nano),
         }
     }
 }

@@ -4,7 +4,9 @@
 //! what it was derived from, so a killed process goes on where it stopped. Values are postcard
 //! behind a byte that names their form.
 
+use crate::admission::Standing;
 use crate::points;
+use crate::rival::OwnTransactions;
 use anyhow::{Context as _, bail, ensure};
 use poco_chain::{Cursor, LedgerStore, failpoint};
 use poco_core::{Address, B256, DealId, TaskId, Timestamp};
@@ -45,6 +47,7 @@ const FAMILIES: [&str; 9] =
 
 const META_IDENTITY: &[u8] = b"identity";
 const META_CURSOR: &[u8] = b"cursor";
+const META_STANDING: &[u8] = b"standing";
 
 /// Which pool a store is about; a folder never holds two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +64,8 @@ type Entry = (Box<[u8]>, Box<[u8]>);
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     db: Arc<DB>,
+    /// What the ledger was told.
+    pub(crate) own: OwnTransactions,
 }
 
 /// What one turn of the loop changes.
@@ -80,6 +85,8 @@ pub(crate) enum Change {
         result: StoredResult,
         beneficiary: Address,
     },
+    /// What the operator has ordered.
+    Standing(Standing),
     DeleteDeal(DealId),
     DeleteTask(TaskId),
     DeleteCommit(CommitKey),
@@ -126,7 +133,7 @@ impl Store {
                     .with_context(|| format!("cannot open the data folder {}", folder.display()));
             }
         };
-        let store = Self { db: Arc::new(db) };
+        let store = Self { db: Arc::new(db), own: OwnTransactions::default() };
         match store.get::<Identity>(META, META_IDENTITY)? {
             None => {
                 let mut writes = WriteBatch::default();
@@ -195,6 +202,9 @@ impl Store {
                 let key = [task.0.as_slice(), location.as_bytes()].concat();
                 writes.put_cf(self.family(TASK_RESULTS), key, []);
             }
+            Change::Standing(standing) => {
+                writes.put_cf(self.family(META), META_STANDING, encode(standing)?);
+            }
             Change::DeleteDeal(deal) => writes.delete_cf(self.family(DEALS), deal.0),
             Change::DeleteCommit(key) => writes.delete_cf(self.family(COMMITS), commit_key(key)),
             Change::DeleteTask(task) => writes.delete_cf(self.family(TASKS), task.0),
@@ -205,6 +215,17 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// What the operator has ordered.
+    pub(crate) fn standing(&self) -> anyhow::Result<Standing> {
+        Ok(self.get(META, META_STANDING)?.unwrap_or_default())
+    }
+
+    /// What the folder takes on disk, as far as it can be told.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.db.path()).into_iter().flatten().flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
     }
 
     /// The report of a task that has ended and was forgotten by the core.
@@ -293,12 +314,15 @@ impl LedgerStore for Store {
         for entry in self.db.iterator_cf(self.family(LEDGER), IteratorMode::Start) {
             let (key, value) = entry?;
             let nonce = <[u8; 8]>::try_from(key.as_ref()).context("a nonce has not 8 bytes")?;
-            records.push((u64::from_be_bytes(nonce), value.into_vec()));
+            let nonce = u64::from_be_bytes(nonce);
+            self.own.enter(nonce, &value);
+            records.push((nonce, value.into_vec()));
         }
         Ok(records)
     }
 
     fn put(&mut self, nonce: u64, record: &[u8]) -> anyhow::Result<()> {
+        self.own.enter(nonce, record);
         failpoint::hit("scheduler.ledger.put.before");
         let mut writes = WriteBatch::default();
         writes.put_cf(self.family(LEDGER), nonce.to_be_bytes(), record);

@@ -25,6 +25,7 @@ mod deals;
 mod guards;
 mod index;
 mod input;
+mod intake;
 mod limits;
 mod notice;
 mod pick;
@@ -49,11 +50,12 @@ pub use crate::input::{
     ChainEvent, ContributionFacts, DealFacts, Input, Login, TaskFacts, TransactionFailure,
     TransactionTrouble,
 };
+pub use crate::intake::{Concern, Funds, Intake, Operation, Unfinished};
 pub use crate::notice::{Level, Notice};
 pub use crate::record::{
     CommitKey, CommitRecord, DealRecord, Record, ReplicaRecord, StoredResult, TaskRecord,
 };
-pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport};
+pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport, WorkerReport};
 pub use crate::settings::Settings;
 pub use crate::upload::{UploadRefusal, UploadTerms};
 pub use crate::words::{Capacity, Cause, Failure, Lane, ReportBody, Stage};

@@ -7,6 +7,7 @@ mod chance;
 mod conditions;
 mod ending;
 mod failing;
+mod intake;
 mod lane;
 mod lane_chain;
 mod life;
