@@ -160,6 +160,19 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a new store in place of a damaged one; the scheduler must not run.
+    Repair(RepairArguments),
+}
+
+/// How a store is repaired.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RepairArguments {
+    /// From everything that the chain knows of the pool; the old store is moved aside.
+    #[arg(long, required = true)]
+    pub(crate) from_chain: bool,
+    /// First block to read: that of the pool's creation, or `start_block` if not given.
+    #[arg(long, value_name = "BLOCK")]
+    pub(crate) from_block: Option<u64>,
 }
 
 /// A worker.

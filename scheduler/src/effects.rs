@@ -223,7 +223,7 @@ impl Effects {
                 Err(SendError::Stopped) => {
                     // Full: somebody else has told it already.
                     let _ =
-                        fatal.try_send("the transaction sender stopped: is the disk full?".into());
+                        fatal.try_send("transactions cannot be noted any more, so none is sent: see the line above".into());
                     return;
                 }
             };

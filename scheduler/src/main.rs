@@ -22,6 +22,7 @@ mod place;
 mod points;
 mod profile;
 mod reads;
+mod repair;
 mod results;
 mod rival;
 mod scheduler;

@@ -1,7 +1,9 @@
-//! The commands of an operator: each asks the running scheduler over its admin socket.
+//! The commands of an operator: each asks the running scheduler over its admin socket, but for the
+//! repair of its store, for which it must not run.
 
 use crate::cli::{Command, Flags, WorkerArgument};
 use crate::config::Config;
+use crate::repair;
 use crate::status::{State, Status, WorkerShown};
 use anyhow::{Context as _, bail};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -19,6 +21,9 @@ const ANSWER_TIME: Duration = Duration::from_secs(20);
 /// # Errors
 /// One line that says what to do.
 pub(crate) async fn run(command: &Command, flags: &Flags) -> anyhow::Result<String> {
+    if let Command::Repair(asked) = command {
+        return repair::run(flags, asked).await;
+    }
     let config = Config::load(flags)?;
     let socket = Socket { path: config.admin_socket() };
     match command {
@@ -41,6 +46,7 @@ pub(crate) async fn run(command: &Command, flags: &Flags) -> anyhow::Result<Stri
         Command::Undrain(of) => socket.of_worker(of, "undrain", "gets new tasks").await,
         Command::Allow(of) => socket.of_worker(of, "allow", "may work here").await,
         Command::Deny(of) => socket.of_worker(of, "deny", "may not work here").await,
+        Command::Repair(_) => unreachable!("it asks no running scheduler"),
         Command::Forget(of) => {
             socket.of_worker(of, "forget", "is treated as the configuration says").await
         }

@@ -4,6 +4,7 @@
 use crate::admin;
 use crate::admission::Admission;
 use crate::config::Checked;
+use crate::repair::check_finished;
 use crate::results::Results;
 use crate::rival::KeyLock;
 use crate::store::{Identity, Store};
@@ -45,6 +46,7 @@ impl Place {
             .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
         let results = Results::open(config.results_url.as_ref(), &data_dir.join("results"))?;
         results.check().await?;
+        check_finished(data_dir)?;
         let store = Store::open(&data_dir.join("store"), identity(checked, chain))?;
         let (allowed, denied) = (config.allowed_workers.clone(), config.denied_workers.clone());
         let admission = Admission::new(allowed, denied, store.standing()?);

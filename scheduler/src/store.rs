@@ -4,6 +4,9 @@
 //! what it was derived from, so a killed process goes on where it stopped. Values are postcard
 //! behind a byte that names their form.
 
+#[cfg(test)]
+mod tests;
+
 use crate::admission::Standing;
 use crate::points;
 use crate::rival::OwnTransactions;
@@ -11,16 +14,22 @@ use anyhow::{Context as _, bail, ensure};
 use poco_chain::{Cursor, LedgerStore, failpoint};
 use poco_core::{Address, B256, DealId, TaskId, Timestamp};
 use poco_scheduler_core::{CommitKey, Record, StoredResult, TaskReport};
-use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    ColumnFamily, DB, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, WriteBatch,
+    WriteOptions,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The form in which values are written; other forms are refused.
 const FORM: u8 = 2;
 /// Bytes of changes kept in memory before RocksDB writes them to tables of its own.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// How RocksDB says that a folder is in use, by another process and by this one.
+const HELD: [&str; 2] = ["While lock file", "lock hold by"];
 /// Table files kept open: bounds the file descriptors.
 const OPEN_FILES_MAX: i32 = 256;
 
@@ -64,6 +73,8 @@ type Entry = (Box<[u8]>, Box<[u8]>);
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     db: Arc<DB>,
+    /// A write has failed: none is tried after it.
+    has_failed: Arc<AtomicBool>,
     /// What the ledger was told.
     pub(crate) own: OwnTransactions,
 }
@@ -122,19 +133,23 @@ impl Store {
         options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
         options.set_max_open_files(OPEN_FILES_MAX);
         options.set_keep_log_file_num(2);
+        // Its own log would be the first to meet a full disk, and then ends the process.
+        options.set_log_level(LogLevel::Fatal);
+        // What a power cut leaves at the end of the log is no promise; damage before it is, and would
+        // else be cut off in silence with everything behind it.
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         let db = match DB::open_cf(&options, folder, FAMILIES) {
             Ok(db) => db,
-            Err(error) if error.as_ref().contains("lock") => bail!(
+            Err(error) if HELD.iter().any(|said| error.as_ref().contains(said)) => bail!(
                 "the data folder {} is in use by another process: stop it, or choose another --data-dir",
                 folder.display()
             ),
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot open the data folder {}", folder.display()));
-            }
+            Err(error) => return Err(unusable(folder, error.into())),
         };
-        let store = Self { db: Arc::new(db), own: OwnTransactions::default() };
-        match store.get::<Identity>(META, META_IDENTITY)? {
+        let (has_failed, own) = (Arc::default(), OwnTransactions::default());
+        let store = Self { db: Arc::new(db), has_failed, own };
+        let known = store.get::<Identity>(META, META_IDENTITY);
+        match known.map_err(|error| unusable(folder, error))? {
             None => {
                 let mut writes = WriteBatch::default();
                 writes.put_cf(store.family(META), META_IDENTITY, encode(&identity)?);
@@ -156,6 +171,10 @@ impl Store {
 
     /// Every live deal and task, and how far the chain was read.
     pub(crate) fn load(&self) -> anyhow::Result<(Vec<Record>, Option<Cursor>)> {
+        self.read().map_err(|error| unusable(self.db.path(), error))
+    }
+
+    fn read(&self) -> anyhow::Result<(Vec<Record>, Option<Cursor>)> {
         let mut records = Vec::new();
         for name in [DEALS, TASKS, COMMITS] {
             for entry in self.db.iterator_cf(self.family(name), IteratorMode::Start) {
@@ -300,7 +319,18 @@ impl Store {
     fn write(&self, writes: WriteBatch) -> anyhow::Result<()> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        self.db.write_opt(writes, &options).context("the data folder cannot be written")
+        ensure!(
+            !self.has_failed.load(Ordering::SeqCst),
+            "the store {} could not be written before",
+            self.db.path().display()
+        );
+        self.db.write_opt(writes, &options).map_err(|error| {
+            self.has_failed.store(true, Ordering::SeqCst);
+            // Closed or written again, RocksDB ends the process over a log that it could not write,
+            // before anybody is told why. So this one is never closed; the process ends soon.
+            std::mem::forget(self.db.clone());
+            unusable(self.db.path(), error.into())
+        })
     }
 
     fn family(&self, name: &str) -> &ColumnFamily {
@@ -341,6 +371,28 @@ impl LedgerStore for Store {
     }
 }
 
+/// What an operator can do about a store that cannot be used.
+fn unusable(folder: &Path, error: anyhow::Error) -> anyhow::Error {
+    let (shown, text) = (folder.display(), format!("{error:#}"));
+    let is_full =
+        ["No space left", "Disk quota", "out of space"].iter().any(|said| text.contains(said));
+    let is_ours = text.starts_with("IO error: While") && !text.contains("No such file");
+    let advice = if is_full {
+        format!(
+            "the disk of {shown} is full: free some space and start again; nothing was promised that \
+             is not stored"
+        )
+    } else if is_ours {
+        format!("the store {shown} cannot be used: check its disk and its permissions")
+    } else {
+        format!(
+            "the store {shown} is damaged: put a copy of it back, or rebuild it from the chain with \
+             `poco-scheduler repair --from-chain`"
+        )
+    };
+    error.context(advice)
+}
+
 fn encode<T: Serialize>(value: &T) -> anyhow::Result<Vec<u8>> {
     Ok(postcard::to_extend(value, vec![FORM])?)
 }
@@ -366,85 +418,4 @@ fn expiry_key(keep_until: Timestamp, task: TaskId) -> Vec<u8> {
 fn location_prefix(location: &str) -> Vec<u8> {
     let length = u32::try_from(location.len()).unwrap_or(u32::MAX);
     [length.to_be_bytes().as_slice(), location.as_bytes()].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use poco_core::ResultDigest;
-    use poco_scheduler_core::DealRecord;
-
-    const IDENTITY: Identity =
-        Identity { chain_id: 1, hub: Address::ZERO, workerpool: Address::ZERO };
-
-    fn result(location: &str) -> StoredResult {
-        StoredResult {
-            worker: Address::ZERO,
-            digest: ResultDigest::ZERO,
-            location: location.into(),
-            callback: Default::default(),
-            size_bytes: 1,
-        }
-    }
-
-    #[test]
-    fn a_batch_is_there_after_a_restart_and_a_second_process_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let id = DealId(B256::repeat_byte(1));
-        let deal = Record::Deal(Box::new(DealRecord { id, block: 7, facts: None, next: 0 }));
-        {
-            let store = Store::open(folder.path(), IDENTITY).unwrap();
-            let changes = vec![Change::Put(deal.clone())];
-            store.commit(&Batch { changes, cursor: Some(Cursor::start_at(5)) }).unwrap();
-            let second = Store::open(folder.path(), IDENTITY).unwrap_err();
-            assert!(second.to_string().contains("in use by another process"), "{second}");
-        }
-        let store = Store::open(folder.path(), IDENTITY).unwrap();
-        let (records, cursor) = Store::load(&store).unwrap();
-        assert_eq!((records, cursor), (vec![deal], Some(Cursor::start_at(5))));
-        drop(store);
-        let other = Identity { chain_id: 2, ..IDENTITY };
-        let error = Store::open(folder.path(), other).unwrap_err().to_string();
-        assert!(error.contains("belongs to pool"), "{error}");
-    }
-
-    #[test]
-    fn an_object_goes_with_the_last_task_that_holds_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), IDENTITY).unwrap();
-        let reader = Address::repeat_byte(9);
-        let tasks = [1, 2].map(|byte| TaskId(B256::repeat_byte(byte)));
-        for (task, beneficiary) in tasks.into_iter().zip([Address::ZERO, reader]) {
-            let changes = vec![Change::Result { task, result: result("/ipfs/a"), beneficiary }];
-            store.commit(&Batch { changes, cursor: None }).unwrap();
-        }
-        assert_eq!(store.readers("/ipfs/a").unwrap(), [Address::ZERO, reader]);
-        assert!(store.readers("/ipfs/").unwrap().is_empty());
-        let retire = |task: TaskId, keep_until| {
-            writes_retired(&store, task, keep_until);
-        };
-        retire(tasks[0], Timestamp(10));
-        retire(tasks[1], Timestamp(20));
-        assert!(store.find_expired(Timestamp(9)).unwrap().is_none());
-        let first = store.find_expired(Timestamp(10)).unwrap().unwrap();
-        assert_eq!((first.task, first.locations.len()), (tasks[0], 0));
-        store.forget(&first).unwrap();
-        assert_eq!(store.readers("/ipfs/a").unwrap(), [reader]);
-        assert!(store.find_expired(Timestamp(19)).unwrap().is_none());
-        // Found again and again until it is forgotten: a sweep that was killed is repeated.
-        for _ in 0..2 {
-            let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
-            assert_eq!(last.locations, ["/ipfs/a"]);
-        }
-        let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
-        store.forget(&last).unwrap();
-        assert!(store.find_expired(Timestamp(20)).unwrap().is_none());
-        assert!(store.readers("/ipfs/a").unwrap().is_empty());
-    }
-
-    fn writes_retired(store: &Store, task: TaskId, keep_until: Timestamp) {
-        let mut writes = WriteBatch::default();
-        writes.put_cf(store.family(EXPIRY), expiry_key(keep_until, task), []);
-        store.write(writes).unwrap();
-    }
 }

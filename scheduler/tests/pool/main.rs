@@ -6,6 +6,7 @@ mod chain;
 mod keys;
 mod operator;
 mod refusals;
+mod repair;
 mod runs;
 mod scheduler;
 mod worker;
