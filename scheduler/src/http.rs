@@ -3,6 +3,7 @@
 use crate::access::Challenges;
 use crate::grpc::{Context, find};
 use crate::meters::Seen;
+use crate::page::page;
 use crate::status::{self, State as Working, Status};
 use crate::translate::checksummed;
 use axum::body::Body;
@@ -40,6 +41,7 @@ pub(crate) fn routes(context: &Context) -> Router {
         .route("/ipfs/{cid}", get(result))
         .route("/results/{task}/challenge", get(challenge))
         .route("/tasks/{task}", get(task))
+        .route("/", get(page))
         .route("/healthz", get(health))
         .route("/status", get(whole_status))
         .route("/metrics", get(metrics))

@@ -18,6 +18,7 @@ mod logs;
 mod meters;
 mod operator;
 mod outlook;
+mod page;
 mod place;
 mod points;
 mod profile;

@@ -170,6 +170,31 @@ async fn the_status_says_what_there_is() {
     for part in ["initialize: 1 mined", "1 connected, 0 of 2 slots used", "1 completed"] {
         assert!(table.contains(part), "{part:?} is missing in\n{table}");
     }
+    let page = process.get("/").await;
+    assert!(
+        page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'")
+    );
+    let page = page.text().await.unwrap();
+    let parts = [
+        ("status.", &status),
+        (" pool.", &status["pool"]),
+        ("chain.", &status["chain"]),
+        ("funds.", &status["funds"]),
+        ("spent.", &status["spent"]),
+        ("one.", &status["workers"][0]),
+        ("health.", &status["health"]),
+    ];
+    for (of, object) in parts {
+        let uses = page.split(of).skip(1).map(|rest| {
+            let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or_default();
+            &rest[..end]
+        });
+        let used: Vec<&str> = uses.collect();
+        assert!(!used.is_empty(), "{of}");
+        for name in used {
+            assert!(object.get(name).is_some(), "the page shows {of}{name}, which is not told");
+        }
+    }
     let metrics = process.get("/metrics").await.text().await.unwrap();
     for line in [
         "poco_scheduler_chain_up 1",
