@@ -7,8 +7,10 @@ use crate::watchers::Watched;
 use poco_chain::Cursor;
 use poco_core::{Address, B256, TaskId};
 use poco_scheduler_core::{
-    Input, Login, ReportBody, Stats, StoredResult, TaskReport, UploadRefusal, UploadTerms,
+    Input, Login, Offer, ReportBody, SalesPolicy, Stats, StoredResult, TaskReport, UploadRefusal,
+    UploadTerms,
 };
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Arrivals that wait; who brings more waits too.
@@ -45,6 +47,8 @@ pub(crate) enum Arrival {
     SnapshotAsked { reply: oneshot::Sender<Snapshot> },
     /// The operator orders something; answered once it is stored, with whether it changed anything.
     Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
+    /// The seller wants to know what should be on offer.
+    OffersAsked { policy: Arc<SalesPolicy>, reply: oneshot::Sender<Vec<Offer>> },
     /// Going on would do harm; why.
     Fatal(String),
 }

@@ -195,6 +195,9 @@ impl EventLoop {
                 let _ = reply.send(self.snapshot());
             }
             Arrival::Ordered { order, reply } => self.take_order(order, reply, turn),
+            Arrival::OffersAsked { policy, reply } => {
+                let _ = reply.send(self.core.offers(&policy));
+            }
             Arrival::Fatal(reason) => self.fatal = Some(reason),
         }
     }

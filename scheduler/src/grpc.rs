@@ -12,6 +12,7 @@ use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::meters::Meters;
 use crate::outlook::Outlook;
 use crate::results::Results;
+use crate::sales::OfferShown;
 use crate::store::Store;
 use poco_chain::Chain;
 use poco_core::Address;
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) owner: Address,
     pub(crate) admission: Admission,
     pub(crate) outlook: watch::Receiver<Outlook>,
+    pub(crate) on_offer: watch::Receiver<Vec<OfferShown>>,
     pub(crate) started: Instant,
     pub(crate) heartbeat_seconds: u32,
     pub(crate) upload_bytes_max: u64,

@@ -162,6 +162,13 @@ fn shown(status: &Status) -> String {
     add("deals", format!("{}, with {} tasks not made yet", status.deals, status.tasks_unmade));
     add("tasks", format!("{held}; {}", counted(&status.tasks)));
     add("waiting for", counted(&status.waits));
+    for offer in &status.offers {
+        let terms = format!("{} each, trust {}", offer.price, offer.trust);
+        add(
+            "on offer",
+            format!("{} tasks of category {} at {terms}", offer.volume, offer.category),
+        );
+    }
     add("transactions", format!("{} on their way", status.transactions_in_flight));
     for (kind, outcomes) in &spent.transactions {
         add("", format!("{kind}: {}", counted(outcomes)));

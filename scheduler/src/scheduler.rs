@@ -6,12 +6,15 @@ use crate::config::{Checked, LaneChoice};
 use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
 use crate::follow::{Books, follow};
+use crate::market::Market;
 use crate::meters::Meters;
 use crate::outlook::{Outlook, funds, look_out};
 use crate::place::Place;
 use crate::profile::Profile;
 use crate::rival::Watchman;
+use crate::sales::{OfferShown, Seller};
 use crate::signals::Stop;
+use crate::store::Store;
 use crate::{admin, grpc, http};
 use anyhow::{Context as _, ensure};
 use axum::serve::{Listener, ListenerExt as _};
@@ -74,8 +77,12 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
         arrivals: arrivals.clone(),
         heartbeat_seconds: checked.config.heartbeat_seconds,
     };
-    publish(&checked, &place.listener, &chain, wallet, &stop.gently)?;
-    let shared = Shared { chain, owner, outlook: outlook_seen, meters, arrivals, started: origin };
+    publish(&checked, &place.listener, &chain, wallet.clone(), &stop.gently)?;
+    let (shown, on_offer) = watch::channel(Vec::new());
+    let seller = seller(&checked, (&chain, &wallet), &place.store, (&arrivals, shown))?;
+    let selling = seller.map(|seller| tokio::spawn(seller.run(stop.gently.clone())));
+    let outlook = outlook_seen;
+    let shared = Shared { chain, owner, outlook, on_offer, meters, arrivals, started: origin };
     let over = CancellationToken::new();
     let context = shared.context(&checked, &place, over.clone());
     let Place { lock, listener, admin, store, admission, .. } = place;
@@ -92,6 +99,10 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     looking.abort();
     // A client that does not let go cannot hold the process up.
     let _ = tokio::time::timeout(STOP_TIME, serving).await;
+    if let Some(selling) = selling {
+        // It limits itself, and began to withdraw with the stop.
+        let _ = selling.await;
+    }
     drop(lock);
     ended
 }
@@ -101,6 +112,7 @@ struct Shared {
     chain: Chain,
     owner: Address,
     outlook: watch::Receiver<Outlook>,
+    on_offer: watch::Receiver<Vec<OfferShown>>,
     meters: Arc<Meters>,
     arrivals: Arrivals,
     started: Instant,
@@ -114,6 +126,7 @@ impl Shared {
             owner: self.owner,
             admission: place.admission.clone(),
             outlook: self.outlook,
+            on_offer: self.on_offer,
             started: self.started,
             heartbeat_seconds: checked.config.heartbeat_seconds,
             upload_bytes_max: checked.config.upload_bytes_max,
@@ -175,6 +188,30 @@ async fn check_pool(chain: &Chain, checked: &Checked, owner: Address) -> anyhow:
         hub = %chain.hub(), stake = %purse.account.free, frozen = %purse.account.locked, "pool found"
     );
     Ok(purse)
+}
+
+/// Who sells what the pool can do, where the configuration says for how much.
+fn seller(
+    checked: &Checked,
+    (chain, wallet): (&Chain, &Arc<Wallet>),
+    store: &Store,
+    (arrivals, shown): (&Arrivals, watch::Sender<Vec<OfferShown>>),
+) -> anyhow::Result<Option<Seller>> {
+    let config = &checked.config;
+    let Some((policy, url)) = config.sales.policy().zip(config.market_url.as_ref()) else {
+        return Ok(None);
+    };
+    Ok(Some(Seller {
+        chain: chain.clone(),
+        market: Market::new(url, chain.chain_id(), wallet.clone())?,
+        wallet: wallet.clone(),
+        workerpool: checked.workerpool,
+        policy: Arc::new(policy),
+        expire_seconds: config.sales.expire_seconds,
+        store: store.clone(),
+        arrivals: arrivals.clone(),
+        shown,
+    }))
 }
 
 fn publish(

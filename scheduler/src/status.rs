@@ -3,6 +3,7 @@
 use crate::arrival::Arrival;
 use crate::grpc::{Context, ask};
 use crate::meters::{STATUSES, Spent};
+use crate::sales::OfferShown;
 use crate::translate::checksummed;
 use poco_scheduler_core::{Concern, Funds, Stats, WorkerReport};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,8 @@ pub(crate) struct Status {
     pub(crate) slots: usize,
     pub(crate) slots_used: usize,
     pub(crate) workers: Vec<WorkerShown>,
+    /// Orders in the market that the scheduler keeps itself.
+    pub(crate) offers: Vec<OfferShown>,
     pub(crate) transactions_in_flight: usize,
     /// Since the process started.
     pub(crate) spent: Spent,
@@ -178,6 +181,7 @@ pub(crate) async fn status(context: &Context) -> Result<Status, tonic::Status> {
         slots: stats.slots,
         slots_used: stats.slots_used,
         workers: workers.iter().map(worker_shown).collect(),
+        offers: context.on_offer.borrow().clone(),
         transactions_in_flight: stats.transactions_in_flight,
         spent: context.meters.spent(),
         store_bytes: context.store.size_bytes(),

@@ -12,7 +12,7 @@ use crate::points;
 use crate::rival::OwnTransactions;
 use anyhow::{Context as _, bail, ensure};
 use poco_chain::{Cursor, LedgerStore, failpoint};
-use poco_core::{Address, B256, DealId, TaskId, Timestamp};
+use poco_core::{Address, B256, DealId, OrderHash, TaskId, Timestamp};
 use poco_scheduler_core::{CommitKey, Record, StoredResult, TaskReport};
 use rocksdb::{
     ColumnFamily, DB, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, WriteBatch,
@@ -57,6 +57,7 @@ const FAMILIES: [&str; 9] =
 const META_IDENTITY: &[u8] = b"identity";
 const META_CURSOR: &[u8] = b"cursor";
 const META_STANDING: &[u8] = b"standing";
+const META_ORDERS: &[u8] = b"orders";
 
 /// Which pool a store is about; a folder never holds two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +240,19 @@ impl Store {
     /// What the operator has ordered.
     pub(crate) fn standing(&self) -> anyhow::Result<Standing> {
         Ok(self.get(META, META_STANDING)?.unwrap_or_default())
+    }
+
+    /// The orders that may be listed in the market.
+    pub(crate) fn orders(&self) -> anyhow::Result<Vec<OrderHash>> {
+        Ok(self.get(META, META_ORDERS)?.unwrap_or_default())
+    }
+
+    /// Replaces them.
+    pub(crate) fn put_orders(&self, orders: &[OrderHash]) -> anyhow::Result<()> {
+        let mut writes = WriteBatch::default();
+        writes.put_cf(self.family(META), META_ORDERS, encode(&orders)?);
+        // RocksDB waits for the disk.
+        tokio::task::block_in_place(|| self.write(writes))
     }
 
     /// What the folder takes on disk, as far as it can be told.

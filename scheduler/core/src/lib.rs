@@ -33,6 +33,7 @@ mod plan;
 mod record;
 mod report;
 mod review;
+mod sales;
 mod session;
 mod settings;
 mod settling;
@@ -56,6 +57,7 @@ pub use crate::record::{
     CommitKey, CommitRecord, DealRecord, Record, ReplicaRecord, StoredResult, TaskRecord,
 };
 pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport, WorkerReport};
+pub use crate::sales::{CategoryPrice, Offer, SalesPolicy};
 pub use crate::settings::Settings;
 pub use crate::upload::{UploadRefusal, UploadTerms};
 pub use crate::words::{Capacity, Cause, Failure, Lane, ReportBody, Stage};

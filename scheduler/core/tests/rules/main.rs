@@ -12,4 +12,5 @@ mod lane;
 mod lane_chain;
 mod life;
 mod reorg;
+mod sales;
 mod world;
