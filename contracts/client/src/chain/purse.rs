@@ -10,11 +10,11 @@ use poco_chain_core::BlockRef;
 use poco_core::{Address, Amount, B256, Bytes, U256};
 use serde::Deserialize;
 
-/// Calls of the hub that only a pool's scheduler makes with its owner's key.
-const SCHEDULING: [[u8; 4]; 9] = [
+/// Calls of the hub that only a pool's scheduler makes with its owner's key. Claims are not among them:
+/// anybody who wants a refund sends those, the owner as a requester too.
+const SCHEDULING: [[u8; 4]; 8] = [
     Hub::initializeCall::SELECTOR,
     Hub::initializeArrayCall::SELECTOR,
-    Hub::initializeAndClaimArrayCall::SELECTOR,
     Hub::reopenCall::SELECTOR,
     Hub::finalizeCall::SELECTOR,
     Lane::commitCall::SELECTOR,
