@@ -1,12 +1,16 @@
 //! What comes to the loop, through its one bounded queue.
 
+use crate::admission::{Order, OrderRefusal};
 use crate::sessions::Session;
+use crate::status::Snapshot;
 use crate::watchers::Watched;
 use poco_chain::Cursor;
 use poco_core::{Address, B256, TaskId};
 use poco_scheduler_core::{
-    Input, Login, ReportBody, Stats, StoredResult, TaskReport, UploadRefusal, UploadTerms,
+    Input, Login, Offer, ReportBody, SalesPolicy, Stats, StoredResult, TaskReport, UploadRefusal,
+    UploadTerms,
 };
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Arrivals that wait; who brings more waits too.
@@ -39,6 +43,14 @@ pub(crate) enum Arrival {
     WatchAsked { task: TaskId, reply: oneshot::Sender<Option<Watched>> },
     /// Somebody wants the numbers.
     StatsAsked { reply: oneshot::Sender<Stats> },
+    /// Somebody wants to see everything.
+    SnapshotAsked { reply: oneshot::Sender<Snapshot> },
+    /// The operator orders something; answered once it is stored, with whether it changed anything.
+    Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
+    /// The seller wants to know what should be on offer.
+    OffersAsked { policy: Arc<SalesPolicy>, reply: oneshot::Sender<Vec<Offer>> },
+    /// Going on would do harm; why.
+    Fatal(String),
 }
 
 /// Who sends, and what the result must fulfil; `None` where the session is not open.

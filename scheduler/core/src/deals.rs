@@ -3,6 +3,7 @@
 use crate::action::Action;
 use crate::core::Core;
 use crate::input::DealFacts;
+use crate::intake::Intake;
 use crate::limits::{BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_HELD_RATIO};
 use crate::notice::Notice;
 use crate::plan::Sight;
@@ -26,6 +27,11 @@ impl DealState {
     fn size(&self) -> u64 {
         // A deal of 2^64 tasks cannot be paid for; the bound only keeps the arithmetic simple.
         self.facts.as_ref().map_or(0, |facts| facts.deal.bot_size.saturating_to())
+    }
+
+    /// How many of its tasks are not made.
+    pub(crate) fn unmade(&self) -> u64 {
+        self.size().saturating_sub(self.next)
     }
 
     fn last(&self) -> Option<Timestamp> {
@@ -130,11 +136,15 @@ impl Core {
     pub(crate) fn make_tasks(&mut self) {
         let room = self.workers.slots().saturating_mul(2).saturating_add(TASKS_AHEAD);
         let live_max = self.settings.tasks_live_max.min(room);
+        let intake = self.gate.intake();
         let held_max = self.settings.tasks_live_max.saturating_mul(TASKS_HELD_RATIO);
         let open: Vec<(Timestamp, DealId)> = self.unmade.iter().copied().collect();
         let mut open = open.into_iter().peekable();
         while let Some((last, id)) = open.peek().copied() {
             let is_past = self.clock.is_set() && last.has_passed(self.clock.time(self.now));
+            if self.gate.is_stopping() {
+                return;
+            }
             if is_past {
                 // They are made to be claimed: a batch, and the next when it is done.
                 let count = if self.open_tasks(id) == 0 { BATCH_TASKS_MAX } else { 0 };
@@ -143,7 +153,13 @@ impl Core {
                 continue;
             }
             let has_room = self.index.live.len() < live_max && self.tasks.len() < held_max;
-            if !(has_room && self.make_task(id, false)) {
+            let is_begun = self.deals.get(&id).is_some_and(|deal| deal.next > 0);
+            let may_make = match intake {
+                Intake::Everything => true,
+                Intake::BegunDeals => is_begun,
+                Intake::BegunTasks | Intake::BegunRuns => false,
+            };
+            if !(may_make && has_room && self.make_task(id, false)) {
                 open.next();
             }
         }
@@ -174,6 +190,7 @@ impl Core {
         if !is_past {
             // Whoever opened it before us is found out by the refusal of our own transaction.
             task.phase = Phase::Pending;
+            task.phase_since = Some(self.now);
         }
         self.index.update(&task);
         self.tasks.insert(task_id, task);
@@ -197,6 +214,7 @@ impl Core {
             workers: &self.workers,
             index: &self.index,
             guards: &self.guards,
+            intake: self.gate.intake(),
             facts,
             deals: &self.deals,
             commits: &self.commits,

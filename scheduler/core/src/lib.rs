@@ -25,6 +25,7 @@ mod deals;
 mod guards;
 mod index;
 mod input;
+mod intake;
 mod limits;
 mod notice;
 mod pick;
@@ -32,6 +33,7 @@ mod plan;
 mod record;
 mod report;
 mod review;
+mod sales;
 mod session;
 mod settings;
 mod settling;
@@ -49,11 +51,13 @@ pub use crate::input::{
     ChainEvent, ContributionFacts, DealFacts, Input, Login, TaskFacts, TransactionFailure,
     TransactionTrouble,
 };
+pub use crate::intake::{Concern, Funds, Intake, Operation, Unfinished};
 pub use crate::notice::{Level, Notice};
 pub use crate::record::{
     CommitKey, CommitRecord, DealRecord, Record, ReplicaRecord, StoredResult, TaskRecord,
 };
-pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport};
+pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport, WorkerReport};
+pub use crate::sales::{CategoryPrice, Offer, SalesPolicy};
 pub use crate::settings::Settings;
 pub use crate::upload::{UploadRefusal, UploadTerms};
 pub use crate::words::{Capacity, Cause, Failure, Lane, ReportBody, Stage};

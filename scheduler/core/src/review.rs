@@ -44,6 +44,7 @@ impl Core {
             goes_on |= *step == Step::GoClassic;
             self.take_step(&mut task, *step);
         }
+        task.waits_for = plan.waiting.name();
         self.schedule(&task, &plan, patience);
         let is_old = task.read_at.after(REREAD_SECONDS) <= self.now;
         let is_stale = is_old && !matches!(task.phase, Phase::Ended(_));
@@ -290,7 +291,8 @@ impl Core {
 
     fn free_slots(&self) -> usize {
         let free = |(address, worker): (Address, &crate::workers::Worker)| {
-            (worker.capacity.slots as usize).saturating_sub(self.index.slots_used(address))
+            let slots = if self.workers.is_drained(address) { 0 } else { worker.capacity.slots };
+            (slots as usize).saturating_sub(self.index.slots_used(address))
         };
         self.workers.connected().map(free).fold(0, usize::saturating_add)
     }

@@ -136,6 +136,12 @@ impl Core {
         self.dirty.extend(tasks);
     }
 
+    /// Whether this worker was given this task, and it has not been forgotten.
+    #[must_use]
+    pub fn is_given(&self, worker: Address, task: TaskId) -> bool {
+        self.tasks.get(&task).is_some_and(|task| task.replicas.contains_key(&worker))
+    }
+
     pub(crate) fn on_report(&mut self, worker: Address, id: TaskId, body: ReportBody) {
         let Some(task) = self.tasks.get(&id) else { return };
         if !task.replicas.contains_key(&worker) {

@@ -2,7 +2,7 @@
 
 use crate::clock::Moment;
 use crate::words::Capacity;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use poco_core::credibility::weight;
 use poco_core::lane::Bond;
 use poco_core::{Address, Amount, U256};
@@ -28,13 +28,21 @@ pub(crate) struct Workers {
     connected: BTreeMap<Address, Worker>,
     /// Workers that left with something to do. Others are forgotten: a wallet costs nothing.
     gone: BTreeMap<Address, Gone>,
+    /// Workers that get nothing new, connected or not.
+    drained: BTreeSet<Address>,
     start: Moment,
     assignments: u64,
 }
 
 impl Workers {
     pub(crate) fn new(start: Moment) -> Self {
-        Self { connected: BTreeMap::new(), gone: BTreeMap::new(), start, assignments: 0 }
+        Self {
+            connected: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            drained: BTreeSet::new(),
+            start,
+            assignments: 0,
+        }
     }
 
     pub(crate) fn connect(
@@ -88,12 +96,32 @@ impl Workers {
         self.connected.get(&worker).map(|known| known.bond)
     }
 
+    pub(crate) fn drain(&mut self, worker: Address) {
+        self.drained.insert(worker);
+    }
+
+    pub(crate) fn undrain(&mut self, worker: Address) {
+        self.drained.remove(&worker);
+    }
+
+    pub(crate) fn is_drained(&self, worker: Address) -> bool {
+        self.drained.contains(&worker)
+    }
+
     pub(crate) fn is_connected(&self, worker: Address) -> bool {
         self.connected.contains_key(&worker)
     }
 
     pub(crate) fn connected(&self) -> impl Iterator<Item = (Address, &Worker)> {
         self.connected.iter().map(|(address, worker)| (*address, worker))
+    }
+
+    pub(crate) fn find(&self, worker: Address) -> Option<&Worker> {
+        self.connected.get(&worker)
+    }
+
+    pub(crate) fn drained(&self) -> impl Iterator<Item = Address> {
+        self.drained.iter().copied()
     }
 
     pub(crate) fn slots(&self) -> usize {

@@ -329,6 +329,7 @@ impl Fleet {
             .args(["--start-grace-seconds", &self.lost_after_seconds.to_string()])
             .args(["--prune-depth-blocks", &PRUNE_DEPTH_BLOCKS.to_string()])
             .args(["--result-seconds", &RESULT_SECONDS.to_string()])
+            .env("POCO_SCHEDULER_LOCK_DIR", self.world.path("locks"))
             .env("POCO_SCHEDULER_LANE", if self.is_settling { "auto" } else { "classic" })
             .env("POCO_FAILPOINTS", armed);
         Process::start(command, &self.world.path(""), "scheduler")
