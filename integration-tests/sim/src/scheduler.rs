@@ -94,6 +94,7 @@ impl Disk {
             | Action::Welcome { .. }
             | Action::Tell { .. }
             | Action::AnswerUpload { .. }
+            | Action::Measured { .. }
             | Action::Changed(_)
             | Action::Note(_) => {}
         }
@@ -177,6 +178,7 @@ impl World {
             | Action::DeleteTask(_)
             | Action::Retire { .. }
             | Action::Changed(_)
+            | Action::Measured { .. }
             | Action::Sweep { .. } => {}
             Action::Note(notice) => self.note(&notice),
             Action::ReadDeal { .. }
@@ -292,6 +294,7 @@ impl World {
             | Action::Welcome { .. }
             | Action::Tell { .. }
             | Action::AnswerUpload { .. }
+            | Action::Measured { .. }
             | Action::Changed(_)
             | Action::Note(_)) => unreachable!("{other:?} asks nothing"),
         })
