@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/poco-target
 export CARGO_INCREMENTAL ?= 0
 endif
 
-.PHONY: help setup build devnet up down demo test bench lint audit mutants clean
+.PHONY: help setup build devnet up down demo test bench lint audit sim mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,7 +34,11 @@ lint: setup ## formatting and lints only
 audit: setup ## proofs and static analysis of the contracts (halmos, slither; long)
 	cd contracts && npm run --silent audit
 
-mutants: setup ## plant faults in the contracts, which the tests must catch (hours)
+sim: ## a hundred thousand simulated markets (SEED: the first; half an hour)
+	cargo run --release -p poco-sim -- $${SEED:-1} --worlds $${WORLDS:-100000} --goals
+
+mutants: setup ## plant faults in the contracts and in what decides, which the tests must catch (hours)
+	cargo run -p poco-sim --bin poco-sim-mutants -- --write
 	cd contracts && npm run --silent mutants -- --write
 
 devnet: build ## a chain with all contracts, in the foreground (RPC_PORT, BLOCK_TIME, POCO_DATA)

@@ -60,13 +60,14 @@ start() {
   release_signals
 }
 
-# stop NAME: asks it to end, and ends it if it does not within 20 s.
+# stop NAME: asks it to end, after 10 s to end at once, and ends it if it does not within 20 s.
 stop() {
-  local pid port
+  local pid port tenth
   if running "$1"; then
     kill -TERM "$pid" 2>/dev/null || true
-    for _ in $(seq 200); do
+    for tenth in $(seq 200); do
       running "$1" || break
+      [ "$tenth" != 100 ] || kill -TERM "$pid" 2>/dev/null || true
       sleep 0.1
     done
     if running "$1"; then

@@ -67,7 +67,7 @@ contracts() {
 
 # targets: `--test NAME` for the test programs that have no part of their own. Parts are chosen by program
 # and never by package: with other packages cargo chooses other features, and compiles most dependencies again.
-OWN_PARTS='["arrows", "bad_input", "markets", "three_ways"]'
+OWN_PARTS='["arrows", "bad_input", "markets", "three_ways", "worlds"]'
 targets() {
   # shellcheck disable=SC2016 # JavaScript expands it
   cargo metadata --no-deps --format-version 1 | node -e '
@@ -101,6 +101,7 @@ part crates tests $others
 part arrows tests --test arrows
 finish contracts
 start bad-input tests --test bad_input -- --test-threads 1
+part worlds tests --test worlds
 part three-ways tests --test three_ways -- --nocapture
 grep '^three ways: ' "$logs/three-ways"
 finish bad-input

@@ -91,7 +91,7 @@ start_scheduler() {
   pool="$(poco_as pool --json workerpool deploy --description "pool of this machine" | field address)"
   echo "$pool" >"$POCO_DATA/pool"
   begin scheduler "$(built poco-scheduler)" --listen "127.0.0.1:$POOL_PORT" \
-    --public-url "$POOL_URL" --market-url "$MARKET_URL" --data-dir "$POCO_DATA/scheduler" \
+    --public-url "$POOL_URL" --market-url "$MARKET_URL" --data-dir "$POCO_DATA/scheduler" --lock-dir "$POCO_DATA/locks" \
     --workerpool "$pool" --keystore "$POCO_DATA/keys/pool/key.json" --password-file "$password_file"
   await scheduler 30 answers "$POOL_PORT" /healthz || exit 1
 }

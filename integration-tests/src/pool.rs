@@ -206,6 +206,8 @@ pub async fn start_scheduler(
         .args([Path::new("--password-file"), &world.path("password")])
         .args([Path::new("--data-dir"), &world.path("scheduler")])
         .env("POCO_SCHEDULER_LANE", "classic")
+        // Other worlds have a chain of the same id and the same wallets.
+        .env("POCO_SCHEDULER_LOCK_DIR", world.path("locks"))
         .envs(environment.iter().copied());
     let mut process = Process::start(command, &world.path(""), "scheduler")?;
     let health = url.join("healthz")?;

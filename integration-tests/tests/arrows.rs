@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("poco", &["poco-chain", "poco-core", "poco-proto", "poco-result", "poco-sandbox"]),
     ("poco-apps", &[]),
     ("poco-differential", &["poco-core"]),
+    ("poco-sim", &["poco-chain-core", "poco-core", "poco-scheduler-core", "poco-worker-core"]),
     ("poco-integration-tests", &["poco-chain", "poco-core", "poco-proto", "poco-result"]),
 ];
 

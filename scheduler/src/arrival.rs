@@ -1,13 +1,16 @@
 //! What comes to the loop, through its one bounded queue.
 
+use crate::admission::{Order, OrderRefusal};
 use crate::sessions::Session;
+use crate::status::Snapshot;
 use crate::watchers::Watched;
 use poco_chain::Cursor;
 use poco_core::{Address, B256, TaskId};
 use poco_scheduler_core::{
-    Core, Explanation, Input, Login, OrderTerms, ReportBody, Stats, StoredResult, TaskReport,
-    UploadRefusal, UploadTerms,
+    Core, Explanation, Input, Login, Offer, OrderTerms, ReportBody, SalesPolicy, Stats,
+    StoredResult, TaskReport, UploadRefusal, UploadTerms,
 };
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Arrivals that wait; who brings more waits too.
@@ -43,6 +46,14 @@ pub(crate) enum Arrival {
     ExplainAsked { subject: Box<Subject>, reply: oneshot::Sender<Option<Explanation>> },
     /// Somebody wants the numbers.
     StatsAsked { reply: oneshot::Sender<Stats> },
+    /// Somebody wants to see everything.
+    SnapshotAsked { reply: oneshot::Sender<Snapshot> },
+    /// The operator orders something; answered once it is stored, with whether it changed anything.
+    Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
+    /// The seller wants to know what should be on offer.
+    OffersAsked { policy: Arc<SalesPolicy>, reply: oneshot::Sender<Vec<Offer>> },
+    /// Going on would do harm; why.
+    Fatal(String),
 }
 
 /// What is to be explained.

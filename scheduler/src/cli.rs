@@ -1,7 +1,7 @@
 //! Flags and variables. Each overrides the key of the same name in the configuration file.
 
 use crate::config::{LaneChoice, LogFormat};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use poco_chain::ChainFlags;
 use poco_core::Address;
 use serde::Serialize;
@@ -13,8 +13,12 @@ use url::Url;
 #[derive(Debug, Default, Parser, Serialize)]
 #[command(name = "poco-scheduler", version)]
 pub(crate) struct Flags {
+    /// What to do; without it, the pool is run.
+    #[command(subcommand)]
+    #[serde(skip)]
+    pub(crate) command: Option<Command>,
     /// Configuration file (TOML); flags and variables come first.
-    #[arg(long, env = "POCO_SCHEDULER_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "POCO_SCHEDULER_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
     /// Print the configuration in force and exit.
@@ -34,7 +38,7 @@ pub(crate) struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
     /// Folder of the store and of results.
-    #[arg(long, env = "POCO_SCHEDULER_DATA_DIR", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "POCO_SCHEDULER_DATA_DIR", value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_dir: Option<PathBuf>,
     /// Address of the pool.
@@ -93,6 +97,26 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_SCHEDULER_RESULT_SECONDS", value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     result_seconds: Option<u64>,
+    /// Socket of the operator's commands.
+    #[arg(long, global = true, env = "POCO_SCHEDULER_ADMIN_SOCKET", value_name = "PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_socket: Option<PathBuf>,
+    /// Folder in which keys are locked, one scheduler each.
+    #[arg(long, env = "POCO_SCHEDULER_LOCK_DIR", value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock_dir: Option<PathBuf>,
+    /// How long a stop waits for what is under way.
+    #[arg(long, env = "POCO_SCHEDULER_STOP_SECONDS", value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_seconds: Option<u64>,
+    /// Gas that the owner must be able to pay; below, no task is opened.
+    #[arg(long, env = "POCO_SCHEDULER_FLOOR_GAS", value_name = "GAS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    floor_gas: Option<u64>,
+    /// Free stake, in nRLC, below which the scheduler says so.
+    #[arg(long, env = "POCO_SCHEDULER_FLOOR_STAKE_NANO", value_name = "NRLC")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    floor_stake_nano: Option<u64>,
     /// Log filter, as `info` or `poco_scheduler=debug`.
     #[arg(long, env = "POCO_LOG", value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +129,58 @@ pub(crate) struct Flags {
     keystore: KeystoreFlags,
     #[command(flatten)]
     chain: ChainFlags,
+}
+
+/// What an operator asks of the scheduler that runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the pool, its workers, tasks, transactions and funds.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the tasks of new deals wait; deals that have begun are served.
+    Pause,
+    /// Serve new deals again.
+    Resume,
+    /// Give a worker nothing new; it keeps its promises.
+    Drain(WorkerArgument),
+    /// Give a worker new tasks again.
+    Undrain(WorkerArgument),
+    /// Let a worker in, whatever the configuration says.
+    Allow(WorkerArgument),
+    /// Keep a worker out, whatever the configuration says.
+    Deny(WorkerArgument),
+    /// Take the word on a worker back: the configuration decides again.
+    Forget(WorkerArgument),
+    /// Show who is drained, allowed and denied.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new store in place of a damaged one; the scheduler must not run.
+    Repair(RepairArguments),
+}
+
+/// How a store is repaired.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RepairArguments {
+    /// From everything that the chain knows of the pool; the old store is moved aside.
+    #[arg(long, required = true)]
+    pub(crate) from_chain: bool,
+    /// First block to read: that of the pool's creation, or `start_block` if not given.
+    #[arg(long, value_name = "BLOCK")]
+    pub(crate) from_block: Option<u64>,
+}
+
+/// A worker.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WorkerArgument {
+    /// Wallet of the worker.
+    #[arg(value_name = "WORKER")]
+    pub(crate) worker: Address,
 }
 
 /// Flags over the `[keystore]` section.

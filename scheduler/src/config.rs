@@ -4,8 +4,8 @@ use crate::cli::Flags;
 use poco_chain::config::{ConfigProblems, layered};
 use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, ChainSettings, SenderSettings};
-use poco_core::Address;
-use poco_scheduler_core::Settings;
+use poco_core::{Address, Amount};
+use poco_scheduler_core::{CategoryPrice, SalesPolicy, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +15,14 @@ use url::Url;
 /// Where workers and clients are answered unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3100);
 const HEARTBEAT_SECONDS: u32 = 5;
+/// Long enough for reveals and settlements of tasks that agree, and below the 90 s after which systemd
+/// ends a process by force; a run that takes longer goes on without us.
+const STOP_SECONDS: u64 = 60;
+/// Orders are renewed some times an hour, and one that was withdrawn dies soon.
+const SALES_EXPIRE_SECONDS: u64 = 900;
+/// The highest trust offered unless told otherwise: beyond, a task takes many workers.
+const TRUST_MAX: u64 = 100;
+const STOP_SECONDS_MAX: u64 = 24 * 3600;
 const UPLOAD_BYTES_MAX: u64 = 4 << 30;
 
 /// Everything that can be set.
@@ -41,6 +49,20 @@ pub(crate) struct Config {
     pub(crate) results_url: Option<Url>,
     /// Wallets that may work here; everybody if empty.
     pub(crate) allowed_workers: BTreeSet<Address>,
+    /// Wallets that may not.
+    pub(crate) denied_workers: BTreeSet<Address>,
+    /// Socket of the operator's commands; `<data_dir>/admin.sock` if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_socket: Option<PathBuf>,
+    /// Where keys are locked; `$XDG_DATA_HOME/poco/locks` if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lock_dir: Option<PathBuf>,
+    /// How long a stop waits for what is under way.
+    pub(crate) stop_seconds: u64,
+    /// Gas that the owner must be able to pay at the present price; below, no task is opened.
+    pub(crate) floor_gas: u64,
+    /// Free stake, in nRLC, below which the scheduler says so.
+    pub(crate) floor_stake_nano: u64,
     pub(crate) fast_lane: bool,
     /// Whether replicated tasks and bags take the settlement lane where the hub has it.
     pub(crate) lane: LaneChoice,
@@ -61,6 +83,88 @@ pub(crate) struct Config {
     pub(crate) chain: ChainConfig,
     /// Transactions.
     pub(crate) sender: SenderSettings,
+    /// What the scheduler sells by itself.
+    pub(crate) sales: SalesConfig,
+}
+
+/// The `[sales]` section: without categories nothing is sold by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SalesConfig {
+    /// Tasks offered per slot, in percent.
+    pub(crate) factor_percent: usize,
+    /// The highest trust offered.
+    pub(crate) trust_max: u64,
+    /// How long an order lives, where the hub lets orders expire.
+    pub(crate) expire_seconds: u64,
+    /// What is sold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) categories: Vec<CategoryConfig>,
+}
+
+/// One category on sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CategoryConfig {
+    pub(crate) category: u64,
+    /// Price of one task while nothing runs, in nRLC.
+    pub(crate) price_nano: u64,
+    /// The same while every slot is used; as much, if not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) price_full_nano: Option<u64>,
+}
+
+impl Default for SalesConfig {
+    fn default() -> Self {
+        let expire_seconds = SALES_EXPIRE_SECONDS;
+        Self { factor_percent: 100, trust_max: TRUST_MAX, expire_seconds, categories: Vec::new() }
+    }
+}
+
+impl SalesConfig {
+    /// How the core is to sell; `None` where it is not.
+    pub(crate) fn policy(&self) -> Option<SalesPolicy> {
+        let price = |one: &CategoryConfig| CategoryPrice {
+            category: one.category,
+            idle: Amount::from_nano(one.price_nano),
+            full: Amount::from_nano(one.price_full_nano.unwrap_or(one.price_nano)),
+        };
+        let prices: Vec<CategoryPrice> = self.categories.iter().map(price).collect();
+        let Self { factor_percent, trust_max, .. } = *self;
+        (!prices.is_empty()).then_some(SalesPolicy { prices, factor_percent, trust_max })
+    }
+
+    /// What is wrong with it, one line each.
+    fn problems(&self, has_market: bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut demand = |is_right: bool, problem: &str| {
+            if !is_right {
+                problems.push(format!("sales.{problem}"));
+            }
+        };
+        let names: BTreeSet<u64> = self.categories.iter().map(|one| one.category).collect();
+        demand(names.len() == self.categories.len(), "categories names a category twice");
+        demand(
+            has_market || self.categories.is_empty(),
+            "categories needs a market: market_url, --market-url or POCO_MARKET_URL",
+        );
+        let is_rising =
+            |one: &CategoryConfig| one.price_full_nano.is_none_or(|full| full >= one.price_nano);
+        demand(
+            self.categories.iter().all(is_rising),
+            "categories: price_full_nano must be at least price_nano",
+        );
+        demand(
+            (1..=10_000).contains(&self.factor_percent),
+            "factor_percent must be from 1 to 10000",
+        );
+        demand(self.trust_max > 0, "trust_max must be at least 1");
+        demand(
+            (60..=86_400).contains(&self.expire_seconds),
+            "expire_seconds must be from 60 to 86400",
+        );
+        problems
+    }
 }
 
 /// Which lane replicated tasks and bags take.
@@ -97,13 +201,19 @@ impl Default for Config {
         let usual = Settings::new(Address::ZERO, Address::ZERO);
         Self {
             listen: LISTEN,
-            data_dir: default_data_dir(),
+            data_dir: data_base_dir().join("scheduler"),
             workerpool: None,
             start_block: 0,
             public_url: None,
             market_url: None,
             results_url: None,
             allowed_workers: BTreeSet::new(),
+            denied_workers: BTreeSet::new(),
+            admin_socket: None,
+            lock_dir: None,
+            stop_seconds: STOP_SECONDS,
+            floor_gas: usual.floor_gas,
+            floor_stake_nano: 0,
             fast_lane: usual.fast_lane,
             lane: LaneChoice::default(),
             tasks_live_max: usual.tasks_live_max,
@@ -119,16 +229,16 @@ impl Default for Config {
             keystore: KeystoreConfig::default(),
             chain: ChainConfig::default(),
             sender: SenderSettings::default(),
+            sales: SalesConfig::default(),
         }
     }
 }
 
-/// `$XDG_DATA_HOME/poco/scheduler`; beside the caller where the user has no home.
-fn default_data_dir() -> PathBuf {
+/// `$XDG_DATA_HOME/poco`; beside the caller where the user has no home.
+fn data_base_dir() -> PathBuf {
     directories::BaseDirs::new()
         .map_or_else(|| PathBuf::from("."), |dirs| dirs.data_dir().to_path_buf())
         .join("poco")
-        .join("scheduler")
 }
 
 impl Config {
@@ -138,6 +248,16 @@ impl Config {
     /// Every problem, one line each.
     pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigProblems> {
         layered(flags.config.as_deref(), flags)
+    }
+
+    /// Where the operator's commands find the scheduler.
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.admin_socket.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
+    }
+
+    /// Where keys are locked: in one place for all schedulers of a user, wherever their data lie.
+    pub(crate) fn lock_dir(&self) -> PathBuf {
+        self.lock_dir.clone().unwrap_or_else(|| data_base_dir().join("locks"))
     }
 
     /// Checks what can be checked without the chain and the keystore.
@@ -155,6 +275,7 @@ impl Config {
         demand(self.tasks_live_max > 0, "tasks_live_max must be at least 1");
         demand(self.attempts_max > 0, "attempts_max must be at least 1");
         demand(self.upload_bytes_max > 0, "upload_bytes_max must be at least 1");
+        demand(self.stop_seconds <= STOP_SECONDS_MAX, "stop_seconds must be at most 86400, a day");
         demand(
             (1..=300).contains(&self.heartbeat_seconds),
             "heartbeat_seconds must be from 1 to 300",
@@ -167,6 +288,7 @@ impl Config {
             self.workerpool.is_some(),
             "no pool is set: workerpool, --workerpool or POCO_WORKERPOOL",
         );
+        problems.extend(self.sales.problems(self.market_url.is_some()));
         let chain = self.chain.settings().map_err(|more| problems.extend(more)).ok();
         match (self.workerpool, chain) {
             (Some(workerpool), Some(chain)) if problems.is_empty() => {
@@ -192,6 +314,8 @@ impl Checked {
             start_grace_millis: self.config.start_grace_seconds.saturating_mul(1000),
             prune_depth_blocks: self.config.prune_depth_blocks,
             result_seconds: self.config.result_seconds,
+            floor_gas: self.config.floor_gas,
+            floor_stake: Amount::from_nano(self.config.floor_stake_nano),
         }
     }
 }
@@ -205,6 +329,28 @@ mod tests {
         let config = Config { tasks_live_max: 0, heartbeat_seconds: 0, ..Config::default() };
         let ConfigProblems(problems) = config.check().unwrap_err();
         assert_eq!(problems.len(), 6, "{problems:#?}");
+    }
+
+    #[test]
+    fn sales_that_make_no_sense_are_told() {
+        let one = |category, full| CategoryConfig {
+            category,
+            price_nano: 10,
+            price_full_nano: Some(full),
+        };
+        let sales = SalesConfig {
+            factor_percent: 0,
+            trust_max: 0,
+            expire_seconds: 5,
+            categories: vec![one(1, 9), one(1, 10)],
+        };
+        let problems = sales.problems(false);
+        assert_eq!(problems.len(), 6, "{problems:#?}");
+        let sales = SalesConfig { categories: vec![one(1, 10)], ..SalesConfig::default() };
+        assert!(sales.problems(true).is_empty());
+        let config = Config { sales, ..Config::default() };
+        let printed = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&printed).unwrap(), config);
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl Effects {
         self.fatal.1.recv().await.unwrap_or_default()
     }
 
+    /// Counts something that was refused.
+    pub(crate) fn refused(&self, reason: &str) {
+        self.tools.meters.refused(reason);
+    }
+
     /// Remembers who waits for the answer about a stored result; gives it a number.
     pub(crate) fn expect_answer(
         &mut self,
@@ -114,6 +119,7 @@ impl Effects {
             Action::Sweep { now } => {
                 tokio::spawn(sweep(self.tools.store.clone(), self.tools.results.clone(), now));
             }
+            Action::Measured { status, millis } => self.tools.meters.measured(status, millis),
             Action::Note(notice) => note(&notice),
             Action::Put(_)
             | Action::DeleteDeal(_)
@@ -188,8 +194,17 @@ impl Effects {
             failpoint::hit(&format!("{point}.before"));
             let sent = sender.send(&intent.to_string(), transaction).await;
             failpoint::hit(&format!("{point}.after"));
-            let outcome = if sent.is_ok() { "mined" } else { "failed" };
-            meters.transactions.with_label_values(&[name, outcome]).inc();
+            let outcome = match &sent {
+                Ok(receipt) => {
+                    meters.paid(receipt.gas_used, receipt.fee_wei);
+                    "mined"
+                }
+                Err(SendError::Refused(_)) => "refused",
+                Err(SendError::NoGas { .. }) => "no-gas",
+                Err(SendError::FeeAboveCap { .. }) => "fee-above-cap",
+                Err(SendError::Stopped) => "stopped",
+            };
+            meters.ended(name, outcome);
             let failure = |trouble, error: &SendError| {
                 Err(TransactionFailure { trouble, reason: error.to_string() })
             };
@@ -208,7 +223,7 @@ impl Effects {
                 Err(SendError::Stopped) => {
                     // Full: somebody else has told it already.
                     let _ =
-                        fatal.try_send("the transaction sender stopped: is the disk full?".into());
+                        fatal.try_send("transactions cannot be noted any more, so none is sent: see the line above".into());
                     return;
                 }
             };

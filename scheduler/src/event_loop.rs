@@ -1,19 +1,23 @@
 //! The loop: takes what arrives, lets the core decide, stores, acts. Many arrivals share one
 //! synced batch; nothing leaves before what it promises is stored.
 
+use crate::admission::{Admission, Order, OrderRefusal};
 use crate::arrival::{Arrival, UploadAnswer};
 use crate::effects::Effects;
+use crate::grpc::name_of;
+use crate::leaving::Leaving;
+use crate::signals::Stop;
+use crate::status::Snapshot;
 use crate::store::{Batch, Change, Store};
 use poco_chain::failpoint;
-use poco_core::{B256, TaskId};
+use poco_core::{Address, B256, TaskId};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Ack, Refusal, refusal};
-use poco_scheduler_core::{Action, Core, Input, Moment, Record};
+use poco_scheduler_core::{Action, Core, Input, Moment, Operation, Record};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 /// Arrivals that share one batch: enough that a sync is paid by many, few enough that the first
 /// does not wait long.
@@ -26,10 +30,15 @@ pub(crate) struct EventLoop {
     pub(crate) core: Core,
     pub(crate) store: Store,
     pub(crate) effects: Effects,
+    pub(crate) admission: Admission,
+    /// How long a stop waits for what is under way.
+    pub(crate) patience: Duration,
     /// The core's moment 0.
     pub(crate) origin: Instant,
     /// How long a live session may be silent before another takes its place.
     pub(crate) silence: Duration,
+    /// Why the loop must end, once it must.
+    pub(crate) fatal: Option<String>,
 }
 
 /// What one turn leads to.
@@ -37,7 +46,15 @@ pub(crate) struct EventLoop {
 struct Turn {
     batch: Batch,
     actions: Vec<Action>,
-    acknowledged: Vec<(poco_core::Address, u64, u64)>,
+    acknowledged: Vec<(Address, u64, u64)>,
+    ordered: Vec<Ordered>,
+}
+
+/// An order that is taken, and who waits to hear so.
+struct Ordered {
+    order: Order,
+    is_news: bool,
+    reply: oneshot::Sender<Result<bool, OrderRefusal>>,
 }
 
 impl EventLoop {
@@ -45,19 +62,27 @@ impl EventLoop {
     ///
     /// # Errors
     /// Where the store cannot be written, or the sender has stopped: no promise can be kept then.
+    /// And where going on would do harm.
     pub(crate) async fn run(
         mut self,
         mut arrivals: mpsc::Receiver<Arrival>,
-        stop: &CancellationToken,
+        stop: &Stop,
     ) -> anyhow::Result<()> {
         // What the core wants at its start.
         self.turn([])?;
-        loop {
+        let mut leaving: Option<Leaving> = None;
+        while !leaving.as_mut().is_some_and(|it| it.is_over(Instant::now(), self.core.unfinished()))
+        {
             let due = self.core.next_timer().map(|at| self.origin + Duration::from_millis(at.0));
             let due = due.unwrap_or_else(|| Instant::now() + IDLE);
+            let due = leaving.as_ref().map_or(due, |leaving| due.min(leaving.look_at()));
             let first = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = stop.at_once.cancelled() => break,
+                () = stop.gently.cancelled(), if leaving.is_none() => {
+                    leaving = Some(Leaving::begin(Instant::now(), self.patience));
+                    Some(Arrival::Core(Input::Operation(Operation::Stop)))
+                }
                 failed = self.effects.failed() => anyhow::bail!("{failed}"),
                 arrival = arrivals.recv() => arrival,
                 () = sleep_until(due) => Some(Arrival::Core(Input::Timer)),
@@ -79,7 +104,7 @@ impl EventLoop {
             self.take(arrival, &mut turn);
             self.drain(&mut turn);
         }
-        let Turn { batch, actions, acknowledged } = turn;
+        let Turn { batch, actions, acknowledged, ordered } = turn;
         // RocksDB waits for the disk.
         tokio::task::block_in_place(|| self.store.commit(&batch))?;
         for (worker, session, number) in acknowledged {
@@ -88,6 +113,16 @@ impl EventLoop {
                 self.effects.sessions.send(worker, Body::Ack(Ack { id: number }));
                 failpoint::hit("scheduler.acknowledge.after");
             }
+        }
+        for Ordered { order, is_news, reply } in ordered {
+            if let Order::Deny(worker) = order {
+                self.effects.sessions.cut(worker);
+            }
+            // Who gave it has gone otherwise; it holds all the same.
+            let _ = reply.send(Ok(is_news));
+        }
+        if let Some(reason) = self.fatal.take() {
+            anyhow::bail!(reason);
         }
         for action in actions {
             self.effects.start(action, &self.core);
@@ -110,7 +145,11 @@ impl EventLoop {
                         self.tell(Input::Connected(login));
                     }
                     // The stream has just been opened: its outbox is empty and takes this.
-                    Err(why) => drop(outbox.try_send(Body::Refusal(refuse(why)))),
+                    Err(why) => {
+                        let refusal = refuse(why);
+                        self.effects.refused(name_of(refusal.cause()));
+                        drop(outbox.try_send(Body::Refusal(refusal)));
+                    }
                 }
             }
             Arrival::Left { worker, session } => {
@@ -121,6 +160,9 @@ impl EventLoop {
             }
             Arrival::Report { worker, session, number, task, body } => {
                 if self.effects.sessions.is_current(worker, session) {
+                    if !self.core.is_given(worker, task) {
+                        self.effects.refused("report-of-no-task");
+                    }
                     self.tell(Input::Report { worker, task, body });
                     turn.acknowledged.push((worker, session, number));
                 }
@@ -152,7 +194,47 @@ impl EventLoop {
             Arrival::StatsAsked { reply } => {
                 let _ = reply.send(self.core.stats());
             }
+            Arrival::SnapshotAsked { reply } => {
+                let _ = reply.send(self.snapshot());
+            }
+            Arrival::Ordered { order, reply } => self.take_order(order, reply, turn),
+            Arrival::OffersAsked { policy, reply } => {
+                let _ = reply.send(self.core.offers(&policy));
+            }
+            Arrival::Fatal(reason) => self.fatal = Some(reason),
         }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            stats: self.core.stats(),
+            workers: self.core.workers(),
+            concerns: self.core.concerns(),
+            funds: self.core.funds(),
+        }
+    }
+
+    fn take_order(
+        &mut self,
+        order: Order,
+        reply: oneshot::Sender<Result<bool, OrderRefusal>>,
+        turn: &mut Turn,
+    ) {
+        let mut standing = self.admission.standing();
+        let is_news = match standing.apply(order) {
+            Ok(is_news) => is_news,
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        tracing::info!(?order, is_news, "the operator orders");
+        self.admission.replace(standing.clone());
+        turn.batch.changes.push(Change::Standing(standing));
+        if let Some(operation) = order.operation() {
+            self.tell(Input::Operation(operation));
+        }
+        turn.ordered.push(Ordered { order, is_news, reply });
     }
 
     fn upload_terms(&self, token: B256, task: TaskId) -> UploadAnswer {
@@ -178,6 +260,7 @@ impl EventLoop {
                     turn.actions.push(Action::Changed(task));
                 }
                 other @ (Action::Sweep { .. }
+                | Action::Measured { .. }
                 | Action::ReadDeal { .. }
                 | Action::ReadTask { .. }
                 | Action::ReadScore(_)

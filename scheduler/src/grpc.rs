@@ -5,20 +5,24 @@ mod upload;
 mod work;
 
 pub(crate) use observer::{ask, explain, find};
+pub(crate) use work::name_of;
 
-use crate::arrival::Arrivals;
+use crate::admission::Admission;
+use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::meters::Meters;
+use crate::outlook::Outlook;
 use crate::results::Results;
+use crate::sales::OfferShown;
 use crate::store::Store;
 use poco_chain::Chain;
 use poco_core::Address;
 use poco_proto::MESSAGE_BYTES_MAX;
 use poco_proto::v1::observer_server::ObserverServer;
 use poco_proto::v1::workers_server::WorkersServer;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -31,7 +35,10 @@ pub(crate) struct Context {
     pub(crate) chain: Chain,
     pub(crate) workerpool: Address,
     pub(crate) owner: Address,
-    pub(crate) allowed_workers: Arc<BTreeSet<Address>>,
+    pub(crate) admission: Admission,
+    pub(crate) outlook: watch::Receiver<Outlook>,
+    pub(crate) on_offer: watch::Receiver<Vec<OfferShown>>,
+    pub(crate) started: Instant,
     pub(crate) heartbeat_seconds: u32,
     pub(crate) upload_bytes_max: u64,
     /// Uploads under way; emptied at each start.
@@ -41,6 +48,13 @@ pub(crate) struct Context {
     pub(crate) meters: Arc<Meters>,
     pub(crate) arrivals: Arrivals,
     pub(crate) stop: CancellationToken,
+}
+
+impl Context {
+    /// Arrivals that wait for the loop.
+    pub(crate) fn queue_len(&self) -> usize {
+        QUEUE_LEN.saturating_sub(self.arrivals.capacity())
+    }
 }
 
 /// The services as routes of one server.

@@ -1,9 +1,12 @@
 //! What is answered over HTTP: results, tasks as clients of the market see them, health, numbers.
 
 use crate::access::Challenges;
-use crate::arrival::{Arrival, QUEUE_LEN, Subject};
-use crate::grpc::{Context, ask, explain, find};
+use crate::arrival::Subject;
+use crate::grpc::{Context, explain, find};
+use crate::meters::Seen;
+use crate::page::page;
 use crate::placement;
+use crate::status::{self, State as Working, Status};
 use crate::translate::checksummed;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -18,17 +21,24 @@ use poco_scheduler_core::{OrderTerms, ReplicaReport, ReportStatus, TaskReport};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 #[derive(Clone, Debug)]
 struct Shared {
     context: Context,
     challenges: Arc<Mutex<Challenges>>,
+    shown: Arc<tokio::sync::Mutex<Option<Shown>>>,
 }
+
+/// A status, and when it was made.
+type Shown = (Instant, Arc<Status>);
 
 /// The routes.
 pub(crate) fn routes(context: &Context) -> Router {
     let challenges = Challenges::new(context.chain.chain_id());
-    let shared = Shared { context: context.clone(), challenges: Arc::new(Mutex::new(challenges)) };
+    let challenges = Arc::new(Mutex::new(challenges));
+    let shared = Shared { context: context.clone(), challenges, shown: Arc::default() };
     Router::new()
         .route("/ipfs/{cid}", get(result))
         .route("/results/{task}/challenge", get(challenge))
@@ -37,13 +47,15 @@ pub(crate) fn routes(context: &Context) -> Router {
         .route("/explain/order", get(explain_order))
         .route("/explain/task/{task}", get(explain_task))
         .route("/explain/worker/{worker}", get(explain_worker))
+        .route("/", get(page))
         .route("/healthz", get(health))
+        .route("/status", get(whole_status))
         .route("/metrics", get(metrics))
         .with_state(shared)
 }
 
 /// Refuses with a status and one line.
-fn refuse(status: StatusCode, error: &str) -> Response {
+pub(crate) fn refuse(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "ok": false, "error": error }))).into_response()
 }
 
@@ -267,23 +279,61 @@ fn task_json(report: &TaskReport) -> Value {
     })
 }
 
-/// Healthy while the loop answers.
+/// Healthy while the loop answers and the chain can be read; degraded where less is taken on.
 async fn health(State(shared): State<Shared>) -> Response {
-    match ask(&shared.context, |reply| Arrival::StatsAsked { reply }).await {
-        Ok(stats) => {
-            Json(json!({ "ok": true, "block": stats.head.number, "workers": stats.workers }))
-                .into_response()
-        }
-        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stopping"),
-    }
+    let Ok(snapshot) = status::snapshot(&shared.context).await else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stopping");
+    };
+    let health = status::health(&shared.context, &snapshot.concerns);
+    let code = match health.state {
+        Working::Ok | Working::Degraded => StatusCode::OK,
+        Working::Down => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let answer = json!({
+        "ok": health.state != Working::Down,
+        "state": health.state,
+        "reasons": health.reasons,
+        "block": snapshot.stats.head.number,
+        "workers": snapshot.stats.workers,
+    });
+    (code, Json(answer)).into_response()
+}
+
+/// Everything that is shown, at most this old: looking costs the loop, and strangers may look often.
+const SHOWN_AGE: Duration = Duration::from_secs(1);
+
+async fn whole_status(State(shared): State<Shared>) -> Response {
+    let mut shown = shared.shown.lock().await;
+    let fresh = shown.as_ref().filter(|(at, _)| at.elapsed() < SHOWN_AGE);
+    let status = match fresh {
+        Some((_, status)) => status.clone(),
+        None => match status::status(&shared.context).await {
+            Ok(status) => {
+                let status = Arc::new(status);
+                *shown = Some((Instant::now(), status.clone()));
+                status
+            }
+            Err(status) => return refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
+        },
+    };
+    drop(shown);
+    let headers = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::CACHE_CONTROL, "no-store")];
+    (headers, Json(status.as_ref())).into_response()
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {
-    let Ok(stats) = ask(&shared.context, |reply| Arrival::StatsAsked { reply }).await else {
+    let context = &shared.context;
+    let Ok(snapshot) = status::snapshot(context).await else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stopping");
     };
-    let queue = QUEUE_LEN.saturating_sub(shared.context.arrivals.capacity());
-    match shared.context.meters.text(&stats, queue) {
+    let seen = Seen {
+        health: &status::health(context, &snapshot.concerns),
+        latest: context.outlook.borrow().purse.block.number,
+        store_bytes: context.store.size_bytes(),
+        queue: context.queue_len(),
+        snapshot: &snapshot,
+    };
+    match context.meters.text(&seen) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "numbers cannot be shown");

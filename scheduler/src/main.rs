@@ -3,6 +3,8 @@
 //! `poco-scheduler-core` decides; this binary carries it out and keeps the promises.
 
 mod access;
+mod admin;
+mod admission;
 mod arrival;
 mod cli;
 mod config;
@@ -12,16 +14,26 @@ mod explaining;
 mod follow;
 mod grpc;
 mod http;
+mod leaving;
 mod logs;
+mod market;
 mod meters;
+mod operator;
+mod outlook;
+mod page;
+mod place;
 mod placement;
 mod points;
 mod profile;
 mod reads;
+mod repair;
 mod results;
+mod rival;
+mod sales;
 mod scheduler;
 mod sessions;
 mod signals;
+mod status;
 mod store;
 mod sweep;
 mod translate;
@@ -53,6 +65,10 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     if flags.list_failpoints {
         let names = failpoint::names(points::POINTS);
         return Ok(writeln!(std::io::stdout(), "{}", names.join("\n"))?);
+    }
+    if let Some(command) = &flags.command {
+        let answer = operator::run(command, flags).await?;
+        return Ok(write!(std::io::stdout(), "{answer}")?);
     }
     let config = Config::load(flags)?;
     if flags.print_config {

@@ -99,7 +99,8 @@ pub(crate) const POINTS: &[&str] = &[
 pub(crate) const CURSOR: [&str; 2] =
     ["scheduler.store.cursor.before", "scheduler.store.cursor.after"];
 
-/// The points around a batch with this change in it; none for what always comes with another.
+/// The points around a batch with this change in it; none for what always comes with another, nor for
+/// the operator's orders, which are no part of a task's life.
 pub(crate) fn of_change(change: &Change) -> Option<[&'static str; 2]> {
     match change {
         Change::Put(Record::Deal(_)) => {
@@ -115,7 +116,7 @@ pub(crate) fn of_change(change: &Change) -> Option<[&'static str; 2]> {
         Change::DeleteCommit(_) => {
             Some(["scheduler.lane.store.uncommit.before", "scheduler.lane.store.uncommit.after"])
         }
-        Change::Result { .. } => None,
+        Change::Result { .. } | Change::Standing(_) => None,
         Change::DeleteDeal(_) => {
             Some(["scheduler.store.close.before", "scheduler.store.close.after"])
         }

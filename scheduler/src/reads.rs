@@ -154,14 +154,7 @@ impl Reads {
     ) -> Result<Option<Option<DealFacts>>, RpcError> {
         let Some(block) = self.block(at_least).await? else { return Ok(None) };
         let chain = self.chain.at(block);
-        let id = deal;
-        let Some(deal) = chain.deal(id).await? else { return Ok(Some(None)) };
-        // The match made sure that the category exists; a node that does not show it lags.
-        let Some(category) = chain.category(deal.category).await? else { return Ok(None) };
-        let work_clock_time_ref_seconds = category.work_clock_time_ref_seconds;
-        let conditions = Some(chain.deal_conditions(id).await?);
-        let placement = placement::parse(&deal.params);
-        Ok(Some(Some(DealFacts { deal, work_clock_time_ref_seconds, conditions, placement })))
+        deal_facts(&chain, deal).await.map(Some)
     }
 
     async fn task_now(&self, task: TaskId, at_least: u64) -> Result<Option<TaskFacts>, RpcError> {
@@ -180,4 +173,21 @@ impl Reads {
             .await?;
         Ok(Some(TaskFacts { block, view, contributions }))
     }
+}
+
+/// What must be known about a deal; `None` where the chain has no such deal.
+///
+/// # Errors
+/// [`RpcError`] where no node answered, or one that lags.
+pub(crate) async fn deal_facts(chain: &Chain, id: DealId) -> Result<Option<DealFacts>, RpcError> {
+    let Some(deal) = chain.deal(id).await? else { return Ok(None) };
+    // The match made sure that the category exists.
+    let category = chain.category(deal.category).await?.ok_or_else(|| RpcError::Unexpected {
+        method: "viewCategory",
+        detail: "the deal's category is not there".into(),
+    })?;
+    let work_clock_time_ref_seconds = category.work_clock_time_ref_seconds;
+    let conditions = Some(chain.deal_conditions(id).await?);
+    let placement = placement::parse(&deal.params);
+    Ok(Some(DealFacts { deal, work_clock_time_ref_seconds, conditions, placement }))
 }

@@ -1,31 +1,34 @@
 //! Puts the parts together and runs them until the process is told to stop.
 
+use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::config::{Checked, LaneChoice};
 use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
-use crate::follow::follow;
+use crate::follow::{Books, follow};
+use crate::market::Market;
 use crate::meters::Meters;
+use crate::outlook::{Outlook, funds, look_out};
+use crate::place::Place;
 use crate::profile::Profile;
-use crate::results::Results;
-use crate::store::{Identity, Store};
-use crate::{grpc, http};
+use crate::rival::Watchman;
+use crate::sales::{OfferShown, Seller};
+use crate::signals::Stop;
+use crate::store::Store;
+use crate::{admin, grpc, http};
 use anyhow::{Context as _, ensure};
 use axum::serve::{Listener, ListenerExt as _};
-use poco_chain::{Chain, Cursor, EventStream, Interest, Sender, Wallet};
-use poco_core::U256;
-use poco_scheduler_core::{Core, Head, Input, Moment};
+use poco_chain::{BlockRef, Chain, Cursor, EventStream, Interest, Purse, Sender, Wallet};
+use poco_core::Address;
+use poco_scheduler_core::{Core, Head, Input, Moment, Record, Settings};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Below this the owner cannot pay for many transactions on an ordinary chain: 0.01 ether.
-const GAS_WEI_LOW: u64 = 10_000_000_000_000_000;
 /// How long open requests may take to end when the process stops.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
@@ -33,103 +36,126 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// One line that says what is wrong and what to do.
-pub(crate) async fn run(
-    checked: Checked,
-    wallet: Wallet,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow::Result<()> {
     let wallet = Arc::new(wallet);
+    let owner = wallet.address();
     let chain = Chain::connect(&checked.chain).await?;
-    check_pool(&chain, &checked, &wallet).await?;
-    let identity =
-        Identity { chain_id: chain.chain_id(), hub: chain.hub(), workerpool: checked.workerpool };
-    // Bound before anything is written: a port that is taken leaves no trace.
-    let listen = checked.config.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
-    let data_dir = &checked.config.data_dir;
-    let folder = data_dir.join("results");
-    let results = Results::open(checked.config.results_url.as_ref(), &folder)?;
-    results.check().await?;
-    let store = Store::open(&data_dir.join("store"), identity)?;
-    let (records, cursor) = store.load()?;
+    let purse = check_pool(&chain, &checked, owner).await?;
+    let place = Place::take(&checked, &chain, owner).await?;
+    let (records, cursor) = place.store.load()?;
     let cursor = cursor.unwrap_or_else(|| Cursor::start_at(checked.config.start_block));
     let (arrivals, queue) = mpsc::channel(QUEUE_LEN);
     let settings = checked.config.sender.clone();
-    let sender = Sender::start(chain.clone(), wallet.clone(), store.clone(), settings).await?;
+    let sender =
+        Sender::start(chain.clone(), wallet.clone(), place.store.clone(), settings).await?;
     let meters = Arc::new(Meters::new()?);
     let head = chain.latest().await?;
 
     let origin = Instant::now();
-    let mut settings = checked.settings(wallet.address());
+    let mut settings = checked.settings(owner);
     settings.settlement = settles(&chain, &checked).await?;
-    let mut core = Core::new(settings, records, Moment(0));
-    core.handle(Moment(0), Input::Head(Head { number: head.number, timestamp: head.timestamp }));
+    let core = start_core(settings, records, &place.admission, &purse, head);
     tracing::info!(
-        block = head.number, from_block = cursor.next_block(), address = %listener.local_addr()?,
-        "serving workers and clients"
+        block = head.number, from_block = cursor.next_block(),
+        address = %place.listener.local_addr()?, "serving workers and clients"
     );
-    let events = EventStream::new(chain.clone(), Interest::pool(checked.workerpool), cursor);
-    let following = tokio::spawn(follow(events, arrivals.clone()));
+    let interest = Interest::pool_of(checked.workerpool, owner);
+    let events = EventStream::new(chain.clone(), interest, cursor);
+    let books = Books { owner, meters: meters.clone() };
+    let following = tokio::spawn(follow(events, arrivals.clone(), books));
+    let (outlook, outlook_seen) = watch::channel(Outlook::new(purse));
+    let watchman = Watchman::new(chain.clone(), owner, place.store.own.clone(), &purse);
+    let looking = tokio::spawn(look_out(watchman, outlook, arrivals.clone()));
     let tools = Tools {
         chain: chain.clone(),
         workerpool: checked.workerpool,
         wallet: wallet.clone(),
         sender,
-        store: store.clone(),
-        results: results.clone(),
+        store: place.store.clone(),
+        results: place.results.clone(),
         meters: meters.clone(),
         arrivals: arrivals.clone(),
         heartbeat_seconds: checked.config.heartbeat_seconds,
     };
-    let shared = Shared { chain, store: store.clone(), results, meters, arrivals };
-    publish(&checked, &listener, &shared.chain, wallet.clone(), &stop)?;
-    let context = shared.context(&checked, &wallet, stop.clone())?;
-    let serving = tokio::spawn(serve(listener, context));
+    publish(&checked, &place.listener, &chain, wallet.clone(), &stop.gently)?;
+    let (shown, on_offer) = watch::channel(Vec::new());
+    let seller = seller(&checked, (&chain, &wallet), &place.store, (&arrivals, shown))?;
+    let selling = seller.map(|seller| tokio::spawn(seller.run(stop.gently.clone())));
+    let outlook = outlook_seen;
+    let shared = Shared { chain, owner, outlook, on_offer, meters, arrivals, started: origin };
+    let over = CancellationToken::new();
+    let context = shared.context(&checked, &place, over.clone());
+    let Place { lock, listener, admin, store, admission, .. } = place;
+    let serving = tokio::spawn(serve(listener, admin, context));
     let effects = Effects::new(tools);
     let silence = Duration::from_secs(checked.config.heartbeat_seconds.into());
-    let ended = EventLoop { core, store, effects, origin, silence }.run(queue, &stop).await;
-    stop.cancel();
+    let patience = Duration::from_secs(checked.config.stop_seconds);
+    let event_loop =
+        EventLoop { core, store, effects, admission, patience, origin, silence, fatal: None };
+    let ended = event_loop.run(queue, &stop).await;
+    stop.gently.cancel();
+    over.cancel();
     following.abort();
+    looking.abort();
     // A client that does not let go cannot hold the process up.
     let _ = tokio::time::timeout(STOP_TIME, serving).await;
+    if let Some(selling) = selling {
+        // It limits itself, and began to withdraw with the stop.
+        let _ = selling.await;
+    }
+    drop(lock);
     ended
 }
 
 /// What the services share with the loop.
 struct Shared {
     chain: Chain,
-    store: Store,
-    results: Results,
+    owner: Address,
+    outlook: watch::Receiver<Outlook>,
+    on_offer: watch::Receiver<Vec<OfferShown>>,
     meters: Arc<Meters>,
     arrivals: Arrivals,
+    started: Instant,
 }
 
 impl Shared {
-    fn context(
-        self,
-        checked: &Checked,
-        wallet: &Wallet,
-        stop: CancellationToken,
-    ) -> anyhow::Result<grpc::Context> {
-        let upload_folder = checked.config.data_dir.join("uploads");
-        empty(&upload_folder)?;
-        Ok(grpc::Context {
+    fn context(self, checked: &Checked, place: &Place, stop: CancellationToken) -> grpc::Context {
+        grpc::Context {
             chain: self.chain,
             workerpool: checked.workerpool,
-            owner: wallet.address(),
-            allowed_workers: Arc::new(checked.config.allowed_workers.clone()),
+            owner: self.owner,
+            admission: place.admission.clone(),
+            outlook: self.outlook,
+            on_offer: self.on_offer,
+            started: self.started,
             heartbeat_seconds: checked.config.heartbeat_seconds,
             upload_bytes_max: checked.config.upload_bytes_max,
-            upload_folder,
-            results: self.results,
-            store: self.store,
+            upload_folder: place.uploads.clone(),
+            results: place.results.clone(),
+            store: place.store.clone(),
             meters: self.meters,
             arrivals: self.arrivals,
             stop,
-        })
+        }
     }
+}
+
+/// A core that knows what was stored, ordered and seen before it decides anything.
+fn start_core(
+    settings: Settings,
+    records: Vec<Record>,
+    admission: &Admission,
+    purse: &Purse,
+    head: BlockRef,
+) -> Core {
+    let mut core = Core::new(settings, records, Moment(0));
+    for operation in admission.standing().operations() {
+        tracing::info!(?operation, "ordered before the start");
+        core.handle(Moment(0), Input::Operation(operation));
+    }
+    core.handle(Moment(0), Input::Funds(funds(purse)));
+    core.handle(Moment(0), Input::Head(Head { number: head.number, timestamp: head.timestamp }));
+    core
 }
 
 /// Whether tasks may take the settlement lane: the operator's choice, and the hub's.
@@ -146,8 +172,8 @@ async fn settles(chain: &Chain, checked: &Checked) -> anyhow::Result<bool> {
 }
 
 /// Whether the pool is there and the wallet its owner's.
-async fn check_pool(chain: &Chain, checked: &Checked, wallet: &Wallet) -> anyhow::Result<()> {
-    let (pool, owner) = (checked.workerpool, wallet.address());
+async fn check_pool(chain: &Chain, checked: &Checked, owner: Address) -> anyhow::Result<Purse> {
+    let pool = checked.workerpool;
     let entry = chain.workerpool(pool).await?.with_context(|| {
         format!("there is no pool at {pool} on hub {}: check --workerpool and --hub", chain.hub())
     })?;
@@ -156,15 +182,36 @@ async fn check_pool(chain: &Chain, checked: &Checked, wallet: &Wallet) -> anyhow
         "pool {pool} belongs to {}, but the keystore is that of {owner}: choose the owner's --keystore",
         entry.owner
     );
-    let (gas, account) = tokio::try_join!(chain.gas_balance(owner), chain.account(owner))?;
+    let purse = chain.purse(owner).await?;
     tracing::info!(
         %pool, %owner, description = entry.description, chain = chain.chain_id(),
-        hub = %chain.hub(), stake = %account.free, frozen = %account.locked, "pool found"
+        hub = %chain.hub(), stake = %purse.account.free, frozen = %purse.account.locked, "pool found"
     );
-    if gas < U256::from(GAS_WEI_LOW) {
-        tracing::warn!(%owner, wei = %gas, "the owner has little left for gas; send it some");
-    }
-    Ok(())
+    Ok(purse)
+}
+
+/// Who sells what the pool can do, where the configuration says for how much.
+fn seller(
+    checked: &Checked,
+    (chain, wallet): (&Chain, &Arc<Wallet>),
+    store: &Store,
+    (arrivals, shown): (&Arrivals, watch::Sender<Vec<OfferShown>>),
+) -> anyhow::Result<Option<Seller>> {
+    let config = &checked.config;
+    let Some((policy, url)) = config.sales.policy().zip(config.market_url.as_ref()) else {
+        return Ok(None);
+    };
+    Ok(Some(Seller {
+        chain: chain.clone(),
+        market: Market::new(url, chain.chain_id(), wallet.clone())?,
+        wallet: wallet.clone(),
+        workerpool: checked.workerpool,
+        policy: Arc::new(policy),
+        expire_seconds: config.sales.expire_seconds,
+        store: store.clone(),
+        arrivals: arrivals.clone(),
+        shown,
+    }))
 }
 
 fn publish(
@@ -185,21 +232,17 @@ fn publish(
     Ok(())
 }
 
-/// What uploads left behind when the process was killed is of no use.
-fn empty(folder: &Path) -> anyhow::Result<()> {
-    let cannot = || format!("cannot prepare {}", folder.display());
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(cannot)?;
-    }
-    std::fs::create_dir_all(folder).with_context(cannot)
-}
-
-/// gRPC and HTTP, versions 1 and 2, on one port.
-async fn serve(listener: TcpListener, context: grpc::Context) {
+/// gRPC and HTTP, versions 1 and 2, on one port, and the operator's socket.
+async fn serve(listener: TcpListener, admin: UnixListener, context: grpc::Context) {
     let stop = context.stop.clone();
     let routes = grpc::routes(&context).merge(http::routes(&context));
     let server = axum::serve(prompt(listener), routes);
-    if let Err(error) = server.with_graceful_shutdown(stop.cancelled_owned()).await {
+    let operators = axum::serve(admin, admin::routes(&context));
+    let ended = tokio::try_join!(
+        server.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future(),
+        operators.with_graceful_shutdown(stop.cancelled_owned()).into_future(),
+    );
+    if let Err(error) = ended {
         tracing::error!(%error, "the server failed");
     }
 }

@@ -117,6 +117,13 @@ impl Sessions {
         }
     }
 
+    /// Ends a worker's stream.
+    pub(crate) fn cut(&self, worker: Address) {
+        if let Some(session) = self.open.get(&worker) {
+            session.end.cancel();
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }

@@ -6,16 +6,25 @@
 
 mod before;
 
+#[cfg(test)]
+mod tests;
+
+use crate::admission::Standing;
 use crate::points;
+use crate::rival::OwnTransactions;
 use anyhow::{Context as _, bail, ensure};
 use poco_chain::{Cursor, LedgerStore, failpoint};
-use poco_core::{Address, B256, DealId, TaskId, Timestamp};
+use poco_core::{Address, B256, DealId, OrderHash, TaskId, Timestamp};
 use poco_scheduler_core::{CommitKey, Record, StoredResult, TaskReport};
-use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    ColumnFamily, DB, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, WriteBatch,
+    WriteOptions,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The form in which values are written; of others only records of the one before are read.
 const FORM: u8 = 3;
@@ -23,6 +32,8 @@ const FORM: u8 = 3;
 const FORM_BEFORE: u8 = 2;
 /// Bytes of changes kept in memory before RocksDB writes them to tables of its own.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// How RocksDB says that a folder is in use, by another process and by this one.
+const HELD: [&str; 2] = ["While lock file", "lock hold by"];
 /// Table files kept open: bounds the file descriptors.
 const OPEN_FILES_MAX: i32 = 256;
 
@@ -51,6 +62,8 @@ const FAMILIES: [&str; 10] =
 
 const META_IDENTITY: &[u8] = b"identity";
 const META_CURSOR: &[u8] = b"cursor";
+const META_STANDING: &[u8] = b"standing";
+const META_ORDERS: &[u8] = b"orders";
 
 /// Which pool a store is about; a folder never holds two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +80,10 @@ type Entry = (Box<[u8]>, Box<[u8]>);
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     db: Arc<DB>,
+    /// A write has failed: none is tried after it.
+    has_failed: Arc<AtomicBool>,
+    /// What the ledger was told.
+    pub(crate) own: OwnTransactions,
 }
 
 /// What one turn of the loop changes.
@@ -86,6 +103,8 @@ pub(crate) enum Change {
         result: StoredResult,
         beneficiary: Address,
     },
+    /// What the operator has ordered.
+    Standing(Standing),
     DeleteDeal(DealId),
     DeleteTask(TaskId),
     DeleteCommit(CommitKey),
@@ -121,19 +140,23 @@ impl Store {
         options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
         options.set_max_open_files(OPEN_FILES_MAX);
         options.set_keep_log_file_num(2);
+        // Its own log would be the first to meet a full disk, and then ends the process.
+        options.set_log_level(LogLevel::Fatal);
+        // What a power cut leaves at the end of the log is no promise; damage before it is, and would
+        // else be cut off in silence with everything behind it.
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         let db = match DB::open_cf(&options, folder, FAMILIES) {
             Ok(db) => db,
-            Err(error) if error.as_ref().contains("lock") => bail!(
+            Err(error) if HELD.iter().any(|said| error.as_ref().contains(said)) => bail!(
                 "the data folder {} is in use by another process: stop it, or choose another --data-dir",
                 folder.display()
             ),
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot open the data folder {}", folder.display()));
-            }
+            Err(error) => return Err(unusable(folder, error.into())),
         };
-        let store = Self { db: Arc::new(db) };
-        match store.get::<Identity>(META, META_IDENTITY)? {
+        let (has_failed, own) = (Arc::default(), OwnTransactions::default());
+        let store = Self { db: Arc::new(db), has_failed, own };
+        let known = store.get::<Identity>(META, META_IDENTITY);
+        match known.map_err(|error| unusable(folder, error))? {
             None => {
                 let mut writes = WriteBatch::default();
                 writes.put_cf(store.family(META), META_IDENTITY, encode(&identity)?);
@@ -155,6 +178,10 @@ impl Store {
 
     /// Every live deal and task, and how far the chain was read.
     pub(crate) fn load(&self) -> anyhow::Result<(Vec<Record>, Option<Cursor>)> {
+        self.read().map_err(|error| unusable(self.db.path(), error))
+    }
+
+    fn read(&self) -> anyhow::Result<(Vec<Record>, Option<Cursor>)> {
         let mut records = Vec::new();
         for name in [DEALS, TASKS, COMMITS, MEMBERS] {
             for entry in self.db.iterator_cf(self.family(name), IteratorMode::Start) {
@@ -202,6 +229,9 @@ impl Store {
                 let key = [task.0.as_slice(), location.as_bytes()].concat();
                 writes.put_cf(self.family(TASK_RESULTS), key, []);
             }
+            Change::Standing(standing) => {
+                writes.put_cf(self.family(META), META_STANDING, encode(standing)?);
+            }
             Change::DeleteDeal(deal) => writes.delete_cf(self.family(DEALS), deal.0),
             Change::DeleteCommit(key) => writes.delete_cf(self.family(COMMITS), commit_key(key)),
             Change::DeleteTask(task) => writes.delete_cf(self.family(TASKS), task.0),
@@ -212,6 +242,30 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// What the operator has ordered.
+    pub(crate) fn standing(&self) -> anyhow::Result<Standing> {
+        Ok(self.get(META, META_STANDING)?.unwrap_or_default())
+    }
+
+    /// The orders that may be listed in the market.
+    pub(crate) fn orders(&self) -> anyhow::Result<Vec<OrderHash>> {
+        Ok(self.get(META, META_ORDERS)?.unwrap_or_default())
+    }
+
+    /// Replaces them.
+    pub(crate) fn put_orders(&self, orders: &[OrderHash]) -> anyhow::Result<()> {
+        let mut writes = WriteBatch::default();
+        writes.put_cf(self.family(META), META_ORDERS, encode(&orders)?);
+        // RocksDB waits for the disk.
+        tokio::task::block_in_place(|| self.write(writes))
+    }
+
+    /// What the folder takes on disk, as far as it can be told.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.db.path()).into_iter().flatten().flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
     }
 
     /// The report of a task that has ended and was forgotten by the core.
@@ -286,7 +340,18 @@ impl Store {
     fn write(&self, writes: WriteBatch) -> anyhow::Result<()> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        self.db.write_opt(writes, &options).context("the data folder cannot be written")
+        ensure!(
+            !self.has_failed.load(Ordering::SeqCst),
+            "the store {} could not be written before",
+            self.db.path().display()
+        );
+        self.db.write_opt(writes, &options).map_err(|error| {
+            self.has_failed.store(true, Ordering::SeqCst);
+            // Closed or written again, RocksDB ends the process over a log that it could not write,
+            // before anybody is told why. So this one is never closed; the process ends soon.
+            std::mem::forget(self.db.clone());
+            unusable(self.db.path(), error.into())
+        })
     }
 
     fn family(&self, name: &str) -> &ColumnFamily {
@@ -300,12 +365,15 @@ impl LedgerStore for Store {
         for entry in self.db.iterator_cf(self.family(LEDGER), IteratorMode::Start) {
             let (key, value) = entry?;
             let nonce = <[u8; 8]>::try_from(key.as_ref()).context("a nonce has not 8 bytes")?;
-            records.push((u64::from_be_bytes(nonce), value.into_vec()));
+            let nonce = u64::from_be_bytes(nonce);
+            self.own.enter(nonce, &value);
+            records.push((nonce, value.into_vec()));
         }
         Ok(records)
     }
 
     fn put(&mut self, nonce: u64, record: &[u8]) -> anyhow::Result<()> {
+        self.own.enter(nonce, record);
         failpoint::hit("scheduler.ledger.put.before");
         let mut writes = WriteBatch::default();
         writes.put_cf(self.family(LEDGER), nonce.to_be_bytes(), record);
@@ -322,6 +390,28 @@ impl LedgerStore for Store {
         failpoint::hit("scheduler.ledger.remove.after");
         Ok(())
     }
+}
+
+/// What an operator can do about a store that cannot be used.
+fn unusable(folder: &Path, error: anyhow::Error) -> anyhow::Error {
+    let (shown, text) = (folder.display(), format!("{error:#}"));
+    let is_full =
+        ["No space left", "Disk quota", "out of space"].iter().any(|said| text.contains(said));
+    let is_ours = text.starts_with("IO error: While") && !text.contains("No such file");
+    let advice = if is_full {
+        format!(
+            "the disk of {shown} is full: free some space and start again; nothing was promised that \
+             is not stored"
+        )
+    } else if is_ours {
+        format!("the store {shown} cannot be used: check its disk and its permissions")
+    } else {
+        format!(
+            "the store {shown} is damaged: put a copy of it back, or rebuild it from the chain with \
+             `poco-scheduler repair --from-chain`"
+        )
+    };
+    error.context(advice)
 }
 
 fn encode<T: Serialize>(value: &T) -> anyhow::Result<Vec<u8>> {
@@ -362,89 +452,4 @@ fn expiry_key(keep_until: Timestamp, task: TaskId) -> Vec<u8> {
 fn location_prefix(location: &str) -> Vec<u8> {
     let length = u32::try_from(location.len()).unwrap_or(u32::MAX);
     [length.to_be_bytes().as_slice(), location.as_bytes()].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use poco_core::ResultDigest;
-    use poco_scheduler_core::{DealRecord, MemberRecord};
-
-    const IDENTITY: Identity =
-        Identity { chain_id: 1, hub: Address::ZERO, workerpool: Address::ZERO };
-
-    fn result(location: &str) -> StoredResult {
-        StoredResult {
-            worker: Address::ZERO,
-            digest: ResultDigest::ZERO,
-            location: location.into(),
-            callback: Default::default(),
-            size_bytes: 1,
-        }
-    }
-
-    #[test]
-    fn a_batch_is_there_after_a_restart_and_a_second_process_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let id = DealId(B256::repeat_byte(1));
-        let block_hash = B256::repeat_byte(2);
-        let deal = DealRecord { id, block: 7, block_hash, places: 3, facts: None, next: 0 };
-        let deal = Record::Deal(Box::new(deal));
-        let worker = Address::repeat_byte(4);
-        let member = Record::Member(MemberRecord { worker, place: 2, since_block: 5 });
-        {
-            let store = Store::open(folder.path(), IDENTITY).unwrap();
-            let changes = vec![Change::Put(deal.clone()), Change::Put(member.clone())];
-            store.commit(&Batch { changes, cursor: Some(Cursor::start_at(5)) }).unwrap();
-            let second = Store::open(folder.path(), IDENTITY).unwrap_err();
-            assert!(second.to_string().contains("in use by another process"), "{second}");
-        }
-        let store = Store::open(folder.path(), IDENTITY).unwrap();
-        let (records, cursor) = Store::load(&store).unwrap();
-        assert_eq!((records, cursor), (vec![deal, member], Some(Cursor::start_at(5))));
-        drop(store);
-        let other = Identity { chain_id: 2, ..IDENTITY };
-        let error = Store::open(folder.path(), other).unwrap_err().to_string();
-        assert!(error.contains("belongs to pool"), "{error}");
-    }
-
-    #[test]
-    fn an_object_goes_with_the_last_task_that_holds_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), IDENTITY).unwrap();
-        let reader = Address::repeat_byte(9);
-        let tasks = [1, 2].map(|byte| TaskId(B256::repeat_byte(byte)));
-        for (task, beneficiary) in tasks.into_iter().zip([Address::ZERO, reader]) {
-            let changes = vec![Change::Result { task, result: result("/ipfs/a"), beneficiary }];
-            store.commit(&Batch { changes, cursor: None }).unwrap();
-        }
-        assert_eq!(store.readers("/ipfs/a").unwrap(), [Address::ZERO, reader]);
-        assert!(store.readers("/ipfs/").unwrap().is_empty());
-        let retire = |task: TaskId, keep_until| {
-            writes_retired(&store, task, keep_until);
-        };
-        retire(tasks[0], Timestamp(10));
-        retire(tasks[1], Timestamp(20));
-        assert!(store.find_expired(Timestamp(9)).unwrap().is_none());
-        let first = store.find_expired(Timestamp(10)).unwrap().unwrap();
-        assert_eq!((first.task, first.locations.len()), (tasks[0], 0));
-        store.forget(&first).unwrap();
-        assert_eq!(store.readers("/ipfs/a").unwrap(), [reader]);
-        assert!(store.find_expired(Timestamp(19)).unwrap().is_none());
-        // Found again and again until it is forgotten: a sweep that was killed is repeated.
-        for _ in 0..2 {
-            let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
-            assert_eq!(last.locations, ["/ipfs/a"]);
-        }
-        let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
-        store.forget(&last).unwrap();
-        assert!(store.find_expired(Timestamp(20)).unwrap().is_none());
-        assert!(store.readers("/ipfs/a").unwrap().is_empty());
-    }
-
-    fn writes_retired(store: &Store, task: TaskId, keep_until: Timestamp) {
-        let mut writes = WriteBatch::default();
-        writes.put_cf(store.family(EXPIRY), expiry_key(keep_until, task), []);
-        store.write(writes).unwrap();
-    }
 }

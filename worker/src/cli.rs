@@ -71,6 +71,10 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_WORKER_SLOTS", value_name = "COUNT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     slots: Option<u32>,
+    /// Blocks on top of a task's end before its result is deleted here.
+    #[arg(long, env = "POCO_WORKER_FORGET_DEPTH_BLOCKS", value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forget_depth_blocks: Option<u64>,
     /// What this machine offers, by the tags' names, separated by commas.
     #[arg(long, env = "POCO_WORKER_TAGS", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]

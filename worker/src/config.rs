@@ -38,6 +38,9 @@ pub(crate) struct Config {
     pub(crate) workerpool: Option<Address>,
     /// Tasks that may run at the same time.
     pub(crate) slots: u32,
+    /// Blocks on top of a task's end before what is kept for it is deleted: a reorg of fewer may bring
+    /// the task back, and with it what is owed for it.
+    pub(crate) forget_depth_blocks: u64,
     /// What this machine offers, by the tags' names: `gpu`.
     pub(crate) tags: Vec<String>,
     /// Log filter, as `info` or `poco_worker=debug`.
@@ -225,6 +228,7 @@ impl Default for Config {
             scheduler_url: None,
             workerpool: None,
             slots: u32::try_from(processors).unwrap_or(1),
+            forget_depth_blocks: 12,
             tags: Vec::new(),
             log: "info".into(),
             log_format: LogFormat::Text,

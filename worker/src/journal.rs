@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Encoding of the values written here.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 const TASKS: &str = "tasks";
 const LEDGER: &str = "ledger";

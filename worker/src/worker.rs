@@ -174,6 +174,7 @@ fn core_config(
         tag: checked.tag,
         stake_max: checked.config.stake.max_stake.map(Amount::from_nano),
         confirmations: checked.chain.confirmations,
+        forget_depth_blocks: config.forget_depth_blocks,
         poll_millis: POLL_MILLIS,
         nonce_secret,
         pull_millis_max: later(config.sandbox.pull_seconds),

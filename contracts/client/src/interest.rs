@@ -16,7 +16,8 @@ pub struct Interest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Tasks,
-    Pool(Address),
+    /// A pool, and whose money is counted.
+    Pool(Address, Option<Address>),
     Everything,
 }
 
@@ -48,7 +49,13 @@ impl Interest {
     /// its sale.
     #[must_use]
     pub const fn pool(pool: Address) -> Self {
-        Self { what: What::Pool(pool) }
+        Self { what: What::Pool(pool, None) }
+    }
+
+    /// The same, and what the hub rewards `owner` with and seizes from it.
+    #[must_use]
+    pub const fn pool_of(pool: Address, owner: Address) -> Self {
+        Self { what: What::Pool(pool, Some(owner)) }
     }
 
     /// Every event of the hub and its registries, and `PolicyUpdate` from whoever emits it: its
@@ -68,7 +75,7 @@ impl Interest {
             |emitters| of(emitters).event_signature(Workerpool::PolicyUpdate::SIGNATURE_HASH);
         match self.what {
             What::Tasks => vec![hub(TASK_TOPICS.to_vec())],
-            What::Pool(pool) => {
+            What::Pool(pool, owner) => {
                 let mut topics = TASK_TOPICS.to_vec();
                 topics.extend([
                     Hub::SchedulerNotice::SIGNATURE_HASH,
@@ -80,6 +87,10 @@ impl Interest {
                     Hub::BondWithdrawn::SIGNATURE_HASH,
                 ]);
                 let registry = vec![contracts.workerpool_registry];
+                if owner.is_some() {
+                    // Of everybody: the hub does not index whose they are.
+                    topics.extend([Hub::Reward::SIGNATURE_HASH, Hub::Seize::SIGNATURE_HASH]);
+                }
                 vec![hub(topics), sales(registry), policies(vec![pool])]
             }
             What::Everything => {
@@ -96,7 +107,7 @@ impl Interest {
 
     /// Whether an event that the filters let through is wanted.
     pub(crate) fn wants(&self, event: &Event) -> bool {
-        let What::Pool(pool) = self.what else { return true };
+        let What::Pool(pool, account) = self.what else { return true };
         match event {
             Event::SchedulerNotice { workerpool, .. }
             | Event::TaskInitialize { workerpool, .. }
@@ -107,12 +118,11 @@ impl Interest {
                 | LaneEvent::BondWithdrawn { workerpool, .. },
             ) => *workerpool == pool,
             Event::ResourceTransfer { resource, .. } => *resource == pool,
+            Event::Seize { owner, .. } | Event::Reward { owner, .. } => Some(*owner) == account,
             Event::Transfer { .. }
             | Event::Approval { .. }
             | Event::Lock { .. }
             | Event::Unlock { .. }
-            | Event::Seize { .. }
-            | Event::Reward { .. }
             | Event::OrdersMatched { .. }
             | Event::DealSponsored { .. }
             | Event::SchedulerNoticeBoost { .. }

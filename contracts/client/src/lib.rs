@@ -33,13 +33,16 @@ mod wallet;
 pub use abi::refusal::Refusal;
 pub use addresses::Addresses;
 pub use chain::{
-    Account, AppEntry, Chain, ConnectError, DatasetEntry, DryRunError, FoundCommit, WorkerpoolEntry,
+    Account, AppEntry, Chain, ConnectError, DatasetEntry, DryRunError, FoundCommit, Purse,
+    SentTransaction, WorkerpoolEntry,
 };
 pub use file_ledger::FileLedger;
 pub use interest::Interest;
 pub use poco_chain_core::{BlockRef, Cursor};
 pub use rpc::RpcError;
-pub use sender::{LedgerStore, Receipt, SendError, Sender, SenderSettings};
+pub use sender::{
+    LedgerRecord, LedgerStore, Receipt, SendError, Sender, SenderSettings, read_ledger_record,
+};
 #[cfg(feature = "clap")]
 pub use settings::ChainFlags;
 pub use settings::{ChainConfig, ChainSettings};

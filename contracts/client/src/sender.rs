@@ -18,7 +18,7 @@ use crate::transaction::Transaction;
 use crate::wallet::Wallet;
 use actor::{Actor, Wanted};
 use poco_chain_core::BlockRef;
-use poco_chain_core::ledger::Policy;
+use poco_chain_core::ledger::{Entry, Policy, State};
 use poco_core::{Address, B256, Event, U256};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -44,6 +44,24 @@ pub trait LedgerStore: Send + 'static {
     /// # Errors
     /// Where the store cannot be written.
     fn remove(&mut self, nonce: u64) -> anyhow::Result<()>;
+}
+
+/// What a stored record of the ledger says of its transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerRecord {
+    /// The hash of each signed form of it.
+    pub transactions: Vec<B256>,
+    /// Whether one of them is known to be mined.
+    pub is_mined: bool,
+}
+
+/// Reads a record as [`LedgerStore::put`] is given it; `None` where it is damaged.
+#[must_use]
+pub fn read_ledger_record(record: &[u8]) -> Option<LedgerRecord> {
+    let entry: Entry = serde_json::from_slice(record).ok()?;
+    let transactions = entry.attempts.iter().map(|attempt| attempt.transaction).collect();
+    let is_mined = matches!(entry.state, State::Mined(_));
+    Some(LedgerRecord { transactions, is_mined })
 }
 
 /// How a sender behaves.
@@ -100,6 +118,8 @@ pub struct Receipt {
     pub block: BlockRef,
     /// Gas used.
     pub gas_used: u64,
+    /// What was paid for it.
+    pub fee_wei: U256,
     /// The contract that it created.
     pub contract: Option<Address>,
     /// What the hub, the registries and the pools told, in order.

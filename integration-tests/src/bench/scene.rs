@@ -96,7 +96,9 @@ impl Scene {
         let slots = cast.slots;
         std::fs::write(
             &config,
-            format!("slots = {slots}\n[sandbox.labels]\n{LABEL:?} = {label:?}\n"),
+            format!(
+                "slots = {slots}\nforget_depth_blocks = 0\n[sandbox.labels]\n{LABEL:?} = {label:?}\n"
+            ),
         )?;
         let config = config.to_string_lossy().into_owned();
         for number in 0..cast.workers {

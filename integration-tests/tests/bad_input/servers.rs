@@ -48,6 +48,7 @@ fn command(turn: &Turn, name: &str, changed: &[&str]) -> Result<Command> {
     let mut command = Command::new(binary(name)?);
     command.env_clear().env("HOME", turn.desk()).current_dir(turn.desk());
     command.env("POCO_LOG", QUIET).env("RUST_LOG", QUIET);
+    command.env("POCO_SCHEDULER_LOCK_DIR", turn.world.path("locks"));
     let is_changed = |flag: &str| changed.iter().step_by(2).any(|word| *word == flag);
     for (flag, value) in flags.iter().filter(|(flag, _)| !is_changed(flag)) {
         command.args([flag, value.as_str()]);
@@ -214,6 +215,8 @@ async fn a_data_folder_has_one_process_and_one_chain() -> Result<()> {
         let mut first = command(&turn, name, changed)?;
         // Its first line says that it runs, and that its folder is taken.
         first.env("POCO_LOG", "info").stderr(Stdio::piped());
+        // The key is free elsewhere: what is refused is the folder.
+        first.env("POCO_SCHEDULER_LOCK_DIR", format!("{folder}-locks"));
         let mut first = Held(first.spawn()?);
         let log = first.0.stderr.take().context("a log")?;
         let lines = std::io::BufRead::lines(std::io::BufReader::new(log));

@@ -13,4 +13,5 @@ mod kill;
 mod price_feed;
 mod reference;
 mod reorg;
+mod sales;
 mod settlement;

@@ -73,8 +73,8 @@ async fn a_task_ends_the_same_whatever_the_chain_forgets() -> Result<()> {
         vanish(Stage::Agreed, 2),
         vanish(Stage::Revealed, 1),
         vanish(Stage::Revealed, 4),
-        // Deeper, and it would depend on how long workers keep what is over: on their confirmations.
-        vanish(Stage::Completed, 1),
+        // Workers keep what they may owe while a reorg may still bring the task back.
+        vanish(Stage::Completed, 3),
     ];
     same_outcome(&world, &pool, "forgotten", &forgotten).await?;
     let moved = [

@@ -2,7 +2,7 @@
 
 use crate::notice::Notice;
 use crate::record::{CommitKey, Record};
-use crate::report::TaskReport;
+use crate::report::{ReportStatus, TaskReport};
 use crate::upload::UploadRefusal;
 use crate::words::{Lane, Stage};
 use alloc::boxed::Box;
@@ -102,6 +102,13 @@ pub enum Action {
         upload: u64,
         /// Where the result is kept, or why it is not.
         answer: Result<(), UploadRefusal>,
+    },
+    /// A task has left a status after this time in it, for statistics.
+    Measured {
+        /// What it has left.
+        status: ReportStatus,
+        /// How long it was there.
+        millis: u64,
     },
     /// Something about a task changed that observers see.
     Changed(TaskId),

@@ -67,9 +67,12 @@ impl Core {
         }
         task.read_at = self.now;
         let had_ended = matches!(task.phase, Phase::Ended(_));
-        task.learn(facts);
+        let left = task.learn(facts, self.now);
         self.index.update(task);
         self.dirty.insert(id);
+        if let Some((status, millis)) = left {
+            self.act(Action::Measured { status, millis });
+        }
         self.check_consensus(id);
         if !had_ended && let Some(Phase::Ended(ended)) = self.tasks.get(&id).map(|task| &task.phase)
         {

@@ -20,6 +20,11 @@ use serde::{Deserialize, Serialize};
 pub enum Change {
     /// The deal is read from the chain; the scheduler asks until the node answers.
     ReadDeal,
+    /// The operator gives the worker new tasks again.
+    Undrain {
+        /// Who.
+        worker: Address,
+    },
     /// The worker takes at least one task at a time.
     OfferSlots {
         /// Who.
@@ -84,6 +89,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReadDeal => f.write_str("the node answers, and the deal is read"),
+            Self::Undrain { worker } => write!(f, "the operator undrains {worker}"),
             Self::OfferSlots { worker } => write!(f, "{worker} offers a slot"),
             Self::OfferTag { worker, tag } => write!(f, "{worker} offers {tag}"),
             Self::OfferPlacement { worker, placement } => {
@@ -202,6 +208,7 @@ pub(crate) fn change(question: &Question<'_>, worker: Address, miss: Constraint)
     Some(match miss {
         Constraint::Conditions => Change::ReadDeal,
         Constraint::Slots => Change::OfferSlots { worker },
+        Constraint::Drained => Change::Undrain { worker },
         Constraint::Tag => Change::OfferTag { worker, tag: needs.tag },
         Constraint::Region
         | Constraint::Energy

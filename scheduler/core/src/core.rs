@@ -7,6 +7,7 @@ use crate::deals::DealState;
 use crate::guards::Guards;
 use crate::index::{Index, MomentWakes, Wakes};
 use crate::input::Input;
+use crate::intake::Gate;
 use crate::limits::SWEEP_SECONDS;
 use crate::line::Line;
 use crate::notice::Notice;
@@ -31,6 +32,7 @@ pub struct Core {
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     pub(crate) workers: Workers,
     pub(crate) guards: Guards,
+    pub(crate) gate: Gate,
     pub(crate) index: Index,
     /// Deals with tasks that are not made yet, in the order in which they expire.
     pub(crate) unmade: BTreeSet<(Timestamp, DealId)>,
@@ -68,6 +70,7 @@ impl Core {
             tasks: BTreeMap::new(),
             workers: Workers::new(now),
             guards: Guards::default(),
+            gate: Gate::default(),
             index: Index::default(),
             unmade: BTreeSet::new(),
             unmade_of: BTreeMap::new(),
@@ -132,6 +135,8 @@ impl Core {
             Input::ResultStored { upload, task, result } => {
                 self.on_result_stored(upload, task, result);
             }
+            Input::Operation(operation) => self.on_operation(operation),
+            Input::Funds(funds) => self.on_funds(funds),
             Input::Timer => {}
         }
         self.settle();

@@ -4,6 +4,7 @@ use crate::action::Action;
 use crate::core::Core;
 use crate::index::take_out;
 use crate::input::DealFacts;
+use crate::intake::Intake;
 use crate::limits::{BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_HELD_RATIO};
 use crate::notice::Notice;
 use crate::plan::Sight;
@@ -24,12 +25,19 @@ pub(crate) struct DealState {
     pub(crate) places: u32,
     pub(crate) facts: Option<DealFacts>,
     pub(crate) next: u64,
+    /// The epoch in which its notice was heard last; not stored.
+    pub(crate) noticed_in: Option<u64>,
 }
 
 impl DealState {
     fn size(&self) -> u64 {
         // A deal of 2^64 tasks cannot be paid for; the bound only keeps the arithmetic simple.
         self.facts.as_ref().map_or(0, |facts| facts.deal.bot_size.saturating_to())
+    }
+
+    /// How many of its tasks are not made.
+    pub(crate) fn unmade(&self) -> u64 {
+        self.size().saturating_sub(self.next)
     }
 
     /// By what it is found among the deals with tasks that are not made: when it expires, and for
@@ -44,7 +52,7 @@ impl DealState {
 impl Core {
     pub(crate) fn restore_deal(&mut self, record: DealRecord) {
         let DealRecord { id, block, block_hash, places, facts, next } = record;
-        let deal = DealState { block, block_hash, places, facts, next };
+        let deal = DealState { block, block_hash, places, facts, next, noticed_in: None };
         self.note_unmade(id, &deal);
         self.deals.insert(id, deal);
         // A rollback may have been stored and what it did to the deal not.
@@ -62,13 +70,15 @@ impl Core {
     }
 
     pub(crate) fn on_deal_noticed(&mut self, id: DealId, block: u64, block_hash: B256) {
-        let places = self.workers.places_before(block);
-        let new = DealState { block, block_hash, places, facts: None, next: 0 };
+        let (epoch, places) = (self.epoch, self.workers.places_before(block));
+        let new = DealState { block, block_hash, places, facts: None, next: 0, noticed_in: None };
         let deal = self.deals.entry(id).or_insert(new);
-        let is_moved = (deal.block, deal.block_hash) != (block, block_hash);
-        if is_moved {
+        let is_elsewhere = (deal.block, deal.block_hash) != (block, block_hash);
+        if is_elsewhere {
             (deal.block, deal.block_hash, deal.places) = (block, block_hash, places);
         }
+        let is_moved = is_elsewhere || deal.noticed_in != Some(epoch);
+        deal.noticed_in = Some(epoch);
         if deal.facts.is_none() || is_moved {
             self.save_deal(id);
             self.read_deal(id, block);
@@ -81,6 +91,11 @@ impl Core {
         }
         let Some(deal) = self.deals.get_mut(&id) else { return };
         let Some(facts) = facts else {
+            if deal.noticed_in == Some(epoch) {
+                // The question is older than the notice. Were the deal gone since, a rollback
+                // would say so, and it be asked for again.
+                return;
+            }
             self.note(Notice::DealGone { deal: id });
             self.drop_deal(id);
             return;
@@ -132,9 +147,13 @@ impl Core {
     /// Makes tasks as far as there is room: of the requester with the fewest that nobody was given,
     /// the deal that expires first.
     pub(crate) fn make_tasks(&mut self) {
+        if self.gate.is_stopping() {
+            return;
+        }
         self.make_past_tasks();
         let room = self.workers.slots().saturating_mul(2).saturating_add(TASKS_AHEAD);
         let live_max = self.settings.tasks_live_max.min(room);
+        let intake = self.gate.intake();
         let held_max = self.settings.tasks_live_max.saturating_mul(TASKS_HELD_RATIO);
         let is_full = |core: &Self| {
             core.index.live.len() >= core.settings.tasks_live_max || core.tasks.len() >= held_max
@@ -151,7 +170,13 @@ impl Core {
                 // So have all others.
                 break;
             }
-            let is_made = self.make_task(id, false);
+            let is_begun = self.deals.get(&id).is_some_and(|deal| deal.next > 0);
+            let may_make = match intake {
+                Intake::Everything => true,
+                Intake::BegunDeals => is_begun,
+                Intake::BegunTasks | Intake::BegunRuns => false,
+            };
+            let is_made = may_make && self.make_task(id, false);
             // Of a deal whose task could not be made, none can.
             turns.extend(self.turn_to_make(requester, (!is_made).then_some((last, id))));
         }
@@ -208,6 +233,7 @@ impl Core {
         if !is_past {
             // Whoever opened it before us is found out by the refusal of our own transaction.
             task.phase = Phase::Pending;
+            task.phase_since = Some(self.now);
         }
         self.index.update(&task);
         self.tasks.insert(task_id, task);
@@ -238,6 +264,7 @@ impl Core {
             workers: &self.workers,
             index: &self.index,
             guards: &self.guards,
+            intake: self.gate.intake(),
             facts,
             deals: &self.deals,
             commits: &self.commits,
@@ -288,7 +315,7 @@ impl Core {
 
     fn save_deal(&mut self, id: DealId) {
         if let Some(deal) = self.deals.get(&id) {
-            let DealState { block, block_hash, places, facts, next } = deal.clone();
+            let DealState { block, block_hash, places, facts, next, .. } = deal.clone();
             let record = DealRecord { id, block, block_hash, places, facts, next };
             self.act(Action::Put(Record::Deal(Box::new(record))));
         }

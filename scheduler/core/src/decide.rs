@@ -140,6 +140,7 @@ impl<'a> Question<'a> {
             Constraint::Busy | Constraint::Bond | Constraint::GuardUnasked => true,
             Constraint::Conditions
             | Constraint::Slots
+            | Constraint::Drained
             | Constraint::Tag
             | Constraint::Placement
             | Constraint::Region
@@ -221,6 +222,7 @@ impl<'a> Question<'a> {
         match constraint {
             Constraint::Conditions => sight.facts.conditions.is_some(),
             Constraint::Slots => known.capacity.slots > 0,
+            Constraint::Drained => !sight.workers.is_drained(worker),
             Constraint::Tag => known.capacity.tag.contains(sight.facts.deal.tag),
             Constraint::Placement => placement.is_some(),
             Constraint::Region => placement.is_none_or(|one| one.has_region(offer)),

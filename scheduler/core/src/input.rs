@@ -2,6 +2,7 @@
 
 use crate::action::Intent;
 use crate::clock::Head;
+use crate::intake::{Funds, Operation};
 use crate::placement::Placement;
 use crate::record::StoredResult;
 use crate::words::{Capacity, ReportBody, Stage};
@@ -137,6 +138,10 @@ pub enum Input {
         /// What was stored where.
         result: StoredResult,
     },
+    /// The operator asks for something.
+    Operation(Operation),
+    /// What the pool's owner has, as of now.
+    Funds(Funds),
     /// `next_timer` has come.
     Timer,
 }

@@ -28,6 +28,7 @@ mod explain;
 mod guards;
 mod index;
 mod input;
+mod intake;
 mod limits;
 mod line;
 mod notice;
@@ -39,6 +40,7 @@ mod record;
 mod report;
 mod review;
 mod roster;
+mod sales;
 mod session;
 mod settings;
 mod settling;
@@ -59,6 +61,7 @@ pub use crate::input::{
     ChainEvent, ContributionFacts, DealFacts, Input, Login, TaskFacts, TransactionFailure,
     TransactionTrouble,
 };
+pub use crate::intake::{Concern, Funds, Intake, Operation, Unfinished};
 pub use crate::notice::{Level, Notice};
 pub use crate::order::Draw;
 pub use crate::placement::{BadRegion, Placement, REGION_BYTES_MAX, Region};
@@ -66,7 +69,8 @@ pub use crate::record::{
     CommitKey, CommitRecord, DealRecord, MemberRecord, Record, ReplicaRecord, StoredResult,
     TaskRecord,
 };
-pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport};
+pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport, WorkerReport};
+pub use crate::sales::{CategoryPrice, Offer, SalesPolicy};
 pub use crate::settings::Settings;
 pub use crate::trace::{Constraint, Trace};
 pub use crate::upload::{UploadRefusal, UploadTerms};

@@ -1,6 +1,7 @@
 //! What the log should say.
 
 use crate::action::Intent;
+use crate::intake::Concern;
 use crate::words::{Failure, Lane};
 use alloc::string::String;
 use core::fmt;
@@ -109,6 +110,16 @@ pub enum Notice {
         /// Whether money for gas is missing.
         unpaid: bool,
     },
+    /// A floor is undercut.
+    ConcernBegan {
+        /// Which, and by what.
+        concern: Concern,
+    },
+    /// It is no longer.
+    ConcernEnded {
+        /// What it was.
+        concern: Concern,
+    },
 }
 
 impl Notice {
@@ -119,13 +130,17 @@ impl Notice {
             Self::ConsensusDiffers { .. } => Level::Error,
             Self::TransactionFailed { unpaid: true, .. } => Level::Error,
             Self::TransactionFailed { unpaid: false, .. } => Level::Info,
-            Self::DealUnserved { .. } => Level::Error,
+            Self::DealUnserved { .. } | Self::ConcernBegan { concern: Concern::GasLow { .. } } => {
+                Level::Error
+            }
+            Self::ConcernBegan { .. } => Level::Warn,
             Self::DealForeign { .. } | Self::DealGone { .. } | Self::Hopeless { .. } => Level::Warn,
             Self::DealSeen { .. }
             | Self::Assigned { .. }
             | Self::Lost { .. }
             | Self::Failed { .. }
-            | Self::Ended { .. } => Level::Info,
+            | Self::Ended { .. }
+            | Self::ConcernEnded { .. } => Level::Info,
         }
     }
 }
@@ -167,6 +182,8 @@ impl fmt::Display for Notice {
             }
             Self::Ended { task, completed: true } => write!(f, "task {task} completed"),
             Self::Ended { task, completed: false } => write!(f, "task {task} claimed"),
+            Self::ConcernBegan { concern } => write!(f, "{concern}"),
+            Self::ConcernEnded { concern } => write!(f, "no longer {}", concern.name()),
             Self::TransactionFailed { intent, reason, .. } => write!(f, "{intent}: {reason}"),
         }
     }

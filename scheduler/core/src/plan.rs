@@ -8,6 +8,7 @@ use crate::deals::DealState;
 use crate::guards::Guards;
 use crate::index::Index;
 use crate::input::DealFacts;
+use crate::intake::{Intake, holds_back};
 use crate::limits::{COMMAND_REPEAT_SECONDS, GUARD_SECONDS, START_RATIO};
 use crate::record::{CommitKey, CommitRecord};
 use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Upload, Vote};
@@ -56,6 +57,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) workers: &'a Workers,
     pub(crate) index: &'a Index,
     pub(crate) guards: &'a Guards,
+    pub(crate) intake: Intake,
     pub(crate) facts: &'a DealFacts,
     pub(crate) deals: &'a BTreeMap<DealId, DealState>,
     pub(crate) commits: &'a BTreeMap<CommitKey, CommitRecord>,
@@ -165,6 +167,9 @@ impl Planner<'_> {
         if self.is_past(self.sight.last_start(self.task)) {
             return Waiting::Claim { reason: "too late to compute".into(), at: last };
         }
+        if holds_back(self.sight.intake, self.task) {
+            return Waiting::Intake(self.sight.intake);
+        }
         self.transact(Kind::Initialize)
     }
 
@@ -202,6 +207,9 @@ impl Planner<'_> {
                 return Waiting::Votes { under_way, votes: votes.len() };
             }
             return Waiting::Claim { reason: "too late to compute".into(), at: last };
+        }
+        if holds_back(self.sight.intake, task) {
+            return Waiting::Intake(self.sight.intake);
         }
         self.plan.wants_workers = true;
         if self.sight.guard().is_some() {

@@ -2,17 +2,18 @@
 
 use crate::clock::Head;
 use crate::core::Core;
+use crate::deals::DealState;
 use crate::decide::{Depth, Question};
 use crate::plan::{Sight, plan};
 use crate::task::{Errand, Phase, ReplicaState, Task};
 use crate::trace::Constraint;
 use crate::waiting::Waiting;
 use crate::words::{Failure, Lane, Stage};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use poco_core::{Address, DealId, ResultDigest, TaskId, Timestamp, U256};
+use poco_core::{Address, Amount, DealId, ResultDigest, TaskId, Timestamp, U256};
 use serde::{Deserialize, Serialize};
 
 /// What a task waits for, in one line.
@@ -123,8 +124,33 @@ pub struct Stats {
     pub slots_used: usize,
     /// Tasks whose transaction is on its way.
     pub transactions_in_flight: usize,
+    /// Tasks that have not ended by what they wait for.
+    pub waits: BTreeMap<&'static str, usize>,
+    /// Tasks of known deals that are not made yet.
+    pub tasks_unmade: u64,
     /// The last block taken in.
     pub head: Head,
+}
+
+/// A worker as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerReport {
+    /// Its wallet.
+    pub worker: Address,
+    /// Whether it is connected.
+    pub is_connected: bool,
+    /// Whether it gets nothing new.
+    pub is_drained: bool,
+    /// The slots that it offers; none while it is away.
+    pub slots: u32,
+    /// Those that are taken.
+    pub slots_used: usize,
+    /// Tasks that it computed or may compute and that have not ended.
+    pub tasks: usize,
+    /// What its vote weighs; zero while it is away.
+    pub weight: U256,
+    /// What a commit may lock of its bond.
+    pub bond: Amount,
 }
 
 impl Core {
@@ -196,6 +222,28 @@ impl Core {
         self.index.slots_used(worker)
     }
 
+    /// Every worker that is connected, holds a promise or is drained.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerReport> {
+        let connected = self.workers.connected().map(|(worker, _)| worker);
+        let held = self.index.by_worker.keys().copied();
+        let all: BTreeSet<Address> = connected.chain(held).chain(self.workers.drained()).collect();
+        let report = |worker: Address| {
+            let known = self.workers.find(worker);
+            WorkerReport {
+                worker,
+                is_connected: known.is_some(),
+                is_drained: self.workers.is_drained(worker),
+                slots: known.map_or(0, |known| known.capacity.slots),
+                slots_used: self.index.slots_used(worker),
+                tasks: self.index.by_worker.get(&worker).map_or(0, BTreeSet::len),
+                weight: known.map_or(U256::ZERO, |known| known.weight),
+                bond: known.map_or(Amount::ZERO, |known| known.bond),
+            }
+        };
+        all.into_iter().map(report).collect()
+    }
+
     /// The scheduler in numbers.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -206,19 +254,17 @@ impl Core {
             workers: self.workers.connected().count(),
             slots: self.workers.slots(),
             slots_used: self.workers.connected().map(|(who, _)| self.index.slots_used(who)).sum(),
+            tasks_unmade: self.deals.values().map(DealState::unmade).fold(0, u64::saturating_add),
             head: self.clock.head(),
             ..Stats::default()
         };
         for task in self.tasks.values() {
-            let status = match &task.phase {
-                Phase::Unread | Phase::Pending => ReportStatus::Pending,
-                Phase::Active { .. } => ReportStatus::Active,
-                Phase::Revealing(_) => ReportStatus::Revealing,
-                Phase::Ended(ended) if ended.is_completed => ReportStatus::Completed,
-                Phase::Ended(_) => ReportStatus::Failed,
-            };
-            let count = stats.tasks.entry(status).or_default();
+            let count = stats.tasks.entry(task.phase.status()).or_default();
             *count = count.saturating_add(1);
+            if !matches!(task.phase, Phase::Ended(_)) {
+                let waits = stats.waits.entry(task.waits_for).or_default();
+                *waits = waits.saturating_add(1);
+            }
             let is_held = task.hopeless.is_some() && !matches!(task.phase, Phase::Ended(_));
             stats.tasks_hopeless = stats.tasks_hopeless.saturating_add(usize::from(is_held));
             let is_flying = matches!(task.errand, Errand::InFlight(_));

@@ -45,6 +45,7 @@ impl Core {
             goes_on |= *step == Step::GoClassic;
             self.take_step(&mut task, *step);
         }
+        task.waits_for = plan.waiting.name();
         self.schedule(&task, &plan, patience);
         let is_old = task.read_at.after(REREAD_SECONDS) <= self.now;
         let is_stale = is_old && !matches!(task.phase, Phase::Ended(_));

@@ -16,7 +16,7 @@ impl Core {
     /// Compares the worker's live tasks with ours and settles the difference.
     pub(crate) fn on_connected(&mut self, login: Login) {
         let Login { worker, capacity, score, bond, live } = login;
-        let block = self.clock.head().number;
+        let (block, slots) = (self.clock.head().number, capacity.slots);
         if let Some(member) = self.workers.connect(worker, capacity, (score, bond), block) {
             self.act(Action::Put(Record::Member(member)));
         }
@@ -28,27 +28,43 @@ impl Core {
             commands.extend(self.reconcile(worker, id, stage));
         }
         for id in unheard {
-            // The worker does not know of it: what it had is gone, or the command never came.
-            let now = self.now;
-            self.change(id, |task| {
-                task.told.remove(&worker);
-                if task.commit().is_some() {
-                    // Computed again it would be of no use: the vote stands.
-                    return;
-                }
-                if let Some(replica) = task.replicas.get_mut(&worker)
-                    && let ReplicaState::Live { stage, since } = &mut replica.state
-                    && *stage != Stage::Promised
-                {
-                    (*stage, *since) = (Stage::Promised, now);
-                }
-            });
+            self.on_unheard(worker, id, slots);
         }
         let live = self.held_to(worker);
         self.act(Action::Welcome { worker, live });
         for command in commands {
             self.act(Action::Tell { worker, command });
         }
+    }
+
+    /// A worker that came back does not know of a task: what it had is gone, or the command never
+    /// came. It is told again, unless it came back with so much else that it has no room.
+    fn on_unheard(&mut self, worker: Address, id: TaskId, slots: u32) {
+        let now = self.now;
+        let Some(task) = self.tasks.get(&id) else { return };
+        let row = task.commit().and_then(|key| self.row_of(key, task));
+        let is_in_row = row.is_some_and(|row| row.vote_of(worker).is_some());
+        let voted = match task.vote_of(worker) {
+            Some(_) => Some(Stage::Contributed),
+            None => is_in_row.then_some(Stage::Balloted),
+        };
+        // It has no room, or came too late for the commit.
+        let is_left_out = row.is_some() || self.index.slots_used(worker) > slots as usize;
+        self.change(id, |task| {
+            task.told.remove(&worker);
+            let Some(replica) = task.replicas.get_mut(&worker) else { return };
+            match &mut replica.state {
+                // Computed again it would be of no use: the vote stands.
+                ReplicaState::Live { stage, .. } if voted.is_some() => {
+                    *stage = voted.map_or(*stage, |voted| voted.max(*stage));
+                }
+                state @ ReplicaState::Live { .. } if is_left_out => *state = ReplicaState::Lost,
+                ReplicaState::Live { stage, since } if *stage != Stage::Promised => {
+                    (*stage, *since) = (Stage::Promised, now);
+                }
+                ReplicaState::Live { .. } | ReplicaState::Lost | ReplicaState::Failed { .. } => {}
+            }
+        });
     }
 
     /// Takes in where a worker stands with one task, and answers what to tell it at once. What
@@ -109,16 +125,26 @@ impl Core {
         }
     }
 
+    /// What the worker is held to: what it listed itself, and its votes on chain. What is only
+    /// promised it is told to run at once; asked about it as well, it would deny that it has it,
+    /// and take it a moment later.
     fn held_to(&self, worker: Address) -> Vec<(TaskId, Stage)> {
         let tasks = self.index.tasks_of(worker);
         let held = |id: TaskId| self.tasks.get(&id)?.stage_of(worker).map(|stage| (id, stage));
-        tasks.into_iter().filter_map(held).collect()
+        let is_held = |(_, stage): &(TaskId, Stage)| *stage != Stage::Promised;
+        tasks.into_iter().filter_map(held).filter(is_held).collect()
     }
 
     pub(crate) fn on_disconnected(&mut self, worker: Address) {
         let tasks = self.index.tasks_of(worker);
         self.workers.disconnect(worker, self.now, !tasks.is_empty());
         self.dirty.extend(tasks);
+    }
+
+    /// Whether this worker was given this task, and it has not been forgotten.
+    #[must_use]
+    pub fn is_given(&self, worker: Address, task: TaskId) -> bool {
+        self.tasks.get(&task).is_some_and(|task| task.replicas.contains_key(&worker))
     }
 
     pub(crate) fn on_report(&mut self, worker: Address, id: TaskId, body: ReportBody) {

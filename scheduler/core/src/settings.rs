@@ -1,6 +1,6 @@
 //! What the operator decides once, at the start.
 
-use poco_core::Address;
+use poco_core::{Address, Amount};
 
 /// Settings of a pool's scheduler.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub struct Settings {
     pub prune_depth_blocks: u64,
     /// How long the result of an ended task is kept.
     pub result_seconds: u64,
+    /// Gas that the owner must be able to pay at the present price: below, no task is opened.
+    pub floor_gas: u64,
+    /// Free stake below which the pool's orders can hardly be matched.
+    pub floor_stake: Amount,
 }
 
 impl Settings {
@@ -44,6 +48,9 @@ impl Settings {
             start_grace_millis: 30_000,
             prune_depth_blocks: 64,
             result_seconds: 30 * 24 * 3600,
+            // What is open can still be ended: a dozen finalizations, or one full batch.
+            floor_gas: 5_000_000,
+            floor_stake: Amount::ZERO,
         }
     }
 }

@@ -4,6 +4,7 @@
 use crate::action::{Action, Command, Kind};
 use crate::core::Core;
 use crate::decide::{Depth, Question};
+use crate::intake::holds_back;
 use crate::limits::{
     COMMAND_REPEAT_SECONDS, GATHER_SECONDS, SETTLEMENT_TASKS_MAX, SETTLEMENT_TRIES_MAX,
 };
@@ -171,6 +172,9 @@ impl Planner<'_> {
                 return Waiting::Claim { reason: "too late to compute".into(), at: last };
             }
             return Waiting::Votes { under_way: under_way.len(), votes: 0 };
+        }
+        if holds_back(self.sight.intake, task) {
+            return Waiting::Intake(self.sight.intake);
         }
         self.more_workers(under_way.len())
     }

@@ -5,6 +5,7 @@ use crate::clock::Moment;
 use crate::input::{ContributionFacts, TaskFacts};
 use crate::limits::SAME_WORKER_SECONDS;
 use crate::record::{CommitKey, ReplicaRecord, StoredResult, TaskRecord};
+use crate::report::ReportStatus;
 use crate::words::{Failure, Lane, Stage};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -48,6 +49,10 @@ pub(crate) struct Task {
     pub(crate) upload: Upload,
     /// Revealers whose upload failed, and when they may be asked again.
     pub(crate) upload_rests: BTreeMap<Address, Moment>,
+    /// What it was last found to wait for, by name.
+    pub(crate) waits_for: &'static str,
+    /// Since when it is in its phase; `None` where that was before this process.
+    pub(crate) phase_since: Option<Moment>,
     /// The record differs from what is stored.
     pub(crate) is_unsaved: bool,
     /// What only tasks of the settlement lane have.
@@ -205,6 +210,8 @@ impl Task {
             told: BTreeMap::new(),
             upload: Upload::None,
             upload_rests: BTreeMap::new(),
+            waits_for: "chain",
+            phase_since: None,
             is_unsaved: false,
             lane: LaneState::default(),
         }
@@ -260,9 +267,11 @@ impl Task {
         }
     }
 
-    /// Replaces what is known by what the chain says. `true` where the place in its life changed.
-    pub(crate) fn learn(&mut self, facts: TaskFacts) -> bool {
+    /// Replaces what is known by what the chain says. Where the place in its life changed: the one
+    /// before, and for how long it was there, if that is known.
+    pub(crate) fn learn(&mut self, facts: TaskFacts, now: Moment) -> Option<(ReportStatus, u64)> {
         let before = core::mem::discriminant(&self.phase);
+        let (status, was_known) = (self.phase.status(), !matches!(self.phase, Phase::Unread));
         let TaskFacts { block, view, contributions } = facts;
         let votes: Vec<Vote> = contributions.iter().map(|facts| self.vote(facts)).collect();
         let weights: BTreeMap<Address, U256> =
@@ -291,7 +300,11 @@ impl Task {
         if has_changed {
             self.told.clear();
         }
-        has_changed
+        if !has_changed {
+            return None;
+        }
+        let since = core::mem::replace(&mut self.phase_since, was_known.then_some(now));
+        since.map(|since| (status, now.0.saturating_sub(since.0)))
     }
 
     /// A vote with its weight: as it was first seen, else by the worker's score, else by what was
@@ -402,6 +415,16 @@ impl Task {
 }
 
 impl Phase {
+    pub(crate) fn status(&self) -> ReportStatus {
+        match self {
+            Self::Unread | Self::Pending => ReportStatus::Pending,
+            Self::Active { .. } => ReportStatus::Active,
+            Self::Revealing(_) => ReportStatus::Revealing,
+            Self::Ended(ended) if ended.is_completed => ReportStatus::Completed,
+            Self::Ended(_) => ReportStatus::Failed,
+        }
+    }
+
     fn of(at: u64, view: TaskView, votes: Vec<Vote>, known: &Self) -> Self {
         let digest = Some(view.digest).filter(|digest| *digest != ResultDigest::ZERO);
         let ended = |is_completed, votes| {

@@ -18,6 +18,8 @@ pub enum Constraint {
     Conditions,
     /// The worker takes no tasks at the moment.
     Slots,
+    /// The operator gives it nothing new.
+    Drained,
     /// The deal's tag has a feature that the worker does not offer.
     Tag,
     /// What the request asks of the machine cannot be read.
@@ -58,9 +60,10 @@ pub enum Constraint {
 
 impl Constraint {
     /// Every constraint, in the order in which they are looked at.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Conditions,
         Self::Slots,
+        Self::Drained,
         Self::Tag,
         Self::Placement,
         Self::Region,
@@ -87,6 +90,7 @@ impl Constraint {
         match self {
             Self::Conditions => "conditions",
             Self::Slots => "slots",
+            Self::Drained => "drained",
             Self::Tag => "tag",
             Self::Placement => "placement",
             Self::Region => "region",
@@ -115,6 +119,7 @@ impl fmt::Display for Constraint {
         f.write_str(match self {
             Self::Conditions => "wait until the deal is read from the chain",
             Self::Slots => "take no tasks",
+            Self::Drained => "are drained by the operator",
             Self::Tag => "do not offer what the tag asks for",
             Self::Placement => "cannot know where the task may run: its params cannot be read",
             Self::Region => "are in none of the regions asked for",

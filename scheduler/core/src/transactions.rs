@@ -48,6 +48,9 @@ impl Core {
     }
 
     fn next_batch(&self, kind: Kind) -> Option<Vec<TaskId>> {
+        if !self.may_send(kind) {
+            return None;
+        }
         let size_max = match kind {
             Kind::Settle => return self.next_settlement(),
             // Sent as soon as its ballots are there.

@@ -1,6 +1,7 @@
 //! What a task waits for, as the plan that decides it says.
 
 use crate::action::Kind;
+use crate::intake::Intake;
 use alloc::string::String;
 use core::fmt;
 use poco_core::Timestamp;
@@ -14,6 +15,8 @@ pub(crate) enum Waiting {
     Transaction(Kind),
     /// The next try of a transaction.
     Rest { kind: Kind, reason: String },
+    /// The pool, which takes on less at the moment.
+    Intake(Intake),
     /// Workers, beside those under way; who is in question, the decision says.
     Workers { under_way: usize, last: Option<String> },
     /// Votes of replicas.
@@ -36,6 +39,27 @@ pub(crate) enum Waiting {
     Claimed { reason: Option<String> },
 }
 
+impl Waiting {
+    /// Its name in metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::Transaction(_) => "transaction",
+            Self::Rest { .. } => "rest",
+            Self::Intake(_) => "intake",
+            Self::Workers { .. } => "workers",
+            Self::Votes { .. } => "votes",
+            Self::Ballots { .. } => "ballots",
+            Self::Disclosures { .. } => "disclosures",
+            Self::Digest { .. } => "digest",
+            Self::Reveals { .. } => "reveals",
+            Self::Result { .. } => "result",
+            Self::Claim { .. } => "claim",
+            Self::Completed | Self::Claimed { .. } => "nothing",
+        }
+    }
+}
+
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -43,6 +67,12 @@ impl fmt::Display for Waiting {
             Self::Transaction(kind) => write!(f, "{} to be mined", kind.name()),
             Self::Rest { kind, reason } => {
                 write!(f, "the next try to {}: {reason}", kind.name())
+            }
+            Self::Intake(Intake::BegunRuns) => {
+                f.write_str("the scheduler, which is stopping: its next start goes on")
+            }
+            Self::Intake(Intake::Everything | Intake::BegunDeals | Intake::BegunTasks) => {
+                f.write_str("gas: the pool's owner has too little to open more tasks")
             }
             Self::Workers { under_way, last } => {
                 write!(f, "workers: {under_way} compute it")?;

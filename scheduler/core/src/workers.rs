@@ -121,6 +121,8 @@ pub(crate) struct Workers {
     busy: Shelf,
     /// What the connected ones offer together.
     slots: usize,
+    /// Workers that get nothing new, connected or not.
+    drained: BTreeSet<Address>,
     start: Moment,
 }
 
@@ -129,6 +131,7 @@ impl Workers {
         Self {
             connected: BTreeMap::new(),
             gone: BTreeMap::new(),
+            drained: BTreeSet::new(),
             roster: Roster::default(),
             free: Shelf::new(),
             busy: Shelf::new(),
@@ -305,6 +308,18 @@ impl Workers {
         self.connected.get(&worker).map(|known| known.bond)
     }
 
+    pub(crate) fn drain(&mut self, worker: Address) {
+        self.drained.insert(worker);
+    }
+
+    pub(crate) fn undrain(&mut self, worker: Address) {
+        self.drained.remove(&worker);
+    }
+
+    pub(crate) fn is_drained(&self, worker: Address) -> bool {
+        self.drained.contains(&worker)
+    }
+
     pub(crate) fn get(&self, worker: Address) -> Option<&Worker> {
         self.connected.get(&worker)
     }
@@ -315,6 +330,14 @@ impl Workers {
 
     pub(crate) fn connected(&self) -> impl Iterator<Item = (Address, &Worker)> {
         self.connected.iter().map(|(address, worker)| (*address, worker))
+    }
+
+    pub(crate) fn find(&self, worker: Address) -> Option<&Worker> {
+        self.connected.get(&worker)
+    }
+
+    pub(crate) fn drained(&self) -> impl Iterator<Item = Address> {
+        self.drained.iter().copied()
     }
 
     pub(crate) fn slots(&self) -> usize {

@@ -68,11 +68,16 @@ impl Workers for Service {
         &self,
         request: Request<Streaming<UploadPart>>,
     ) -> Result<Response<UploadReceipt>, Status> {
+        let refused = |status: Status| {
+            self.context.meters.refused("upload");
+            status
+        };
         let _permit = self
             .uploads
             .try_acquire()
-            .map_err(|_| Status::resource_exhausted("too many uploads now; try again"))?;
-        upload::receive(&self.context, request.into_inner()).await.map(Response::new)
+            .map_err(|_| refused(Status::resource_exhausted("too many uploads now; try again")))?;
+        let received = upload::receive(&self.context, request.into_inner()).await;
+        received.map(Response::new).map_err(refused)
     }
 }
 
@@ -124,6 +129,7 @@ impl Stream {
         self.say(Body::Challenge(challenge)).await.ok()?;
         let message = self.incoming.message().await.ok()??;
         let Some(Told::Login(told)) = message.body else {
+            self.context.meters.refused("no-login");
             self.refuse(refusal::Cause::Signature, "a login was expected").await;
             return None;
         };
@@ -131,6 +137,7 @@ impl Stream {
             Ok(login) => Some(login),
             Err((cause, detail)) => {
                 tracing::debug!(detail, "a worker was refused");
+                self.context.meters.refused(name_of(cause));
                 self.refuse(cause, detail).await;
                 None
             }
@@ -153,9 +160,8 @@ impl Stream {
         if recover(hash, &told.signature) != Some(worker) {
             return Err(unproved);
         }
-        let allowed = &self.context.allowed_workers;
-        if !allowed.is_empty() && !allowed.contains(&worker) {
-            let detail = "this pool takes only workers it knows; ask its owner";
+        if !self.context.admission.admits(worker) {
+            let detail = "this pool does not take this worker; ask its owner";
             return Err((refusal::Cause::NotAllowed, detail));
         }
         let capacity = told.capacity.as_ref().and_then(translate::capacity).ok_or((
@@ -251,9 +257,15 @@ impl Stream {
                     self.context.arrivals.send(arrival).await.map_err(|_| Ended)
                 }
                 // Sent again it would be no better.
-                None => self.say(Body::Ack(poco_proto::v1::Ack { id: number })).await,
+                None => {
+                    self.context.meters.refused("report-unreadable");
+                    self.say(Body::Ack(poco_proto::v1::Ack { id: number })).await
+                }
             },
-            Some(Told::Login(_)) | None => Err(Ended),
+            Some(Told::Login(_)) | None => {
+                self.context.meters.refused("message-unexpected");
+                Err(Ended)
+            }
         }
     }
 
@@ -265,6 +277,7 @@ impl Stream {
         input: Option<Input>,
     ) -> Result<(), Ended> {
         let Some(input) = input.map(Box::new) else {
+            self.context.meters.refused("vote-unreadable");
             tracing::warn!(%worker, "a ballot or disclosure is unreadable, or not its worker's");
             return Ok(());
         };
@@ -305,5 +318,18 @@ impl Stream {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Ended),
         }
+    }
+}
+
+/// A cause of a refusal as a label of a metric.
+pub(crate) fn name_of(cause: refusal::Cause) -> &'static str {
+    match cause {
+        refusal::Cause::Unspecified => "login",
+        refusal::Cause::ProtocolVersion => "login-protocol-version",
+        refusal::Cause::Signature => "login-signature",
+        refusal::Cause::NotAllowed => "login-not-allowed",
+        refusal::Cause::AlreadyConnected => "login-already-connected",
+        refusal::Cause::Full => "login-full",
+        refusal::Cause::Leaving => "login-leaving",
     }
 }

@@ -43,6 +43,7 @@ pub(crate) struct Chainside {
 
 impl Drop for Chainside {
     fn drop(&mut self) {
+        self.silence(false);
         // What npm installs starts the real anvil as a child of its own: the group is ended.
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
@@ -123,6 +124,17 @@ impl Chainside {
         let pool = NewResource::Workerpool { description: "pool".into() };
         world.workerpool = world.create(&owner, pool).await;
         Arc::new(world)
+    }
+
+    /// Lets the node answer nothing, or answer again.
+    pub(crate) fn silence(&self, is_silent: bool) {
+        let group = format!("-{}", self.child.id());
+        let signal = if is_silent { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, "--", &group]).status().unwrap().success());
+    }
+
+    pub(crate) async fn set_gas(&self, of: Address, wei: u64) {
+        self.ask("anvil_setBalance", json!([of, format!("{wei:#x}")])).await;
     }
 
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {

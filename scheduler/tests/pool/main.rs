@@ -3,7 +3,10 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many events")]
 
 mod chain;
+mod keys;
+mod operator;
 mod refusals;
+mod repair;
 mod runs;
 mod scheduler;
 mod worker;

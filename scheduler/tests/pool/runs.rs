@@ -197,7 +197,8 @@ async fn a_task_for_known_workers_is_done_by_those() {
     let add = Transaction::add_to_group(guard, &[known], GroupPurpose::Member);
     chain.send(&chain.owner, "add", add).await.unwrap();
     let (url, live) = (process.url(), BTreeMap::new());
-    let mut worker = Worker { chain: chain.clone(), wallet, url, output, swap: None, live };
+    let mut worker =
+        Worker { chain: chain.clone(), wallet, url, output, swap: None, gate: None, live };
     tokio::spawn(async move { worker.session().await });
     completed(&chain, id).await;
     let view = chain.chain.task(id).await.unwrap();
@@ -249,6 +250,7 @@ async fn a_second_stream_of_a_live_wallet_is_refused_and_a_foreign_upload_too() 
         url: process.url(),
         output: output.clone(),
         swap: None,
+        gate: None,
         live: BTreeMap::new(),
     };
     let mut first = worker();
@@ -277,6 +279,7 @@ async fn a_login_is_answered_before_anything_else_is_said() {
             url: process.url(),
             output: output.clone(),
             swap: None,
+            gate: None,
             live: BTreeMap::new(),
         };
         tokio::spawn(async move { worker.first_answer().await })

@@ -17,7 +17,7 @@ pub(crate) struct Process {
     child: Child,
     listen: String,
     pub(crate) folder: TempDir,
-    keystore: PathBuf,
+    pub(crate) keystore: PathBuf,
 }
 
 impl Drop for Process {
@@ -45,7 +45,8 @@ pub(crate) fn configured(chain: &Chainside, listen: &str, folder: &Path, key: &P
         .arg("--keystore")
         .arg(key)
         .arg("--data-dir")
-        .arg(folder.join("data"));
+        .arg(folder.join("data"))
+        .env("POCO_SCHEDULER_LOCK_DIR", folder);
     command
 }
 
@@ -82,10 +83,15 @@ impl Process {
             .unwrap()
     }
 
-    /// Ends the process as a power cut would and starts it again, armed with `failpoints`.
-    pub(crate) fn kill_and_restart(&mut self, chain: &Chainside, failpoints: &str) {
+    /// Ends the process as a power cut would.
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         self.child.wait().unwrap();
+    }
+
+    /// Ends the process as a power cut would and starts it again, armed with `failpoints`.
+    pub(crate) fn kill_and_restart(&mut self, chain: &Chainside, failpoints: &str) {
+        self.kill();
         self.child =
             Self::spawn(chain, &self.listen, self.folder.path(), &self.keystore, (&[], failpoints));
     }
@@ -97,8 +103,18 @@ impl Process {
 
     /// Asks the process to stop, and waits until it has.
     pub(crate) async fn stop(&mut self) -> std::process::ExitStatus {
+        self.terminate();
+        self.ended().await
+    }
+
+    /// Asks the process to stop.
+    pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
         for _ in 0..200 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -106,6 +122,25 @@ impl Process {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         panic!("it does not stop: {}", self.log());
+    }
+
+    /// Runs a command of the operator's.
+    pub(crate) fn command(&self, words: &[&str]) -> std::process::Output {
+        let data = self.folder.path().join("data");
+        program().args(words).arg("--data-dir").arg(data).output().unwrap()
+    }
+
+    /// What such a command prints.
+    pub(crate) fn told(&self, words: &[&str]) -> String {
+        let output = self.command(words);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) async fn health(&self) -> (u16, serde_json::Value) {
+        let response = self.get("/healthz").await;
+        (response.status().as_u16(), response.json().await.unwrap())
     }
 
     pub(crate) fn url(&self) -> String {

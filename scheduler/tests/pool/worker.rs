@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// What the apps of these tests leave, as a zip.
@@ -76,6 +76,8 @@ pub(crate) struct Worker {
     pub(crate) url: String,
     pub(crate) output: Arc<Output>,
     pub(crate) swap: Option<Arc<Swap>>,
+    /// Nothing is computed before this is open.
+    pub(crate) gate: Option<Arc<Semaphore>>,
     /// What its journal would hold.
     pub(crate) live: BTreeMap<TaskId, Stage>,
 }
@@ -96,7 +98,8 @@ impl Worker {
         chain.fund(&wallet).await;
         let address = wallet.address();
         let live = BTreeMap::new();
-        let mut worker = Self { chain: chain.clone(), wallet, url, output, swap, live };
+        let gate = None;
+        let mut worker = Self { chain: chain.clone(), wallet, url, output, swap, gate, live };
         tokio::spawn(async move {
             loop {
                 let _ = worker.session().await;
@@ -179,6 +182,9 @@ impl Worker {
         match command {
             command::Body::Assign(assign) => {
                 let task = words::task(&assign.task).unwrap();
+                if let Some(gate) = &self.gate {
+                    gate.acquire().await.unwrap().forget();
+                }
                 match assign.lane() {
                     Lane::Fast => self.finish_at_once(task, &assign, session).await,
                     Lane::Classic | Lane::Settlement | Lane::Unspecified => {

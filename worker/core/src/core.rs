@@ -15,6 +15,10 @@ use poco_core::{Address, Amount, Tag, TaskId};
 /// far below the largest message (36 bytes each).
 pub(crate) const TASKS_MAX: usize = 10_000;
 
+/// The commit of a task is looked for from so many blocks before the one at which its deal was
+/// read: a reorg may have brought deal and commit into lower blocks than before.
+const REORG_BLOCKS_MAX: u64 = 256;
+
 /// A read that no node answered is asked again after this.
 const UNREAD_AGAIN_MILLIS: u64 = 2_000;
 
@@ -31,9 +35,11 @@ pub struct Config {
     pub tag: Tag,
     /// The most stake that the vote for one task may lock; whatever the deal asks for where not set.
     pub stake_max: Option<Amount>,
-    /// Blocks on top of a consensus before the digest is disclosed, and on top of a task's end
-    /// before its result is deleted.
+    /// Blocks on top of a consensus before the digest is disclosed.
     pub confirmations: u64,
+    /// Blocks on top of a task's end after which no reorg is expected to undo it: what is owed for
+    /// the task is kept until then.
+    pub forget_depth_blocks: u64,
     /// A live task is read from the chain at least this often.
     pub poll_millis: u64,
     /// Longest time an image may take to arrive. Never counted as compute time.
@@ -93,6 +99,8 @@ pub(crate) struct Memory {
     pub(crate) row_votes: Option<Vec<Option<poco_core::lane::Vote>>>,
     /// Freeing the bond behind a claimed task was tried.
     pub(crate) is_released: bool,
+    /// The commit may be another than the one that was seen: a reorg moves its time.
+    pub(crate) is_commit_doubted: bool,
 }
 
 impl Core {
@@ -204,13 +212,14 @@ impl Core {
     /// Ends a replica. What was never promised is discarded at once.
     pub(crate) fn fail(&mut self, now: Now, id: TaskId, failure: Failure) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        let is_promised = task.record.state.is_promised();
+        let state = &task.record.state;
+        let promise = state.promise().filter(|_| state.is_promised()).cloned().map(Box::new);
         task.memory.step_ends = None;
-        if !is_promised {
+        if promise.is_none() {
             task.memory.read_at = None;
             self.push(Action::Discard(id));
         }
-        self.enter(now, id, State::Failed { failure: failure.bounded(), is_promised });
+        self.enter(now, id, State::Failed { failure: failure.bounded(), promise });
     }
 
     /// Removes a task with all it left.
@@ -231,10 +240,12 @@ impl Core {
         }
         task.memory.is_reading = true;
         task.memory.read_at = None;
-        let is_searched = task.record.sealed.as_ref().is_some_and(|sealed| sealed.commit.is_none());
+        let is_doubted = task.memory.is_commit_doubted;
+        let sealed = task.record.sealed.as_ref();
+        let is_searched = sealed.is_some_and(|sealed| sealed.commit.is_none() || is_doubted);
         if let Some(promise) = task.record.state.promise().filter(|_| is_searched) {
             let (deal, index) = (task.record.assignment.deal, task.record.assignment.index);
-            let from_block = promise.terms.block;
+            let from_block = promise.terms.block.saturating_sub(REORG_BLOCKS_MAX);
             self.push(Action::ReadVote { task: id, deal, index, from_block });
             return;
         }

@@ -110,6 +110,59 @@ impl Core {
         }
     }
 
+    /// Looks whether the commit is still the one that was seen: after a reorg it may be in a block of
+    /// another time, by which the hub knows it, or gone. Done before any state is judged by it.
+    pub(crate) fn revise_commit(&mut self, now: Now, id: TaskId, view: &View) {
+        let worker = self.config.worker;
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let Some(known) = commit_of(task).cloned() else { return };
+        // A task that is not even opened is in no commit now.
+        let is_gone = view.task.status == TaskStatus::Unset;
+        if !task.memory.is_commit_doubted {
+            if is_gone {
+                task.memory.is_commit_doubted = true;
+                task.memory.read_at = Some(now.millis);
+            }
+            return;
+        }
+        match &view.commit {
+            Some(found) => {
+                task.memory.is_commit_doubted = false;
+                let is_ours = known.row.vote_of(worker) == found.row.vote_of(worker);
+                let commit = Commit { range: found.range.clone(), row: found.row.clone() };
+                if is_ours && commit != known {
+                    task.record.sealed = Some(Sealed { commit: Some(Box::new(commit)) });
+                    let record = Box::new(task.record.clone());
+                    self.push(Action::Persist(record));
+                }
+            }
+            None if is_gone => {
+                task.memory.is_commit_doubted = false;
+                task.record.sealed = Some(Sealed { commit: None });
+                let state = match task.record.state.clone() {
+                    State::Committed { promise } | State::Handed { promise, .. } => {
+                        State::Balloted { promise }
+                    }
+                    other @ (State::Accepted
+                    | State::Pulling(_)
+                    | State::Fetching(_)
+                    | State::Running { .. }
+                    | State::Computed(_)
+                    | State::Contributing { .. }
+                    | State::Contributed { .. }
+                    | State::Revealing { .. }
+                    | State::Revealed { .. }
+                    | State::Uploaded { .. }
+                    | State::Failed { .. }
+                    | State::Balloted { .. }) => other,
+                };
+                self.enter(now, id, state);
+            }
+            // A node that has the task and not its commit says nothing.
+            None => {}
+        }
+    }
+
     /// What the chain says about a vote that was signed. `true` where nothing more is to be seen
     /// in this view; contributions on chain are the classic lane's business.
     pub(crate) fn on_sealed_vote(&mut self, now: Now, id: TaskId, view: &View) -> bool {
@@ -121,6 +174,7 @@ impl Core {
                 | State::Committed { .. }
                 | State::Handed { .. }
                 | State::Contributing { .. }
+                | State::Failed { .. }
         );
         let is_open = matches!(view.task.status, TaskStatus::Unset | TaskStatus::Active);
         let Some(promise) = task.record.state.promise().filter(|_| is_sealed && is_open) else {
@@ -157,17 +211,25 @@ impl Core {
             return true;
         }
         let is_late = promise.terms.contribution_deadline.after(LATE_SECONDS).has_passed(now.chain);
-        if is_late && !is_voting {
+        if is_late && !is_voting && !self.has_failed(id) {
             let detail = "the pool committed no vote before the deadline";
             self.fail(now, id, Failure::new(Cause::Chain, detail));
         }
         !is_voting
     }
 
+    fn has_failed(&self, id: TaskId) -> bool {
+        let task = self.tasks.get(&id);
+        task.is_some_and(|task| matches!(task.record.state, State::Failed { .. }))
+    }
+
     /// The task is committed, deep enough.
     fn on_commit(&mut self, now: Now, id: TaskId, promise: Promise, found: &CommitView) {
         let ours = self.vote(id, &promise).blinded();
         if found.row.vote_of(self.config.worker) != Some(ours) {
+            if self.has_failed(id) {
+                return;
+            }
             let is_voting = self
                 .tasks
                 .get(&id)

@@ -120,8 +120,9 @@ pub enum State {
     Failed {
         /// Why.
         failure: Failure,
-        /// A vote may be on chain: everything is kept until the task is over there.
-        is_promised: bool,
+        /// What was promised before: a vote may be on chain, or a reorg bring it there, and then it
+        /// goes on. Everything is kept until the task is over.
+        promise: Option<Box<Promise>>,
     },
     /// A ballot with the vote is signed: the pool may commit it.
     Balloted {
@@ -180,7 +181,7 @@ pub struct Terms {
     pub trust: U256,
     /// T of the category, in seconds.
     pub clock_seconds: u64,
-    /// The block at which the deal was read: the task's commit is in none before it.
+    /// The block at which the deal was read: but for reorgs, the task's commit is in none before it.
     pub block: u64,
     /// What the end of the task records, and what of it is voted for.
     pub recorded: Recorded,
@@ -273,7 +274,7 @@ impl State {
             | Self::Balloted { .. }
             | Self::Committed { .. }
             | Self::Handed { .. } => true,
-            Self::Failed { is_promised, .. } => *is_promised,
+            Self::Failed { promise, .. } => promise.is_some(),
         }
     }
 
@@ -315,11 +316,8 @@ impl State {
             | Self::Balloted { promise }
             | Self::Committed { promise }
             | Self::Handed { promise, .. } => Some(promise),
-            Self::Accepted
-            | Self::Pulling(_)
-            | Self::Fetching(_)
-            | Self::Running { .. }
-            | Self::Failed { .. } => None,
+            Self::Accepted | Self::Pulling(_) | Self::Fetching(_) | Self::Running { .. } => None,
+            Self::Failed { promise, .. } => promise.as_deref(),
         }
     }
 

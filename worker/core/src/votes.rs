@@ -31,14 +31,23 @@ const NOT_SENT_MILLIS: u64 = 15_000;
 /// After that the chain itself has become shorter.
 const STALE_VIEWS_MAX: u32 = 10;
 
+/// A task that is over is read again after this, until no reorg can bring it back: its events say
+/// sooner.
+const OVER_MILLIS: u64 = 60_000;
+
 /// The pause before a stale view is read again.
 const STALE_MILLIS: u64 = 1_000;
 
 impl Core {
     pub(crate) fn on_view(&mut self, now: Now, id: TaskId, view: &View) {
-        let confirmations = self.config.confirmations;
+        let config = &self.config;
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.memory.is_reading = false;
+        // Who has promised nothing can stop sooner; a stake hangs on what a reorg may bring back.
+        let depth = match task.record.state.is_promised() {
+            true => config.forget_depth_blocks.max(config.confirmations),
+            false => config.confirmations,
+        };
         if is_stale(task, view.block) {
             self.read_after(now, id, STALE_MILLIS);
             return;
@@ -46,7 +55,7 @@ impl Core {
         match view.task.status {
             TaskStatus::Completed | TaskStatus::Failed => {
                 let first = *task.memory.over_at.get_or_insert(view.block);
-                if view.block >= first.saturating_add(confirmations) {
+                if view.block >= first.saturating_add(depth) {
                     if !self.owes_release(id, view) {
                         self.on_over(now, id);
                     }
@@ -57,6 +66,8 @@ impl Core {
                 task.memory.over_at = None;
             }
         }
+        self.revise_commit(now, id, view);
+        self.revive(now, id, view);
         if self.on_sealed_vote(now, id, view) {
             return;
         }
@@ -84,7 +95,32 @@ impl Core {
             State::Failed { .. } => {}
         }
         if self.needs_chain(id) {
-            self.read_after(now, id, self.config.poll_millis);
+            let is_over = self.tasks.get(&id).is_some_and(|task| task.memory.over_at.is_some());
+            let pause = if is_over { OVER_MILLIS } else { self.config.poll_millis };
+            self.read_after(now, id, pause);
+        }
+    }
+
+    /// A replica was given up, and the chain shows otherwise: a vote that was refused in a block
+    /// that never was may be taken by another. A stake hangs on it, so it goes on.
+    fn revive(&mut self, now: Now, id: TaskId, view: &View) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let State::Failed { promise: Some(promise), .. } = &task.record.state else { return };
+        let promise = (**promise).clone();
+        let has_commit = task.record.sealed.as_ref().is_some_and(|sealed| sealed.commit.is_some());
+        match view.contribution.status {
+            ContributionStatus::Unset => {
+                if has_commit && view.task.status == TaskStatus::Active {
+                    self.settle(now, id, State::Committed { promise });
+                }
+            }
+            ContributionStatus::Contributed
+            | ContributionStatus::Proved
+            | ContributionStatus::Rejected => {
+                if view.contribution.hash == ResultHash::of(id, promise.computation.digest) {
+                    self.settle(now, id, State::Contributed { promise, transaction: None });
+                }
+            }
         }
     }
 
@@ -227,6 +263,9 @@ impl Core {
                 self.read_task(now, id);
             }
             Outcome::Refused { reason } => {
+                let is_of_commit =
+                    matches!(intent, Intent::Disclose | Intent::Close | Intent::Release);
+                task.memory.is_commit_doubted |= is_of_commit;
                 if intent == Intent::Disclose {
                     // A stake hangs on it: it is tried to the end.
                     task.memory.trouble = reason;

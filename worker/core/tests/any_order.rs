@@ -321,7 +321,7 @@ impl Play {
             },
         };
         self.onlooker.judge(&actions, reached);
-        if let Some(State::Failed { is_promised: true, .. }) = self.rig.core.find_state(task) {
+        if let Some(State::Failed { promise: Some(_), .. }) = self.rig.core.find_state(task) {
             reached.kept_failures += 1;
         }
         let live = self.rig.core.live();

@@ -113,7 +113,7 @@ fn refusal_of(assignment: Assignment, facts: Facts, rig: &mut Rig) -> Failure {
     let task = assignment.task;
     rig.step(Input::Assign(Box::new(assignment)));
     let actions = rig.step(Input::Facts { task, facts: Box::new(facts) });
-    let Some(State::Failed { failure, is_promised: false }) = rig.core.find_state(task) else {
+    let Some(State::Failed { failure, promise: None }) = rig.core.find_state(task) else {
         panic!("{actions:?}")
     };
     let failure = failure.clone();
@@ -241,7 +241,7 @@ fn a_guard_that_does_not_know_the_worker_is_asked_again_before_it_is_believed() 
         }
         assert_eq!(rig.wait(2), [Action::ReadFacts { task, deal }]);
     }
-    let Some(State::Failed { failure, is_promised: false }) = rig.core.find_state(task) else {
+    let Some(State::Failed { failure, promise: None }) = rig.core.find_state(task) else {
         panic!("it is believed at last")
     };
     let detail = format!("the deal's guard {guard} does not know this worker");

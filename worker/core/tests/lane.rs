@@ -129,7 +129,7 @@ fn a_committed_vote_is_told_only_at_its_depth() {
     let mut rig = Rig::with(poco_worker_core::Config { confirmations: 3, ..config() });
     let id = compute(&mut rig, 0);
     rig.step(wanted(0, 1));
-    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 1 };
+    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 0 };
     assert_eq!(rig.step(Input::Moved(id)), [read]);
     assert_eq!(rig.view(id, committed(id, 7)), []);
     let actions = rig.view(id, committed(id, 8));
@@ -148,11 +148,66 @@ fn a_committed_vote_is_told_only_at_its_depth() {
 }
 
 #[test]
+fn a_commit_is_found_that_a_reorg_brought_below_the_block_where_the_deal_was_read() {
+    let mut rig = Rig::new();
+    let facts = Facts { view: active(1_000), ..facts(&rig, 3) };
+    let id = rig.run_as(assignment(&rig, 0), facts);
+    rig.step(Input::Finished { task: id, outcome: Ok(computation()) });
+    rig.step(wanted(0, 1));
+    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 1_000 - 256 };
+    assert_eq!(rig.step(Input::Moved(id)), [read]);
+}
+
+/// The same commit in a block of another time, as after a reorg.
+fn committed_later(id: TaskId, block: u64) -> View {
+    let range = CommitRange { time: Timestamp(START + 7), ..range() };
+    let commit = CommitView { block: 9, range, row: row(id) };
+    View { commit: Some(Box::new(commit)), ..active(block) }
+}
+
+#[test]
+fn a_commit_that_a_reorg_moved_is_looked_for_again_when_the_hub_does_not_know_it() {
+    let mut rig = Rig::new();
+    let id = compute(&mut rig, 0);
+    rig.step(wanted(0, 1));
+    rig.view(id, committed(id, 6));
+    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
+    rig.wait(SECONDS + 10);
+    rig.view(id, active(40));
+    refused(&mut rig, id, Intent::Disclose);
+    rig.wait(20);
+    let actions = rig.view(id, committed_later(id, 41));
+    let disclosed = actions.iter().find_map(|action| match action {
+        Action::TransactLane { call, .. } => match &**call {
+            LaneCall::Disclose { range, .. } => Some(range.time),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(disclosed, Some(Timestamp(START + 7)), "{actions:?}");
+}
+
+#[test]
+fn a_commit_that_never_was_leaves_the_vote_to_the_next() {
+    let mut rig = Rig::new();
+    let id = compute(&mut rig, 0);
+    rig.step(wanted(0, 1));
+    rig.view(id, committed(id, 6));
+    let unset = |block| View { block, ..View::default() };
+    rig.view(id, unset(7));
+    rig.wait(1);
+    rig.view(id, unset(8));
+    assert_eq!(rig.record(id).state.stage(), Stage::Balloted);
+    rig.view(id, committed_later(id, 10));
+    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
+}
+
+#[test]
 fn a_row_is_news_of_the_commit_for_who_has_not_seen_it() {
     let mut rig = Rig::new();
     let id = compute(&mut rig, 0);
     rig.step(wanted(0, 1));
-    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 1 };
+    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 0 };
     let votes = vec![None; 3];
     assert_eq!(rig.step(Input::Row { task: id, votes: votes.clone() }), [read]);
     // What the chain says counts, and it does not say so yet.

@@ -73,7 +73,7 @@ fn a_refusal_is_believed_only_after_a_lagging_node_had_time() {
     }
     assert_eq!(votes, 8);
     assert!(seconds >= 15, "{seconds}");
-    let Some(State::Failed { failure, is_promised: true }) = rig.core.find_state(task) else {
+    let Some(State::Failed { failure, promise: Some(_) }) = rig.core.find_state(task) else {
         panic!("the result is kept until the task is over")
     };
     assert_eq!(*failure, Failure::new(Cause::Refused, "execution reverted"));
@@ -270,7 +270,37 @@ fn another_vote_of_this_wallet_on_chain_discloses_nothing() {
     let actions = rig.view(task, other);
     assert_eq!(transactions(&actions), 0);
     assert!(!actions.contains(&Action::Discard(task)));
-    assert!(matches!(rig.core.find_state(task), Some(State::Failed { is_promised: true, .. })));
+    assert!(matches!(rig.core.find_state(task), Some(State::Failed { promise: Some(_), .. })));
+}
+
+#[test]
+fn a_vote_that_was_given_up_goes_on_when_the_chain_takes_it_after_all() {
+    let mut rig = Rig::new();
+    let task = rig.run(0);
+    rig.step(Input::Finished { task, outcome: Ok(computation()) });
+    for block in 2..=9 {
+        refused(&mut rig, task, Intent::Contribute);
+        rig.view(task, active(block));
+    }
+    assert!(matches!(rig.core.find_state(task), Some(State::Failed { promise: Some(_), .. })));
+    // The block that refused it never was, and another has taken it.
+    rig.view(task, voted(rig.config.worker, task, 10));
+    assert_eq!(rig.record(task).state.stage(), Stage::Contributed);
+    let actions = rig.view(task, consensus(rig.config.worker, task, 11));
+    assert!(actions.contains(&disclosure(task)), "{actions:?}");
+}
+
+#[test]
+fn a_result_is_kept_until_no_reorg_can_bring_its_task_back() {
+    let mut rig = Rig::with(Config { forget_depth_blocks: 12, ..config() });
+    let task = rig.reveal(0);
+    assert_eq!(rig.view(task, over(rig.config.worker, task, 6)), []);
+    assert_eq!(rig.view(task, over(rig.config.worker, task, 17)), []);
+    // The end never was: the vote stands as before.
+    rig.view(task, proved(rig.config.worker, task, 18));
+    assert_eq!(rig.view(task, over(rig.config.worker, task, 20)), []);
+    let actions = rig.view(task, over(rig.config.worker, task, 32));
+    assert_eq!(actions, [Action::Discard(task), Action::Forget(task)]);
 }
 
 #[test]

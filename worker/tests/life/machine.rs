@@ -40,7 +40,7 @@ impl Machine {
         let keystore = store(folder.path(), &market.worker, "pass", KdfCost::CHEAP).unwrap();
         let (label, value) = LABEL;
         let text = format!(
-            "data_dir = '{}'\nscheduler_url = '{}'\nworkerpool = '{}'\nslots = 2\n\
+            "data_dir = '{}'\nscheduler_url = '{}'\nworkerpool = '{}'\nslots = 2\nforget_depth_blocks = 0\n\
              log = 'info,poco_worker=debug'\n[keystore]\npath = '{}'\n[chain]\nrpc_urls = ['{}']\n\
              hub = '{}'\n[stake]\nbond = '0'\n[sandbox]\nmemory_bytes = 67108864\nout_bytes = 8388608\n\
              [sandbox.labels]\n'{label}' = '{value}'\n",

@@ -33,6 +33,11 @@ impl RpcCall {
         Self::new("eth_getBlockByNumber", &(block.into(), false))
     }
 
+    /// A block with its transactions.
+    pub(crate) fn full_block(number: u64) -> Self {
+        Self::new("eth_getBlockByNumber", &(BlockNumberOrTag::from(number), true))
+    }
+
     pub(crate) fn logs(filter: &Filter) -> Self {
         Self::new("eth_getLogs", &[filter])
     }

@@ -10,7 +10,7 @@ use crate::stream::Trouble;
 use alloy_rpc_types_eth::Log;
 use poco_chain_core::BlockRef;
 use poco_chain_core::ledger::{Entry, MinedAt};
-use poco_core::{Address, Bytes};
+use poco_core::{Address, Bytes, U256};
 use std::time::Duration;
 
 /// How often a transaction that failed when mined is sent again, with twice the gas each time, as
@@ -66,6 +66,8 @@ async fn judge(
             transaction: receipt.transaction_hash,
             block,
             gas_used: receipt.gas_used,
+            fee_wei: U256::from(receipt.gas_used)
+                .saturating_mul(U256::from(receipt.effective_gas_price)),
             contract: receipt.contract_address,
             events: receipt.inner.logs().iter().filter_map(event).collect(),
         });

@@ -298,7 +298,12 @@ impl Fleet {
         match role {
             Role::Scheduler => self.spawn_scheduler(armed),
             Role::Worker(number) => {
-                let environment = [("POCO_FAILPOINTS", armed), ("POCO_WORKER_SLOTS", "1")];
+                let environment = [
+                    ("POCO_FAILPOINTS", armed),
+                    ("POCO_WORKER_SLOTS", "1"),
+                    // No blocks come but those of our own tasks.
+                    ("POCO_WORKER_FORGET_DEPTH_BLOCKS", "0"),
+                ];
                 let deposit = [("POCO_WORKER_AUTO_DEPOSIT", "1000000000")];
                 // The workers of the pool have their stake; one more has only tokens.
                 let deposit = if number < WORKERS { &[][..] } else { &deposit[..] };
@@ -324,6 +329,7 @@ impl Fleet {
             .args(["--start-grace-seconds", &self.lost_after_seconds.to_string()])
             .args(["--prune-depth-blocks", &PRUNE_DEPTH_BLOCKS.to_string()])
             .args(["--result-seconds", &RESULT_SECONDS.to_string()])
+            .env("POCO_SCHEDULER_LOCK_DIR", self.world.path("locks"))
             .env("POCO_SCHEDULER_LANE", if self.is_settling { "auto" } else { "classic" })
             .env("POCO_FAILPOINTS", armed);
         Process::start(command, &self.world.path(""), "scheduler")

@@ -5,6 +5,7 @@ use poco_core::{Address, Amount, Conditions, DealConditions, Tag, TaskId, U256};
 use poco_scheduler_core::{
     Capacity, Cause, Change, Constraint, OrderTerms, Placement, ReplicaReport, ReportBody, Stage,
 };
+use poco_scheduler_core::{Input, Operation};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 use std::cell::RefCell;
@@ -22,6 +23,7 @@ struct Hand {
     is_member: bool,
     has_bond: bool,
     is_busy: bool,
+    is_drained: bool,
     declines: bool,
     machine: Option<u8>,
     is_placed: bool,
@@ -49,12 +51,25 @@ fn placement() -> Placement {
 fn hand() -> impl Strategy<Value = Hand> {
     let score = prop_oneof![4 => Just(0u64), 1 => Just(30), 1 => Just(300)];
     let chances = (any::<bool>(), prop::bool::weighted(0.7), any::<bool>());
-    let ways = (any::<bool>(), prop::bool::weighted(0.3), prop::option::weighted(0.3, 1u8..3));
+    let drained = prop::bool::weighted(0.2);
+    let ways =
+        (any::<bool>(), drained, prop::bool::weighted(0.3), prop::option::weighted(0.3, 1u8..3));
     let all = (0u32..3, score, chances, ways, any::<bool>());
     all.prop_map(|(slots, score, chances, ways, is_placed)| {
         let (has_gpu, is_member, has_bond) = chances;
-        let (is_busy, declines, machine) = ways;
-        Hand { slots, has_gpu, score, is_member, has_bond, is_busy, declines, machine, is_placed }
+        let (is_busy, is_drained, declines, machine) = ways;
+        Hand {
+            slots,
+            has_gpu,
+            score,
+            is_member,
+            has_bond,
+            is_busy,
+            is_drained,
+            declines,
+            machine,
+            is_placed,
+        }
     })
 }
 
@@ -106,6 +121,9 @@ impl Scene {
         if self.is_placed {
             world.placement = placement();
         }
+        for (name, _) in named().filter(|(_, hand)| hand.is_drained) {
+            world.tell(Input::Operation(Operation::Drain(worker(name))));
+        }
         let id = task(world.order(self.trust, 1), 0);
         for (name, _) in named().filter(|(_, hand)| hand.declines) {
             if live(&world, id).contains(&worker(name)) {
@@ -131,6 +149,9 @@ fn make(world: &mut World, scene: &Scene, way: &[Change], change: &Change) {
     let nano = |amount: &Amount| amount.0.to::<u64>();
     match change {
         Change::ReadDeal => panic!("every deal is read at once here"),
+        Change::Undrain { worker } => {
+            world.tell(Input::Operation(Operation::Undrain(*worker)));
+        }
         Change::OfferSlots { worker }
         | Change::OfferTag { worker, .. }
         | Change::OfferPlacement { worker, .. } => {
@@ -201,6 +222,7 @@ fn as_asked(placement: &Placement, capacity: Capacity) -> Capacity {
 fn name_of(change: &Change) -> &'static str {
     match change {
         Change::ReadDeal => "read",
+        Change::Undrain { .. } => "undrain",
         Change::OfferSlots { .. } => "slots",
         Change::OfferTag { .. } => "tag",
         Change::OfferPlacement { .. } => "placement",
@@ -251,7 +273,7 @@ fn doing_what_would_change_a_refusal_makes_the_decision_succeed() {
     });
     tested.unwrap();
     assert!(refused.into_inner() > 150, "few were refused");
-    let all = ["bond", "connect", "free", "join", "placement", "slots", "tag", "wait"];
+    let all = ["bond", "connect", "free", "join", "placement", "slots", "tag", "undrain", "wait"];
     assert_eq!(reached.into_inner().into_iter().collect::<Vec<_>>(), all);
 }
 

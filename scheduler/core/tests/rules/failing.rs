@@ -35,6 +35,38 @@ fn a_worker_that_comes_back_within_the_grace_goes_on() {
 }
 
 #[test]
+fn a_worker_that_comes_back_is_told_to_run_what_it_lacks_and_not_asked_about_it() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    world.commands();
+    world.disconnect(1);
+    // The command never came. Asked about the task, the worker would deny that it has it.
+    world.connect(1, 1);
+    assert!(world.wanted.contains(&Action::Welcome { worker: worker(1), live: vec![] }));
+    assert_eq!(world.assigned(id), [1]);
+}
+
+#[test]
+fn a_worker_that_comes_back_with_all_its_slots_taken_gets_nothing_on_top() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let first = task(world.order(1, 1), 0);
+    world.says(1, first, ReportBody::Reached(Stage::Running));
+    world.disconnect(1);
+    world.pass(6);
+    world.connect(1, 1);
+    // It lost the first, so it was told again; what it was told meanwhile never came.
+    world.says(1, first, failure(Cause::Engine));
+    let second = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(second), [1]);
+    world.connect_with(1, 1, vec![(first, Some(Stage::Running))]);
+    assert_eq!(world.core.slots_used(worker(1)), 1);
+    world.connect(2, 1);
+    assert_eq!(world.assigned(second), [2], "another takes what it has no room for");
+}
+
+#[test]
 fn a_worker_that_comes_back_too_late_is_told_to_stop() {
     let mut world = World::new();
     world.connect(1, 1);

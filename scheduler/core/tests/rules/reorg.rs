@@ -1,6 +1,7 @@
 //! Blocks that never were.
 
 use crate::world::{World, digest, task};
+use poco_core::Event;
 use poco_core::task::TaskStatus;
 use poco_scheduler_core::{Action, Input, Notice, ReportBody, ReportStatus, Stage};
 
@@ -57,6 +58,20 @@ fn a_deal_that_never_was_is_forgotten() {
     world.tell(Input::Rollback { to: block });
     assert!(world.wanted.contains(&Action::Note(Notice::DealGone { deal })));
     assert_eq!((world.stored.len(), world.deals.len()), (0, 0));
+}
+
+#[test]
+fn a_deal_that_was_told_again_is_not_forgotten_for_an_answer_from_before() {
+    let mut world = World::new();
+    let block = world.block;
+    let deal = world.order(1, 2);
+    let notice = world.events.iter().find(|event| matches!(event, Event::SchedulerNotice { .. }));
+    let notice = notice.cloned().unwrap();
+    // The deal is in another block now, which is told before the answer about the block before.
+    world.tell(Input::Rollback { to: block });
+    world.report(vec![notice]);
+    world.tell(Input::DealRead { deal, epoch: 1, facts: None });
+    assert_eq!((world.stored.len(), world.deals.len()), (2, 1));
 }
 
 #[test]

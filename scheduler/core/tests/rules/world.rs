@@ -265,6 +265,7 @@ impl World {
                 self.wanted.push(Action::Tell { worker, command });
             }
             Action::Changed(_)
+            | Action::Measured { .. }
             | Action::Sweep { .. }
             | Action::Put(_)
             | Action::DeleteCommit(_) => {}

@@ -49,6 +49,7 @@ pub(crate) fn config() -> Config {
         tag: poco_core::Tag::GPU,
         stake_max: None,
         confirmations: 0,
+        forget_depth_blocks: 0,
         poll_millis: 10_000,
         nonce_secret: poco_core::lane::NonceSecret(B256::repeat_byte(0x5e)),
         pull_millis_max: 600_000,

@@ -1,0 +1,190 @@
+//! What must hold, always and at the end.
+
+use crate::chain::HubCall;
+use crate::process::Host;
+use crate::sandbox::{FAILING, right_digest};
+use crate::scenario::T;
+use crate::villains::{Nature, UNPROVABLE};
+use crate::world::World;
+use poco_core::hub::Hub;
+use poco_core::lane::{Ballot, BlindedVote};
+use poco_core::payout::KITTY;
+use poco_core::task::TaskStatus;
+use poco_core::{Amount, B256, Call, Deal, DealId, Event, ResultHash, TaskId, U256};
+
+/// So many tasks are done in time by any workers there are, after the last fault.
+const TASKS_IN_TIME_MAX: u64 = 6;
+
+/// After the last final deadline the parties have this long to clean up.
+const SETTLING_SECONDS: u64 = 900;
+
+impl World {
+    /// All stake lies in the hub, and what is frozen is what its own account mirrors.
+    pub(crate) fn check_money(&self) {
+        let hub = self.chain.hub();
+        let address = hub.address();
+        let sum = |all: &mut dyn Iterator<Item = Amount>| {
+            all.fold(U256::ZERO, |sum, amount| sum + amount.0)
+        };
+        let others = || hub.accounts().filter(|(owner, _)| *owner != address);
+        let free = sum(&mut others().map(|(_, account)| account.free));
+        let frozen = sum(&mut others().map(|(_, account)| account.frozen));
+        assert_eq!(free + frozen, hub.supply().0, "stake was made or lost");
+        assert_eq!(hub.account(address).free.0, frozen, "the hub's own account is off");
+        assert_eq!(hub.token_balance(address), hub.supply(), "the hub does not hold the tokens");
+    }
+
+    /// A block has come: who was slashed?
+    pub(crate) fn on_block(&mut self) {
+        let events = self.chain.head().events.clone();
+        for event in events {
+            let Event::Seize { owner, reference, .. } = event else { continue };
+            let place = (0..self.workers.len())
+                .find(|place| self.process(Host::of_worker(*place)).wallet.address == owner);
+            let Some(place) = place else { continue };
+            if !self.workers[place].plan.nature.is_honest() {
+                self.reached.note("a villain was slashed");
+                continue;
+            }
+            let task = TaskId(reference);
+            let won = self.chain.hub().task(task).consensus;
+            let honest = self.honest_hash(place, task);
+            assert!(
+                honest.is_none_or(|honest| honest != won),
+                "honest worker {place} was slashed for task {task}, whose result it had"
+            );
+            self.reached.note("an honest worker was outvoted");
+        }
+    }
+
+    /// What an honest worker votes for; `None` where workers cannot agree.
+    fn honest_hash(&self, place: usize, task: TaskId) -> Option<ResultHash> {
+        let hub = self.chain.hub();
+        let deal = hub.deal(hub.task(task).deal)?;
+        if deal.params == UNPROVABLE {
+            let vote = self.votes.get(&(place, task))?;
+            return Some(ResultHash(*vote));
+        }
+        Some(ResultHash::of(task, right_digest(task)))
+    }
+
+    /// An honest worker never votes twice, or differently.
+    pub(crate) fn check_vote(&mut self, worker: usize, task: TaskId, call: &HubCall) {
+        let HubCall::Classic(call) = call else { return };
+        let Call::Contribute(contribution) = &**call else { return };
+        self.keep_vote(worker, task, contribution.hash.0);
+    }
+
+    /// Nor does it sign two ballots for a task that say different things.
+    pub(crate) fn check_ballot(&mut self, worker: usize, ballot: &Ballot, deal: DealId) {
+        for (offset, entry) in (0u64..).zip(&ballot.entries) {
+            if *entry == BlindedVote::ABSENT {
+                continue;
+            }
+            let task = TaskId::of_deal(deal, ballot.first + U256::from(offset));
+            let word = poco_core::keccak256(entry.0);
+            let key = (worker + 1_000_000, task);
+            let known = *self.votes.entry(key).or_insert(word);
+            assert_eq!(known, word, "worker {worker} signed two votes for {task}");
+        }
+    }
+
+    fn keep_vote(&mut self, worker: usize, task: TaskId, hash: B256) {
+        let known = *self.votes.entry((worker, task)).or_insert(hash);
+        assert_eq!(known, hash, "worker {worker} voted differently for {task}");
+    }
+
+    /// Whether there is nothing left to wait for.
+    pub(crate) fn is_over(&self) -> bool {
+        if self.is_troubled() {
+            return false;
+        }
+        let time = self.chain.head().header.block.timestamp;
+        let hub = self.chain.hub();
+        let is_matched = |one: &crate::requests::Request| hub.consumed(one.hash) >= one.volume;
+        let all_matched = self.requests.iter().all(is_matched);
+        let last = hub.deals().map(|(_, deal)| deal.deadlines(T).last).max();
+        let is_past = last.is_some_and(|last| last.after(SETTLING_SECONDS).has_passed(time));
+        let is_idle = || {
+            let idle = |worker: &crate::worker::Worker| {
+                worker.core.as_ref().is_some_and(poco_worker_core::Core::is_idle)
+            };
+            let stats = self.scheduler.core.as_ref().map(poco_scheduler_core::Core::stats);
+            stats.is_some_and(|stats| stats.deals == 0)
+                && self.workers.iter().all(idle)
+                && self.chain.waiting.is_empty()
+        };
+        all_matched && (is_past || (all_ended(hub) && is_idle()))
+    }
+
+    /// At the end every task has ended, everybody knows it, and nothing is locked.
+    pub(crate) fn check_end(&mut self) {
+        let hub = self.chain.hub().clone();
+        for (id, deal) in hub.deals() {
+            for offset in 0..deal.bot_size.saturating_to::<u64>() {
+                let task = deal.task_at(id, offset).expect("the deal has that task");
+                self.check_task(&hub, task, deal);
+            }
+        }
+        let frozen = |who: poco_core::Address| hub.account(who).frozen;
+        assert!(frozen(self.owner()).is_zero(), "the pool's owner is left with locked stake");
+        assert!(frozen(Self::requester()).is_zero(), "the requester is left with locked stake");
+        for (place, worker) in self.workers.iter().enumerate() {
+            if !worker.plan.nature.is_honest() {
+                continue;
+            }
+            let address = self.process(Host::of_worker(place)).wallet.address;
+            let bond = hub.bond(address, self.scheduler.settings.workerpool);
+            assert_eq!(frozen(address), bond.total, "worker {place} is left with locked stake");
+            assert!(bond.locked.is_zero(), "worker {place} is left with a locked bond");
+            let held = crate::worker::stages(worker);
+            assert!(held.is_empty(), "worker {place} still holds {held:?}");
+        }
+        assert!(!hub.account(KITTY).frozen.0.bit(255), "the kitty holds what there is");
+        let stats = self.scheduler.core.as_ref().map(poco_scheduler_core::Core::stats);
+        let stats = stats.expect("the scheduler is up at the end");
+        assert_eq!(stats.deals, 0, "the scheduler holds deals that are over: {stats:?}");
+    }
+
+    /// Whether nothing but the faults, which end, stood between a task and its result.
+    fn must_complete(&self, deal: &Deal) -> bool {
+        let are_honest = self.workers.iter().all(|worker| worker.plan.nature == Nature::Honest);
+        let is_calm = are_honest && self.scenario.sybils == 0;
+        // As long as each weighs 2, so many agree on twice the trust with each of them.
+        let most = u32::try_from(self.workers.len()).expect("few workers");
+        let is_reachable = deal.trust <= U256::from(1u64 << most);
+        let tasks: u64 = self.scenario.orders.iter().map(|order| order.volume).sum();
+        // Where few are let in, tasks that nobody can bring to their end keep out others.
+        let most = TASKS_IN_TIME_MAX.min(self.scenario.tasks_live_max as u64);
+        is_calm && deal.params.is_empty() && is_reachable && tasks <= most
+    }
+
+    fn check_task(&mut self, hub: &Hub, task: TaskId, deal: &Deal) {
+        let view = hub.task(task);
+        if self.must_complete(deal) {
+            self.reached.note("a task had to be completed");
+            let status = view.status;
+            assert_eq!(status, TaskStatus::Completed, "{task} should have been completed");
+        }
+        let params = &deal.params;
+        match view.status {
+            TaskStatus::Completed => {
+                self.reached.note("a task was completed");
+                assert!(*params != FAILING, "a task that fails everywhere was completed");
+            }
+            TaskStatus::Failed => self.reached.note("a task was refunded"),
+            TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing => {
+                panic!("task {task} is left {:?}", view.status)
+            }
+        }
+    }
+}
+
+fn all_ended(hub: &Hub) -> bool {
+    hub.deals().all(|(id, deal)| {
+        (0..deal.bot_size.saturating_to::<u64>()).all(|offset| {
+            let task = deal.task_at(id, offset).expect("the deal has that task");
+            matches!(hub.task(task).status, TaskStatus::Completed | TaskStatus::Failed)
+        })
+    })
+}

@@ -1,0 +1,403 @@
+//! The scheduler's process: the real core, a store, and the shell that the binary is around them.
+
+use crate::chain::HubCall;
+use crate::link::{ToWorker, Upload};
+use crate::process::{Died, Host, Wallet};
+use crate::sender::{Errand, Fate};
+use crate::stream::News;
+use crate::world::{Answer, Event, World};
+use poco_chain_core::Cursor;
+use poco_core::message::authorization_hash;
+use poco_core::{Address, TaskId};
+use poco_scheduler_core::{
+    Action, ChainEvent, Command, CommitKey, ContributionFacts, Core, DealFacts, Head, Input,
+    Moment, Placement, Record, Settings, TaskFacts, TaskReport, TransactionFailure,
+    TransactionTrouble,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+const RETRY_MILLIS: u64 = 300;
+
+/// Inputs after which all that is derived is derived anew and compared, which takes as long as they do.
+const CHECK_PERCENT: u64 = 10;
+
+/// What survives the process.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    deals: BTreeMap<poco_core::DealId, Record>,
+    pub(crate) tasks: BTreeMap<TaskId, Record>,
+    commits: BTreeMap<CommitKey, Record>,
+    members: BTreeMap<u32, Record>,
+    pub(crate) retired: BTreeMap<TaskId, Box<TaskReport>>,
+    cursor: Cursor,
+}
+
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    pub(crate) settings: Settings,
+    pub(crate) core: Option<Core>,
+    pub(crate) disk: Disk,
+}
+
+impl Scheduler {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let disk = Disk {
+            deals: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            members: BTreeMap::new(),
+            retired: BTreeMap::new(),
+            cursor: Cursor::start_at(1),
+        };
+        Self { settings, core: None, disk }
+    }
+}
+
+impl Disk {
+    fn records(&self) -> Vec<Record> {
+        let deals = self.deals.values().chain(self.tasks.values());
+        deals.chain(self.commits.values()).chain(self.members.values()).cloned().collect()
+    }
+
+    fn write(&mut self, action: &Action) {
+        match action {
+            Action::Put(record @ Record::Deal(deal)) => {
+                self.deals.insert(deal.id, record.clone());
+            }
+            Action::Put(record @ Record::Task(task)) => {
+                let workers: BTreeSet<Address> =
+                    task.replicas.iter().map(|replica| replica.worker).collect();
+                assert_eq!(workers.len(), task.replicas.len(), "a wallet has a task once");
+                self.tasks.insert(task.id, record.clone());
+            }
+            Action::Put(record @ Record::Commit(commit)) => {
+                self.commits.insert(commit.key, record.clone());
+            }
+            Action::Put(record @ Record::Member(member)) => {
+                self.members.insert(member.place, record.clone());
+            }
+            Action::DeleteDeal(deal) => {
+                self.deals.remove(deal);
+            }
+            Action::DeleteCommit(key) => {
+                self.commits.remove(key);
+            }
+            Action::DeleteTask(task) => {
+                self.tasks.remove(task);
+            }
+            Action::Retire { task, report, .. } => {
+                self.tasks.remove(task);
+                self.retired.insert(*task, report.clone());
+            }
+            Action::Sweep { .. }
+            | Action::ReadDeal { .. }
+            | Action::ReadTask { .. }
+            | Action::ReadScore(_)
+            | Action::ReadGuard { .. }
+            | Action::ReadBond(_)
+            | Action::TransactLane { .. }
+            | Action::Transact { .. }
+            | Action::Welcome { .. }
+            | Action::Tell { .. }
+            | Action::AnswerUpload { .. }
+            | Action::Measured { .. }
+            | Action::Changed(_)
+            | Action::Note(_) => {}
+        }
+    }
+
+    /// Whether a worker was promised an authorization for a task.
+    pub(crate) fn has_promised(&self, worker: Address, task: TaskId) -> bool {
+        match self.tasks.get(&task) {
+            Some(Record::Task(record)) => {
+                record.replicas.iter().any(|replica| replica.worker == worker)
+            }
+            Some(Record::Deal(_) | Record::Commit(_) | Record::Member(_)) | None => false,
+        }
+    }
+}
+
+impl World {
+    /// Begins a life of the scheduler; where its node does not answer it tries again.
+    pub(crate) fn start_scheduler(&mut self) -> Result<(), Died> {
+        let host = Host::SCHEDULER;
+        let Some(seen) = self.ask_node(host) else {
+            self.start_after(host, 2_000);
+            return Ok(());
+        };
+        let cursor = self.scheduler.disk.cursor.clone();
+        let records = self.scheduler.disk.records();
+        if !records.is_empty() {
+            self.reached.note("a scheduler went on with what it had stored");
+        }
+        self.bear(host, cursor);
+        let moment = Moment(self.process(host).clock(self.now));
+        let settings = self.scheduler.settings.clone();
+        self.scheduler.core = Some(Core::new(settings, records, moment));
+        let head = self.chain.block(seen).expect("a node shows blocks that are there");
+        let at = head.header.block;
+        let head = Head { number: at.number, timestamp: at.timestamp };
+        self.tell_scheduler(Input::Head(head), None)
+    }
+
+    /// One input of the scheduler, and all that follows: first what is stored, then the rest.
+    pub(crate) fn tell_scheduler(
+        &mut self,
+        input: Input,
+        cursor: Option<Cursor>,
+    ) -> Result<(), Died> {
+        let host = Host::SCHEDULER;
+        let now = self.now;
+        self.story.tell(now, || format!("scheduler takes {}", brief(&input)));
+        let moment = Moment(self.process(host).clock(now));
+        let Some(core) = &mut self.scheduler.core else { return Ok(()) };
+        core.handle(moment, input);
+        if self.dice.chance(CHECK_PERCENT) {
+            assert!(core.is_consistent(), "what the scheduler derived is not what its tasks say");
+        }
+        let actions: Vec<Action> = std::iter::from_fn(|| core.poll_action()).collect();
+        self.process_mut(host).step()?;
+        for action in &actions {
+            self.scheduler.disk.write(action);
+        }
+        if let Some(cursor) = cursor {
+            self.scheduler.disk.cursor = cursor;
+        }
+        for action in actions {
+            self.process_mut(host).step()?;
+            self.carry_out(action)?;
+        }
+        self.check_slots();
+        self.plan_tick(host);
+        Ok(())
+    }
+
+    pub(crate) fn next_tick_of_scheduler(&self) -> Option<u64> {
+        Some(self.scheduler.core.as_ref()?.next_timer()?.0)
+    }
+
+    fn carry_out(&mut self, action: Action) -> Result<(), Died> {
+        match action {
+            Action::Put(_)
+            | Action::DeleteDeal(_)
+            | Action::DeleteCommit(_)
+            | Action::DeleteTask(_)
+            | Action::Retire { .. }
+            | Action::Changed(_)
+            | Action::Measured { .. }
+            | Action::Sweep { .. } => {}
+            Action::Note(notice) => self.note(&notice),
+            Action::ReadDeal { .. }
+            | Action::ReadTask { .. }
+            | Action::ReadScore(_)
+            | Action::ReadGuard { .. }
+            | Action::ReadBond(_) => self.read_for_scheduler(action, 0),
+            Action::Transact { intent, call } => {
+                let data = self.chain.encode(HubCall::Classic(Box::new(call)));
+                let name = intent.to_string();
+                self.send(Host::SCHEDULER, name, data, Errand::Scheduler(intent));
+            }
+            Action::TransactLane { intent, call } => {
+                let data = self.chain.encode(HubCall::Lane(Box::new(call)));
+                let name = intent.to_string();
+                self.send(Host::SCHEDULER, name, data, Errand::Scheduler(intent));
+            }
+            Action::Welcome { worker, live } => self.say_to_worker(worker, ToWorker::Welcome(live)),
+            Action::Tell { worker, command } => self.command(worker, command),
+            Action::AnswerUpload { upload, answer } => {
+                self.answer_upload(upload, answer.map_err(|refusal| refusal.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, notice: &poco_scheduler_core::Notice) {
+        let now = self.now;
+        self.story.tell(now, || format!("scheduler notes: {notice:?}"));
+        if let poco_scheduler_core::Notice::ConsensusDiffers { .. } = notice {
+            self.reached.note("the scheduler found another consensus than the chain");
+        }
+    }
+
+    fn command(&mut self, worker: Address, command: Command) {
+        if let Command::Assign { task, .. } = &command {
+            assert!(
+                self.scheduler.disk.has_promised(worker, *task),
+                "an authorization left before the promise was stored"
+            );
+            let hash = authorization_hash(worker, *task, Address::ZERO);
+            let sign = self.process(Host::SCHEDULER).wallet.sign(hash);
+            self.say_to_worker(worker, ToWorker::Command(command, sign));
+            return;
+        }
+        self.say_to_worker(worker, ToWorker::Command(command, poco_core::Bytes::new()));
+    }
+
+    /// Asks the node now, and has the answer come later; asks again where there is none.
+    pub(crate) fn read_for_scheduler(&mut self, action: Action, pause: u64) {
+        let answer = self.ask_node(Host::SCHEDULER).and_then(|seen| self.answer(&action, seen));
+        let delay = self.delay() + pause;
+        match answer {
+            Some(input) => self.for_process(Host::SCHEDULER, delay, |host, life| Event::Answer {
+                host,
+                life,
+                answer: Answer::Scheduler(Box::new(input)),
+            }),
+            // Asked again at the next occasion.
+            None if matches!(
+                action,
+                Action::ReadScore(_) | Action::ReadBond(_) | Action::ReadGuard { .. }
+            ) => {}
+            None => self.for_process(Host::SCHEDULER, delay + RETRY_MILLIS, |host, life| {
+                Event::Read { host, life, action: Box::new(action) }
+            }),
+        }
+    }
+
+    fn answer(&self, action: &Action, seen: u64) -> Option<Input> {
+        let confirmed = |at_least: u64| {
+            let block = seen.saturating_sub(self.scenario.confirmations).max(at_least);
+            (block <= seen).then(|| self.chain.block(block)).flatten()
+        };
+        let newest = self.chain.block(seen)?;
+        Some(match action {
+            Action::ReadDeal { deal, epoch, at_least } => {
+                let hub = &confirmed(*at_least)?.hub;
+                let facts = hub.deal(*deal).map(|terms| {
+                    Box::new(DealFacts {
+                        deal: terms.clone(),
+                        work_clock_time_ref_seconds: crate::scenario::T,
+                        conditions: Some(hub.deal_conditions(*deal)),
+                        placement: Some(Placement::default()),
+                    })
+                });
+                Input::DealRead { deal: *deal, epoch: *epoch, facts }
+            }
+            Action::ReadTask { task, epoch, at_least } => {
+                let block = confirmed(*at_least)?;
+                let facts = Box::new(task_facts(&block.hub, block.header.block.number, *task));
+                Input::TaskRead { task: *task, epoch: *epoch, facts }
+            }
+            Action::ReadScore(worker) => {
+                Input::ScoreRead { worker: *worker, score: newest.hub.score(*worker) }
+            }
+            Action::ReadBond(worker) => {
+                let bond = newest.hub.bond(*worker, self.scheduler.settings.workerpool);
+                Input::BondRead { worker: *worker, bond: Some(bond) }
+            }
+            Action::ReadGuard { guard, worker } => Input::GuardRead {
+                guard: *guard,
+                worker: *worker,
+                is_known: newest.hub.contracts().is_member(*guard, *worker),
+            },
+            other @ (Action::Put(_)
+            | Action::DeleteDeal(_)
+            | Action::DeleteCommit(_)
+            | Action::DeleteTask(_)
+            | Action::Retire { .. }
+            | Action::Sweep { .. }
+            | Action::TransactLane { .. }
+            | Action::Transact { .. }
+            | Action::Welcome { .. }
+            | Action::Tell { .. }
+            | Action::AnswerUpload { .. }
+            | Action::Measured { .. }
+            | Action::Changed(_)
+            | Action::Note(_)) => unreachable!("{other:?} asks nothing"),
+        })
+    }
+
+    pub(crate) fn scheduler_news(&mut self, news: News) -> Result<(), Died> {
+        let cursor = self.process(Host::SCHEDULER).follower.cursor.clone();
+        let input = match news {
+            News::Blocks { to, events } => {
+                let events = events.into_iter().map(|(at, event)| ChainEvent {
+                    block: at.number,
+                    block_hash: at.hash,
+                    time: at.timestamp,
+                    event,
+                });
+                let to = Head { number: to.number, timestamp: to.timestamp };
+                Input::Events { to, events: events.collect() }
+            }
+            News::Rollback { to } => Input::Rollback { to: to.number },
+        };
+        self.tell_scheduler(input, Some(cursor))
+    }
+
+    pub(crate) fn scheduler_sent(
+        &mut self,
+        intent: poco_scheduler_core::Intent,
+        fate: Fate,
+    ) -> Result<(), Died> {
+        let failure = |trouble, reason| Err(TransactionFailure { trouble, reason });
+        let result = match fate {
+            Fate::Mined { block, .. } => {
+                self.reached.note(intent.kind.name());
+                Ok(block)
+            }
+            Fate::Refused(reason) => failure(TransactionTrouble::Refused, reason),
+            Fate::Unpaid => failure(TransactionTrouble::Unpaid, "too dear".into()),
+        };
+        self.tell_scheduler(Input::Outcome { intent, result }, None)
+    }
+
+    /// Derived slots are those of live replicas, and never more than a worker has.
+    fn check_slots(&self) {
+        let Some(core) = &self.scheduler.core else { return };
+        for (place, worker) in self.workers.iter().enumerate() {
+            let address = self.process(Host::of_worker(place)).wallet.address;
+            // Of a worker that was not heard since a restart the worst is assumed.
+            if !self.is_answered(address) {
+                continue;
+            }
+            let slots = worker.plan.slots as usize;
+            let used = core.slots_used(address);
+            // Whoever comes back may hold more than it was given in this life.
+            let held = || -> Vec<_> {
+                let reports = self.scheduler.disk.tasks.keys();
+                let reports = reports.filter_map(|task| core.task_report(*task));
+                let ours = |report: TaskReport| {
+                    let replica = report.replicas.into_iter().find(|one| one.worker == address)?;
+                    Some((report.task, replica.stage?))
+                };
+                reports.filter_map(ours).collect()
+            };
+            assert!(
+                used <= slots || worker.has_returned,
+                "worker {place} has {slots} slots and is given {used}: {:?}; it holds {:?}",
+                held(),
+                crate::worker::stages(worker)
+            );
+        }
+    }
+}
+
+fn task_facts(hub: &poco_core::hub::Hub, block: u64, task: TaskId) -> TaskFacts {
+    let view = hub.task(task);
+    let of = |worker: &Address| ContributionFacts {
+        worker: *worker,
+        view: hub.contribution(task, *worker),
+        score: hub.score(*worker),
+    };
+    let contributions = view.contributors.iter().map(of).collect();
+    TaskFacts { block, view, contributions }
+}
+
+fn brief(input: &Input) -> String {
+    let mut text = format!("{input:?}");
+    let mut end = text.len().min(240);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
+
+/// Who runs the pool, and where its wallet lies.
+pub(crate) fn owner() -> Wallet {
+    Wallet::named("pool owner")
+}
+
+/// An upload on its way, as the scheduler's edge holds it.
+pub(crate) type Uploads = BTreeMap<u64, Upload>;

@@ -1,0 +1,84 @@
+//! Those who do not do what they should, each in a file of its own.
+
+mod colluder;
+mod copycat;
+mod flaky;
+mod front_runner;
+mod late;
+mod no_reveal;
+mod silent;
+mod sybil;
+mod unprovable;
+
+pub(crate) use sybil::wallet as sybil_wallet;
+pub(crate) use unprovable::{UNPROVABLE, says_on};
+
+use crate::dice::Dice;
+use crate::scenario::Millis;
+use poco_core::{Bytes, TaskId};
+use poco_worker_core::Intent;
+
+/// What a worker is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nature {
+    Honest,
+    Colluder,
+    Copycat,
+    Silent,
+    NoReveal,
+    Flaky,
+    Late,
+}
+
+/// Longest run of an honest worker.
+const RUN_MILLIS_MAX: Millis = 60_000;
+
+impl Nature {
+    pub(crate) const VILLAINS: [Self; 6] =
+        [Self::Colluder, Self::Copycat, Self::Silent, Self::NoReveal, Self::Flaky, Self::Late];
+
+    /// Whether nothing may ever be taken from it.
+    pub(crate) fn is_honest(self) -> bool {
+        matches!(self, Self::Honest | Self::Flaky | Self::Late)
+    }
+
+    /// What it says that an app wrote.
+    pub(crate) fn says(self, task: TaskId, honest: Bytes) -> Bytes {
+        match self {
+            Self::Colluder => colluder::says(task),
+            Self::Honest
+            | Self::Copycat
+            | Self::Silent
+            | Self::NoReveal
+            | Self::Flaky
+            | Self::Late => honest,
+        }
+    }
+
+    /// How long it takes to run an app.
+    pub(crate) fn run_millis(self, dice: &mut Dice) -> Millis {
+        match self {
+            Self::Silent => silent::RUN_MILLIS,
+            Self::Copycat => copycat::RUN_MILLIS,
+            Self::Late => late::run_millis(dice),
+            Self::Honest | Self::Colluder | Self::NoReveal | Self::Flaky => {
+                dice.of(100..=RUN_MILLIS_MAX)
+            }
+        }
+    }
+
+    /// Whether it keeps a transaction to itself.
+    pub(crate) fn withholds(self, intent: Intent) -> bool {
+        self == Self::NoReveal && no_reveal::withholds(intent)
+    }
+
+    /// Whether it does not tell committed votes.
+    pub(crate) fn hides_its_vote(self) -> bool {
+        self == Self::NoReveal
+    }
+
+    /// Milliseconds until it breaks by itself; `None` for those who do not.
+    pub(crate) fn breaks_after(self, dice: &mut Dice) -> Option<Millis> {
+        (self == Self::Flaky).then(|| flaky::breaks_after(dice))
+    }
+}

@@ -1,0 +1,89 @@
+//! A pool that sells its capacity by itself.
+
+use anyhow::{Context, Result, ensure};
+use poco_integration_tests::binaries::binary;
+use poco_integration_tests::pool::{Plan, Pool, start_scheduler};
+use poco_integration_tests::process::wait_for;
+use poco_integration_tests::world::{Party, World};
+use serde_json::Value;
+use std::process::Command;
+use std::time::Duration;
+
+/// Several rounds of the seller, on a busy machine.
+const SOLD_MAX: Duration = Duration::from_secs(90);
+/// The price of a task, in nRLC: half of what the pool's own order asks.
+const PRICE_NANO: u64 = 5_000_000_000;
+const SALES: &str = "[sales]\nfactor_percent = 300\nexpire_seconds = 600\n\
+    [[sales.categories]]\ncategory = 0\nprice_nano = 5000000000\n";
+
+/// The scheduler's own orders in the market: those at its price.
+async fn on_offer(pool: &Pool) -> Result<Vec<Value>> {
+    let mut url = pool.market_url.join("workerpoolorders")?;
+    url.set_query(Some(&format!("chainId=31337&workerpool={}&category=0", pool.workerpool)));
+    let answer: Value = reqwest::get(url).await?.json().await?;
+    let orders = answer["orders"].as_array().context("orders")?.clone();
+    let is_ours = |order: &Value| order["order"]["workerpoolprice"] == PRICE_NANO;
+    Ok(orders.into_iter().filter(is_ours).collect())
+}
+
+async fn until_offered(pool: &Pool, count: usize) -> Result<Vec<Value>> {
+    let told = format!("{count} orders on offer");
+    let found = wait_for(&told, SOLD_MAX, async || {
+        let orders = on_offer(pool).await?;
+        Ok((orders.len() == count).then_some(orders))
+    });
+    found.await.with_context(|| pool.scheduler.tail(40))
+}
+
+fn operate(world: &World, words: &[&str]) -> Result<()> {
+    let mut command = Command::new(binary("poco-scheduler")?);
+    command.args(words).args(["--data-dir".as_ref(), world.path("scheduler").as_os_str()]);
+    let output = command.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_sells_its_free_slots_by_itself_and_withdraws_them() -> Result<()> {
+    let world = World::start().await?;
+    let mut pool = Pool::start(&world, &Plan { workers: 0, ..Plan::default() }).await?;
+    pool.scheduler.stop().await?;
+    let config = world.path("sales.toml");
+    std::fs::write(&config, SALES)?;
+    let config = config.display().to_string();
+    let environment = [("POCO_SCHEDULER_CONFIG", config.as_str())];
+    (pool.scheduler, pool.url) =
+        start_scheduler(&world, &pool.workerpool, &pool.market_url, &environment).await?;
+    assert!(on_offer(&pool).await?.is_empty(), "nobody works yet");
+    world.fund(Party::Worker(0), "100RLC")?;
+    let worker = pool.worker(&world, 0, &[("POCO_WORKER_SLOTS", "1")])?;
+    pool.workers.push(worker);
+
+    let orders = until_offered(&pool, 1).await?;
+    assert_eq!(orders[0]["remaining"], 3, "three tasks for each slot");
+    // A run takes the cheapest: ours. Of two less than half is left.
+    for number in 0..2 {
+        let output = world.path(&format!("output-{number}")).display().to_string();
+        let answer = pool.run(&world, &["--args", "echo sold", "--output", &output])?;
+        ensure!(answer.code == 0, "{answer:?}\n{}", pool.scheduler.tail(40));
+    }
+    wait_for("what is left to be offered anew", SOLD_MAX, async || {
+        let orders = on_offer(&pool).await?;
+        Ok((orders.len() == 1 && orders[0]["remaining"] == 3).then_some(()))
+    })
+    .await
+    .with_context(|| pool.scheduler.tail(40))?;
+
+    operate(&world, &["pause"])?;
+    until_offered(&pool, 0).await?;
+    operate(&world, &["resume"])?;
+    until_offered(&pool, 1).await?;
+    // Killed, it leaves an order behind, which the next start withdraws.
+    pool.scheduler.kill()?;
+    (pool.scheduler, pool.url) =
+        start_scheduler(&world, &pool.workerpool, &pool.market_url, &environment).await?;
+    until_offered(&pool, 0).await?;
+    pool.scheduler.stop().await?;
+    ensure!(pool.scheduler.output().contains("orders withdrawn"), "{}", pool.scheduler.tail(20));
+    Ok(())
+}

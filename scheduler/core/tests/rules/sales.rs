@@ -1,0 +1,124 @@
+//! What the pool has to sell.
+
+use crate::world::{World, digest, task, worker};
+use poco_core::{Amount, Tag, U256};
+use poco_scheduler_core::{CategoryPrice, Funds, Input, Offer, Operation, SalesPolicy};
+
+fn policy(factor_percent: usize) -> SalesPolicy {
+    let price = |category, idle, full| CategoryPrice {
+        category,
+        idle: Amount::from_nano(idle),
+        full: Amount::from_nano(full),
+    };
+    SalesPolicy {
+        prices: vec![price(0, 1000, 2000), price(3, 10, 10)],
+        factor_percent,
+        trust_max: 100,
+    }
+}
+
+fn funds(world: &mut World, stake_nano: u64) {
+    world.tell(Input::Funds(Funds {
+        gas_wei: U256::from(1_000_000_000),
+        gas_price_wei: U256::ONE,
+        stake_free: Amount::from_nano(stake_nano),
+        stake_locked: Amount::ZERO,
+    }));
+}
+
+/// Category, price and volume of each offer.
+fn terms(world: &World, factor_percent: usize) -> Vec<(u64, Amount, u64)> {
+    let offers = world.core.offers(&policy(factor_percent));
+    offers.iter().map(|offer| (offer.category, offer.price, offer.volume)).collect()
+}
+
+#[test]
+fn free_slots_are_offered_and_what_is_sold_is_not() {
+    let mut world = World::new();
+    assert!(terms(&world, 100).is_empty(), "nobody works");
+    for name in 1..=2 {
+        world.connect(name, 5);
+    }
+    assert!(terms(&world, 100).is_empty(), "nobody knows what the owner has");
+    funds(&mut world, 1_000_000);
+    let nano = Amount::from_nano;
+    assert_eq!(terms(&world, 100), [(0, nano(1000), 10), (3, nano(10), 10)]);
+    assert_eq!(terms(&world, 250)[0].2, 25);
+    let deal = world.order(1, 4);
+    assert_eq!(terms(&world, 100), [(0, nano(1400), 6), (3, nano(10), 6)]);
+    world
+        .contribute_and_finalize(
+            [1, 2].into_iter().find(|name| gave(&world, *name)).unwrap(),
+            task(deal, 0),
+            digest("right"),
+        )
+        .unwrap();
+    assert_eq!(terms(&world, 100)[0], (0, nano(1300), 7));
+    world.order(1, 50);
+    assert!(terms(&world, 100).is_empty(), "a bag is sold as a whole");
+}
+
+/// Whether the first task of the only deal is this worker's.
+fn gave(world: &World, name: u8) -> bool {
+    world.stored.values().any(|record| match record {
+        poco_scheduler_core::Record::Task(record) => {
+            record.offset == 0 && record.replicas.iter().any(|one| one.worker == worker(name))
+        }
+        _ => false,
+    })
+}
+
+#[test]
+fn no_more_is_offered_than_the_stake_answers_for() {
+    let mut world = World::new();
+    world.connect(1, 10);
+    // 30 % of 1000 is staked on each task; of 10 it is 3.
+    funds(&mut world, 1_000);
+    let volumes: Vec<u64> = terms(&world, 100).iter().map(|(_, _, volume)| *volume).collect();
+    assert_eq!(volumes, [3, 10]);
+    funds(&mut world, 2);
+    assert!(terms(&world, 100).is_empty());
+}
+
+#[test]
+fn trust_and_tag_are_what_the_workers_can_do_together() {
+    let mut world = World::with(&[(1, 100)], |_| {});
+    funds(&mut world, 1_000_000);
+    let offer = |world: &World| -> Offer { world.core.offers(&policy(100))[0] };
+    world.connect(2, 1);
+    let alone = offer(&world);
+    assert_eq!(alone.tag, Tag::NONE);
+    world.connect(3, 1);
+    world.connect(4, 1);
+    let three = offer(&world).trust;
+    assert!(three > alone.trust, "{three}");
+    // What is offered is reached, and one more is not.
+    let id = task(world.order(three, 1), 0);
+    assert_eq!(world.assigned(id).len(), 3);
+    let id = task(world.order(three + 1, 1), 0);
+    assert!(world.assigned(id).is_empty());
+    world.connect(1, 1);
+    assert!(offer(&world).trust > three, "one with a score");
+    let capped = SalesPolicy { trust_max: 2, ..policy(1000) };
+    assert!(world.core.offers(&capped).iter().all(|offer| offer.trust == 2));
+}
+
+#[test]
+fn nothing_is_offered_while_less_is_taken_on() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    world.connect(2, 1);
+    funds(&mut world, 1_000_000);
+    assert_eq!(terms(&world, 100)[0].2, 2);
+    world.tell(Input::Operation(Operation::Drain(worker(2))));
+    assert_eq!(terms(&world, 100)[0].2, 1);
+    world.tell(Input::Operation(Operation::Pause));
+    assert!(terms(&world, 100).is_empty());
+    world.tell(Input::Operation(Operation::Resume));
+    assert_eq!(terms(&world, 100).len(), 2);
+    world.tell(Input::Funds(Funds { gas_price_wei: U256::ONE, ..Funds::default() }));
+    assert!(terms(&world, 100).is_empty(), "no gas");
+    world.tell(Input::Operation(Operation::Stop));
+    funds(&mut world, 1_000_000);
+    assert!(terms(&world, 100).is_empty());
+}

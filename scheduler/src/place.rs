@@ -1,0 +1,72 @@
+//! What a scheduler takes hold of before it runs: its key, its ports, its folders. All of it, or
+//! nothing.
+
+use crate::admin;
+use crate::admission::Admission;
+use crate::config::Checked;
+use crate::repair::check_finished;
+use crate::results::Results;
+use crate::rival::KeyLock;
+use crate::store::{Identity, Store};
+use anyhow::Context as _;
+use poco_chain::Chain;
+use poco_core::Address;
+use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UnixListener};
+
+/// What nobody else has while this lives.
+pub(crate) struct Place {
+    pub(crate) lock: KeyLock,
+    pub(crate) listener: TcpListener,
+    pub(crate) admin: UnixListener,
+    pub(crate) results: Results,
+    pub(crate) store: Store,
+    pub(crate) admission: Admission,
+    /// Uploads under way; empty.
+    pub(crate) uploads: PathBuf,
+}
+
+impl Place {
+    /// Takes hold of everything.
+    ///
+    /// # Errors
+    /// One line that says who has it or what is wrong with it, and what to do.
+    pub(crate) async fn take(
+        checked: &Checked,
+        chain: &Chain,
+        owner: Address,
+    ) -> anyhow::Result<Self> {
+        let config = &checked.config;
+        let data_dir = &config.data_dir;
+        let lock = KeyLock::take(&config.lock_dir(), chain.chain_id(), owner, data_dir)?;
+        // Bound before anything is written: a port that is taken leaves no trace.
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
+        let results = Results::open(config.results_url.as_ref(), &data_dir.join("results"))?;
+        results.check().await?;
+        check_finished(data_dir)?;
+        let store = Store::open(&data_dir.join("store"), identity(checked, chain))?;
+        let (allowed, denied) = (config.allowed_workers.clone(), config.denied_workers.clone());
+        let admission = Admission::new(allowed, denied, store.standing()?);
+        let admin = admin::listen(&config.admin_socket())?;
+        let uploads = data_dir.join("uploads");
+        empty(&uploads)?;
+        Ok(Self { lock, listener, admin, results, store, admission, uploads })
+    }
+}
+
+/// Which pool a store is about.
+pub(crate) fn identity(checked: &Checked, chain: &Chain) -> Identity {
+    Identity { chain_id: chain.chain_id(), hub: chain.hub(), workerpool: checked.workerpool }
+}
+
+/// What uploads left behind when the process was killed is of no use.
+fn empty(folder: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot prepare {}", folder.display());
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(cannot)?;
+    }
+    std::fs::create_dir_all(folder).with_context(cannot)
+}

@@ -1,0 +1,258 @@
+//! Sells the pool's capacity: signs, publishes, refreshes and withdraws its orders in the market.
+//!
+//! What is on offer, scheduler-core decides; here it is compared with what is listed. Orders live only
+//! some minutes where the hub heeds marked salts, so that whoever kept a copy of a withdrawn one cannot
+//! use it for long, and a scheduler that was killed leaves nothing behind. Hashes are stored before
+//! they are published, so that the next start withdraws what this one listed.
+
+use crate::arrival::{Arrival, Arrivals};
+use crate::market::Market;
+use crate::store::Store;
+use anyhow::Context as _;
+use poco_chain::{Chain, Wallet};
+use poco_core::order::Order as _;
+use poco_core::{
+    Address, B256, Conditions, OrderHash, OrderMark, Signed, Timestamp, U256, WorkerpoolOrder,
+};
+use poco_scheduler_core::{Offer, SalesPolicy};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Between two looks at what is listed: a task that is sold is missed in the next offer this late.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How long the withdrawal at a stop may take; what is left expires or is withdrawn at the next start.
+const WITHDRAW_TIME: Duration = Duration::from_secs(4);
+/// An order is renewed when less than this part (1 / ratio) of its life is left.
+const RENEW_RATIO: u64 = 3;
+
+/// An order in the market.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Listed {
+    hash: OrderHash,
+    offer: Offer,
+    expires: Option<Timestamp>,
+}
+
+/// An order as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfferShown {
+    pub(crate) category: u64,
+    pub(crate) price: String,
+    pub(crate) volume: u64,
+    pub(crate) trust: u64,
+    pub(crate) tag: String,
+    pub(crate) order: String,
+}
+
+/// What a seller needs.
+pub(crate) struct Seller {
+    pub(crate) chain: Chain,
+    pub(crate) market: Market,
+    pub(crate) wallet: Arc<Wallet>,
+    pub(crate) workerpool: Address,
+    pub(crate) policy: Arc<SalesPolicy>,
+    pub(crate) expire_seconds: u64,
+    pub(crate) store: Store,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) shown: watch::Sender<Vec<OfferShown>>,
+}
+
+/// A seller at work.
+struct Stall {
+    seller: Seller,
+    listed: BTreeMap<u64, Listed>,
+}
+
+impl Seller {
+    /// Sells until `stop`, then withdraws everything.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut stall = Stall { seller: self, listed: BTreeMap::new() };
+        let mut is_in_trouble = false;
+        let mut is_clear = false;
+        loop {
+            let done = if is_clear {
+                stall.round().await
+            } else {
+                // First what a process before this one had listed.
+                stall.withdraw_stored().await
+            };
+            match done {
+                Ok(()) => {
+                    is_clear = true;
+                    is_in_trouble = false;
+                }
+                Err(error) if is_in_trouble => {
+                    tracing::debug!(
+                        error = format!("{error:#}"),
+                        "orders still cannot be refreshed"
+                    );
+                }
+                Err(error) => {
+                    is_in_trouble = true;
+                    let error = format!("{error:#}");
+                    tracing::warn!(error, "orders cannot be refreshed; trying again");
+                }
+            }
+            tokio::select! {
+                () = sleep(PERIOD) => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        match timeout(WITHDRAW_TIME, stall.withdraw_stored()).await {
+            Ok(Ok(())) => tracing::info!("orders withdrawn"),
+            Ok(Err(_)) | Err(_) => tracing::warn!("orders are left to expire in the market"),
+        }
+    }
+}
+
+impl Stall {
+    /// Brings what is listed in line with what should be on offer.
+    async fn round(&mut self) -> anyhow::Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let policy = self.seller.policy.clone();
+        self.seller.arrivals.send(Arrival::OffersAsked { policy, reply }).await?;
+        let wanted: BTreeMap<u64, Offer> =
+            answer.await?.into_iter().map(|offer| (offer.category, offer)).collect();
+        let now = self.seller.chain.latest().await?.timestamp;
+        let categories: BTreeSet<u64> = wanted.keys().chain(self.listed.keys()).copied().collect();
+        for category in categories {
+            let offer = wanted.get(&category);
+            let is_kept = match (self.listed.get(&category), offer) {
+                (Some(listed), Some(offer)) => {
+                    let consumed = self.seller.chain.consumed(listed.hash).await?;
+                    let left = U256::from(listed.offer.volume).saturating_sub(consumed);
+                    listed.serves(offer, left.saturating_to(), (now, self.seller.expire_seconds))
+                }
+                (Some(_), None) | (None, Some(_)) | (None, None) => false,
+            };
+            if is_kept {
+                continue;
+            }
+            let before = self.listed.get(&category).map(|listed| listed.hash);
+            if let Some(offer) = offer {
+                self.list(*offer, now).await?;
+            } else {
+                self.listed.remove(&category);
+            }
+            // The new one first: in between the pool would have nothing to sell.
+            if let Some(before) = before {
+                self.seller.market.withdraw(before).await?;
+            }
+            self.store()?;
+        }
+        self.show();
+        Ok(())
+    }
+
+    /// Signs and publishes an order.
+    async fn list(&mut self, offer: Offer, now: Timestamp) -> anyhow::Result<()> {
+        let seller = &self.seller;
+        let owner = seller.wallet.address();
+        let tail = rand::random::<[u8; 20]>();
+        let (salt, expires) = match seller.chain.epoch(owner).await? {
+            Some(epoch) => {
+                let expiry = now.after(seller.expire_seconds);
+                let mark = OrderMark::new(Conditions::NONE, Some(expiry), epoch, tail.into())?;
+                (mark.to_salt(), Some(expiry))
+            }
+            // Such an order is valid until its volume is used or it is cancelled on chain.
+            None => (B256::from(rand::random::<[u8; 32]>()), None),
+        };
+        let order = WorkerpoolOrder {
+            workerpool: seller.workerpool,
+            price: offer.price,
+            volume: U256::from(offer.volume),
+            tag: offer.tag,
+            category: U256::from(offer.category),
+            trust: U256::from(offer.trust),
+            salt,
+            ..WorkerpoolOrder::default()
+        };
+        let hash = order.hash(seller.chain.domain_separator());
+        let signed = Signed { sign: seller.wallet.sign_hash(hash.0), order };
+        let mut known = self.hashes();
+        known.push(hash);
+        seller.store.put_orders(&known).context("an order cannot be noted")?;
+        seller.market.publish(&signed).await?;
+        let Offer { category, price, volume, trust, .. } = offer;
+        tracing::info!(category, %price, volume, trust, order = %hash, "on offer");
+        self.listed.insert(category, Listed { hash, offer, expires });
+        Ok(())
+    }
+
+    fn hashes(&self) -> Vec<OrderHash> {
+        self.listed.values().map(|listed| listed.hash).collect()
+    }
+
+    fn store(&self) -> anyhow::Result<()> {
+        self.seller.store.put_orders(&self.hashes())
+    }
+
+    /// Withdraws everything that was listed, also by processes before.
+    async fn withdraw_stored(&mut self) -> anyhow::Result<()> {
+        for order in self.seller.store.orders()? {
+            self.seller.market.withdraw(order).await?;
+        }
+        self.listed.clear();
+        self.show();
+        self.store()
+    }
+
+    fn show(&self) {
+        let shown = |listed: &Listed| OfferShown {
+            category: listed.offer.category,
+            price: listed.offer.price.to_string(),
+            volume: listed.offer.volume,
+            trust: listed.offer.trust,
+            tag: listed.offer.tag.to_string(),
+            order: listed.hash.to_string(),
+        };
+        self.seller.shown.send_replace(self.listed.values().map(shown).collect());
+    }
+}
+
+impl Listed {
+    /// Whether this order, of which `left` tasks are left, can stay for `offer`: the same terms, not
+    /// more than there is and at least half of it, and a while to live.
+    fn serves(&self, offer: &Offer, left: u64, (now, life): (Timestamp, u64)) -> bool {
+        let Offer { category, price, trust, tag, .. } = self.offer;
+        let is_same = Offer { category, price, trust, tag, volume: offer.volume } == *offer;
+        let is_enough = left <= offer.volume && left >= offer.volume.div_ceil(2);
+        let is_alive = self.expires.is_none_or(|expires| now.after(life / RENEW_RATIO) <= expires);
+        is_same && is_enough && is_alive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poco_core::{Amount, Tag};
+
+    #[test]
+    fn an_order_is_renewed_when_its_terms_its_volume_or_its_life_call_for_it() {
+        let offer = Offer {
+            category: 0,
+            price: Amount::from_nano(10),
+            volume: 10,
+            trust: 5,
+            tag: Tag::NONE,
+        };
+        let listed = Listed { hash: OrderHash::ZERO, offer, expires: Some(Timestamp(1_000)) };
+        let serves = |offer: Offer, left, now| listed.serves(&offer, left, (Timestamp(now), 600));
+        assert!(serves(offer, 10, 500) && serves(offer, 5, 800));
+        assert!(!serves(offer, 4, 500), "less than half is left of what there is");
+        assert!(!serves(Offer { volume: 9, ..offer }, 10, 500), "more than there is");
+        assert!(!serves(offer, 10, 801), "it will expire");
+        assert!(!serves(Offer { price: Amount::from_nano(11), ..offer }, 10, 500));
+        assert!(!serves(Offer { trust: 4, ..offer }, 10, 500));
+        assert!(!serves(Offer { tag: Tag::GPU, ..offer }, 10, 500));
+        let for_ever = Listed { expires: None, ..listed.clone() };
+        assert!(for_ever.serves(&offer, 10, (Timestamp(u64::MAX), 600)));
+    }
+}
