@@ -127,7 +127,16 @@ impl Core {
     fn retire_deep(&mut self) {
         let depth = self.settings.prune_depth_blocks;
         let Some(deep) = self.clock.head().number.checked_sub(depth) else { return };
-        while let Some((_, id)) = self.index.ended.first().copied().filter(|(at, _)| *at <= deep) {
+        let ended: Vec<(u64, TaskId)> =
+            self.index.ended.iter().copied().take_while(|(at, _)| *at <= deep).collect();
+        for (at, id) in ended {
+            // The end was seen when it was new, perhaps in a block that was never confirmed, and of
+            // whose going no rollback tells. It is looked at once more before it is believed.
+            let seen_block = self.tasks.get(&id).map_or(u64::MAX, |task| task.seen_block);
+            if seen_block.saturating_sub(at) < depth {
+                self.read_task(id, at.saturating_add(depth));
+                continue;
+            }
             let keep_until = self.clock.time(self.now).after(self.settings.result_seconds);
             if let Some(report) = self.task_report(id) {
                 self.act(Action::Retire { task: id, report: Box::new(report), keep_until });
