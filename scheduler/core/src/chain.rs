@@ -76,9 +76,7 @@ impl Core {
         self.check_consensus(id);
         if had_ended {
             self.retire_deep();
-        }
-        if !had_ended && let Some(Phase::Ended(ended)) = self.tasks.get(&id).map(|task| &task.phase)
-        {
+        } else if let Some(Phase::Ended(ended)) = self.tasks.get(&id).map(|task| &task.phase) {
             let completed = ended.is_completed;
             self.on_ended(id, completed);
         }
