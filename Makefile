@@ -34,7 +34,7 @@ lint: setup ## formatting and lints only
 audit: setup ## proofs and static analysis of the contracts (halmos, slither; long)
 	cd contracts && npm run --silent audit
 
-sim: ## a hundred thousand simulated markets (SEED: the first; half an hour)
+sim: ## a hundred thousand simulated markets (SEED: the first, WORLDS: how many)
 	cargo run --release -p poco-sim -- $${SEED:-1} --worlds $${WORLDS:-100000} --goals
 
 mutants: setup ## plant faults in the contracts and in what decides, which the tests must catch (hours)

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use poco_chain::Wallet;
 use poco_core::order::{AppOrder, DatasetOrder, Order, RequestOrder, WorkerpoolOrder};
-use poco_core::{Address, OrderHash, OrderKind, Signed, message};
+use poco_core::{Address, OrderHash, OrderKind, Signed};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -143,7 +143,7 @@ impl Market {
     async fn authorization(&self, wallet: &Wallet) -> Result<String, Failure> {
         let address = wallet.address().to_checksum(None);
         let challenge: Value = self.get("challenge", &[("address", address)]).await?;
-        let answer = challenge_answer(wallet, self.chain_id, &challenge);
+        let answer = wallet.answer_challenge(self.chain_id, &challenge);
         answer
             .ok_or_else(|| Failure::Unreachable(format!("{} gives no challenge to sign", self.url)))
     }
@@ -192,25 +192,6 @@ impl Market {
         let url = format!("{base}/{path}");
         url.parse().map_err(|_| Failure::Usage(format!("{url} is not a url")))
     }
-}
-
-/// Signs a service's challenge: `<hash>_<signature>_<address>`, as the header wants it.
-///
-/// Only a challenge for this chain is signed, and only typed data whose type is known here: a
-/// service cannot make the wallet sign anything else. `None` where it is something else.
-pub(crate) fn challenge_answer(wallet: &Wallet, chain_id: u64, answer: &Value) -> Option<String> {
-    let data = answer.get("data")?;
-    let domain = data.get("domain")?;
-    let service = domain.get("name")?.as_str()?;
-    let text = data.get("message")?.get("challenge")?.as_str()?;
-    let named_chain = domain.get("chainId")?;
-    let named_chain =
-        named_chain.as_u64().or_else(|| named_chain.as_str().and_then(|text| text.parse().ok()));
-    if named_chain != Some(chain_id) || data.get("primaryType")?.as_str() != Some("Challenge") {
-        return None;
-    }
-    let hash = message::challenge_hash(service, chain_id, text);
-    Some(format!("{hash}_{}_{}", wallet.sign_hash(hash), wallet.address().to_checksum(None)))
 }
 
 /// The filter that lists what `who` may use: unrestricted offers and those made for it.

@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, bail};
 use poco_chain::Wallet;
-use poco_core::message::challenge_hash;
 use poco_core::{OrderHash, Signed, WorkerpoolOrder};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -68,24 +67,13 @@ impl Market {
         format!("{}/workerpoolorders", self.base)
     }
 
-    /// Proves to the market who asks: signs the challenge that it gives this wallet, if it is one for
-    /// this chain; a market cannot make the wallet sign anything else.
+    /// Proves to the market who asks: signs the challenge that it gives this wallet.
     async fn authorization(&self) -> anyhow::Result<String> {
         let address = self.wallet.address().to_checksum(None);
         let request = self.http.get(format!("{}/challenge", self.base));
         let (_, answer) = self.answer(request.query(&[("address", &address)])).await?;
-        let data = &answer["data"];
-        let service = data["domain"]["name"].as_str();
-        let text = data["message"]["challenge"].as_str();
-        let chain = &data["domain"]["chainId"];
-        let chain = chain.as_u64().or_else(|| chain.as_str()?.parse().ok());
-        let is_ours = chain == Some(self.chain_id) && data["primaryType"] == "Challenge";
-        let (service, text) = service
-            .zip(text)
-            .filter(|_| is_ours)
-            .context("the market gives no challenge to sign")?;
-        let hash = challenge_hash(service, self.chain_id, text);
-        Ok(format!("{hash}_{}_{address}", self.wallet.sign_hash(hash)))
+        let signed = self.wallet.answer_challenge(self.chain_id, &answer);
+        signed.context("the market gives no challenge to sign")
     }
 
     async fn answer(

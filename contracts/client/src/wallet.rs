@@ -6,7 +6,9 @@ use alloy_network::TxSignerSync;
 use alloy_primitives::Signature;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
+use poco_core::message::challenge_hash;
 use poco_core::{Address, B256, Bytes};
+use serde_json::Value;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +82,26 @@ impl Wallet {
         signed.expect("a valid key signs every hash of 32 bytes").as_bytes().to_vec().into()
     }
 
+    /// Signs a service's challenge, given the service's whole answer: `<hash>_<signature>_<address>`, as
+    /// the header `authorization` wants it.
+    ///
+    /// Only a challenge for this chain is signed, and only typed data whose type is known here: a
+    /// service cannot make the wallet sign anything else. `None` where it is something else.
+    #[must_use]
+    pub fn answer_challenge(&self, chain_id: u64, answer: &Value) -> Option<String> {
+        let data = answer.get("data")?;
+        let domain = data.get("domain")?;
+        let service = domain.get("name")?.as_str()?;
+        let text = data.get("message")?.get("challenge")?.as_str()?;
+        let named = domain.get("chainId")?;
+        let named = named.as_u64().or_else(|| named.as_str()?.parse().ok());
+        if named != Some(chain_id) || data.get("primaryType")?.as_str() != Some("Challenge") {
+            return None;
+        }
+        let hash = challenge_hash(service, chain_id, text);
+        Some(format!("{hash}_{}_{}", self.sign_hash(hash), self.address().to_checksum(None)))
+    }
+
     pub(crate) fn sign_transaction(
         &self,
         tx: &mut dyn SignableTransaction<Signature>,
@@ -108,6 +130,28 @@ mod tests {
         assert!(sign.len() == 65 && matches!(sign.last(), Some(27 | 28)));
         assert_eq!(poco_core::signature::recover(hash, &sign), Some(expected));
         assert!(!format!("{wallet:?}").contains("4646"));
+    }
+
+    #[test]
+    fn only_a_challenge_for_this_chain_is_signed() {
+        let wallet = Wallet::from_key(B256::repeat_byte(0x46)).unwrap();
+        let asked = |chain: Value, kind: &str| {
+            let domain = serde_json::json!({ "name": "Market", "version": "1", "chainId": chain });
+            let message = serde_json::json!({ "challenge": "who?" });
+            serde_json::json!({ "data": {
+                "domain": domain, "primaryType": kind, "message": message
+            } })
+        };
+        let hash = challenge_hash("Market", 7, "who?");
+        let address = wallet.address().to_checksum(None);
+        let expected = format!("{hash}_{}_{address}", wallet.sign_hash(hash));
+        for chain in [7.into(), "7".into()] {
+            let answer = wallet.answer_challenge(7, &asked(chain, "Challenge"));
+            assert_eq!(answer, Some(expected.clone()));
+        }
+        assert_eq!(wallet.answer_challenge(7, &asked(8.into(), "Challenge")), None);
+        assert_eq!(wallet.answer_challenge(7, &asked(7.into(), "AppOrder")), None);
+        assert_eq!(wallet.answer_challenge(7, &Value::Null), None);
     }
 
     #[test]

@@ -84,13 +84,6 @@ impl World {
         self.process_mut(host).fuse = Some(steps);
     }
 
-    /// A flaky worker dies later, and again later.
-    pub(crate) fn flaky_later(&mut self, worker: usize, pause: Millis) {
-        let host = Host::of_worker(worker);
-        let steps = pause / 2_000;
-        self.process_mut(host).fuse = Some(u32::try_from(steps).unwrap_or(u32::MAX));
-    }
-
     /// A process dies: what it did not store is lost, its streams break, and it will be back.
     pub(crate) fn die(&mut self, host: Host) {
         let now = self.now;
@@ -138,9 +131,10 @@ impl World {
         self.for_process(host, 20, |host, life| Event::Follow { host, life });
         if let Some(worker) = host.worker()
             && self.is_troubled()
-            && let Some(pause) = self.workers[worker].plan.nature.breaks_after(&mut self.dice)
         {
-            self.flaky_later(worker, pause);
+            let nature = self.workers[worker].plan.nature;
+            let steps = nature.breaks_after(&mut self.dice);
+            self.process_mut(host).fuse = steps;
         }
     }
 

@@ -15,8 +15,6 @@ pub(crate) const FAILING: &str = "failing";
 #[derive(Debug, Default)]
 pub(crate) struct Sandbox {
     runs: BTreeMap<TaskId, Run>,
-    /// Raised when the engine dies: what was announced before does not come.
-    pub(crate) engine_life: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -102,7 +100,6 @@ impl World {
                 dead.push(*task);
             }
         }
-        self.workers[worker].sandbox.engine_life += 1;
         for task in dead {
             self.reached.note("an engine died under an app");
             let host = Host::of_worker(worker);

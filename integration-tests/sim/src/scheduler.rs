@@ -1,9 +1,10 @@
 //! The scheduler's process: the real core, a store, and the shell that the binary is around them.
 
 use crate::chain::HubCall;
-use crate::link::{ToWorker, Upload};
+use crate::link::ToWorker;
 use crate::process::{Died, Host, Wallet};
 use crate::sender::{Errand, Fate};
+use crate::story::brief;
 use crate::stream::News;
 use crate::world::{Answer, Event, World};
 use poco_chain_core::Cursor;
@@ -89,20 +90,7 @@ impl Disk {
                 self.tasks.remove(task);
                 self.retired.insert(*task, report.clone());
             }
-            Action::Sweep { .. }
-            | Action::ReadDeal { .. }
-            | Action::ReadTask { .. }
-            | Action::ReadScore(_)
-            | Action::ReadGuard { .. }
-            | Action::ReadBond(_)
-            | Action::TransactLane { .. }
-            | Action::Transact { .. }
-            | Action::Welcome { .. }
-            | Action::Tell { .. }
-            | Action::AnswerUpload { .. }
-            | Action::Measured { .. }
-            | Action::Changed(_)
-            | Action::Note(_) => {}
+            _ => {}
         }
     }
 
@@ -191,7 +179,7 @@ impl World {
             | Action::ReadTask { .. }
             | Action::ReadScore(_)
             | Action::ReadGuard { .. }
-            | Action::ReadBond(_) => self.read_for_scheduler(action, 0),
+            | Action::ReadBond(_) => self.read_for_scheduler(action),
             Action::Transact { intent, call } => {
                 let data = self.chain.encode(HubCall::Classic(Box::new(call)));
                 let name = intent.to_string();
@@ -234,9 +222,9 @@ impl World {
     }
 
     /// Asks the node now, and has the answer come later; asks again where there is none.
-    pub(crate) fn read_for_scheduler(&mut self, action: Action, pause: u64) {
+    pub(crate) fn read_for_scheduler(&mut self, action: Action) {
         let answer = self.ask_node(Host::SCHEDULER).and_then(|seen| self.answer(&action, seen));
-        let delay = self.delay() + pause;
+        let delay = self.delay();
         match answer {
             Some(input) => self.for_process(Host::SCHEDULER, delay, |host, life| Event::Answer {
                 host,
@@ -290,20 +278,7 @@ impl World {
                 worker: *worker,
                 is_known: newest.hub.contracts().is_member(*guard, *worker),
             },
-            other @ (Action::Put(_)
-            | Action::DeleteDeal(_)
-            | Action::DeleteCommit(_)
-            | Action::DeleteTask(_)
-            | Action::Retire { .. }
-            | Action::Sweep { .. }
-            | Action::TransactLane { .. }
-            | Action::Transact { .. }
-            | Action::Welcome { .. }
-            | Action::Tell { .. }
-            | Action::AnswerUpload { .. }
-            | Action::Measured { .. }
-            | Action::Changed(_)
-            | Action::Note(_)) => unreachable!("{other:?} asks nothing"),
+            other => unreachable!("{other:?} asks nothing"),
         })
     }
 
@@ -384,20 +359,7 @@ fn task_facts(hub: &poco_core::hub::Hub, block: u64, task: TaskId) -> TaskFacts 
     TaskFacts { block, view, contributions }
 }
 
-fn brief(input: &Input) -> String {
-    let mut text = format!("{input:?}");
-    let mut end = text.len().min(240);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
-}
-
 /// Who runs the pool, and where its wallet lies.
 pub(crate) fn owner() -> Wallet {
     Wallet::named("pool owner")
 }
-
-/// An upload on its way, as the scheduler's edge holds it.
-pub(crate) type Uploads = BTreeMap<u64, Upload>;

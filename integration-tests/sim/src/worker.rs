@@ -6,6 +6,7 @@ use crate::process::{Died, Host};
 use crate::sandbox::Sandbox;
 use crate::scenario::{Millis, T, WorkerPlan};
 use crate::sender::{Errand, Fate};
+use crate::story::brief;
 use crate::stream::News;
 use crate::world::{Answer, Event, World};
 use poco_chain_core::{BlockRef, Cursor};
@@ -412,16 +413,6 @@ fn failure_of(failure: Failure) -> TheirFailure {
         Cause::Abandoned => TheirCause::Abandoned,
     };
     TheirFailure { exit_code: failure.exit_code, ..TheirFailure::new(cause, failure.detail) }
-}
-
-fn brief(input: &Input) -> String {
-    let mut text = format!("{input:?}");
-    let mut end = text.len().min(240);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
 }
 
 /// How far a worker holds a task; for the end.

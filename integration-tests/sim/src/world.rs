@@ -7,14 +7,15 @@ use crate::process::{Died, Host, Process, Wallet};
 use crate::reached::Reached;
 use crate::requests::{HUB, POOL, Request, arrange};
 use crate::scenario::{Millis, Scenario};
-use crate::scheduler::{Scheduler, Uploads, owner};
+use crate::scheduler::{Scheduler, owner};
 use crate::sender::{Errand, Fate, Sender, Wish};
 use crate::story::Story;
 use crate::stream::{Follower, News};
 use crate::villains::sybil_wallet;
 use crate::worker::Worker;
 use poco_chain_core::{BlockRef, Cursor};
-use poco_core::{Address, TaskId};
+use poco_core::lane::BlindedVote;
+use poco_core::{Address, B256, TaskId};
 use poco_scheduler_core::{Action, Input, Settings, Stage, UploadTerms};
 use poco_worker_core::Input as WorkerInput;
 use std::collections::BTreeMap;
@@ -74,11 +75,14 @@ pub(crate) struct World {
     pub(crate) sybils: Vec<Wallet>,
     pub(crate) requests: Vec<Request>,
     pub(crate) sessions: BTreeMap<Address, Session>,
-    pub(crate) uploads: Uploads,
+    /// Results that the scheduler has and has not answered for.
+    pub(crate) uploads: BTreeMap<u64, Upload>,
     pub(crate) reached: Reached,
     pub(crate) story: Story,
-    /// Votes of honest workers, for good.
-    pub(crate) votes: BTreeMap<(usize, TaskId), poco_core::B256>,
+    /// What each worker voted for on chain, for good.
+    pub(crate) votes: BTreeMap<(usize, TaskId), B256>,
+    /// What each worker signed into ballots, for good.
+    pub(crate) ballots: BTreeMap<(usize, TaskId), BlindedVote>,
     pub(crate) last_session: u64,
     pub(crate) last_upload: u64,
     pub(crate) last_raw: u64,
@@ -127,6 +131,7 @@ impl World {
             reached: Reached::default(),
             story,
             votes: BTreeMap::new(),
+            ballots: BTreeMap::new(),
             last_session: 0,
             last_upload: 0,
             last_raw: 0,
@@ -147,13 +152,6 @@ impl World {
             let host = Host(place);
             let pause = self.dice.of(0..=2_000);
             self.start_after(host, pause);
-            if let Some(worker) = host.worker() {
-                let nature = self.workers[worker].plan.nature;
-                if let Some(at) = nature.breaks_after(&mut self.dice) {
-                    self.processes[place].fuse = None;
-                    self.flaky_later(worker, at);
-                }
-            }
         }
         for place in 0..self.requests.len() {
             let at = self.scenario.orders[place].at;
@@ -237,7 +235,7 @@ impl World {
                 (Errand::Worker(..), None) => unreachable!("a worker's errand"),
             },
             Event::Read { action, .. } => {
-                self.read_for_scheduler(*action, 0);
+                self.read_for_scheduler(*action);
                 Ok(())
             }
             Event::Answer { host, answer, .. } => match (answer, host.worker()) {

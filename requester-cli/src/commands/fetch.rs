@@ -6,7 +6,6 @@ use super::place;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::unless_stopped;
-use crate::market::challenge_answer;
 use crate::pool::Pool;
 use anyhow::Context as _;
 use poco_chain::{Chain, Wallet};
@@ -216,6 +215,7 @@ async fn authorize(
 ) -> Result<String, Failure> {
     let address: Address = wallet.address();
     let challenge = pool.challenge(task, address).await?;
-    challenge_answer(wallet, chain.chain_id(), &challenge)
+    wallet
+        .answer_challenge(chain.chain_id(), &challenge)
         .ok_or_else(|| Failure::Unreachable("the pool gives no challenge to sign".to_owned()))
 }

@@ -74,8 +74,9 @@ impl Core {
             self.act(Action::Measured { status, millis });
         }
         self.check_consensus(id);
-        if !had_ended && let Some(Phase::Ended(ended)) = self.tasks.get(&id).map(|task| &task.phase)
-        {
+        if had_ended {
+            self.retire_deep();
+        } else if let Some(Phase::Ended(ended)) = self.tasks.get(&id).map(|task| &task.phase) {
             let completed = ended.is_completed;
             self.on_ended(id, completed);
         }

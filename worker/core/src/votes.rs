@@ -12,7 +12,7 @@ use alloc::format;
 use poco_core::call::{Contribution, WholeContribution};
 use poco_core::recorded::location_of;
 use poco_core::task::{ContributionStatus, TaskStatus};
-use poco_core::{Address, Bytes, Call, ResultHash, ResultSeal, TaskId};
+use poco_core::{Address, Bytes, Call, ResultHash, ResultSeal, TaskId, Timestamp};
 
 /// How often a vote that the hub refuses is tried before the refusal is believed: a lagging node
 /// refuses too. The pauses grow by a second each, so a node has 28 s to catch up.
@@ -216,7 +216,11 @@ impl Core {
             Some(_) | None => view.block,
         };
         task.memory.consensus = Some((deadline, first));
-        if view.block < first.saturating_add(confirmations) {
+        // A worker that is started again and again counts blocks anew each time. A consensus that has
+        // stood for T, half of the time to reveal, is deep as well.
+        let old_at = Timestamp(deadline.0.saturating_sub(promise.terms.clock_seconds));
+        let is_deep = view.block >= first.saturating_add(confirmations);
+        if !is_deep && !old_at.has_passed(now.chain) {
             self.on_vote_waits(now, id, promise);
             return;
         }

@@ -291,6 +291,22 @@ fn a_vote_that_was_given_up_goes_on_when_the_chain_takes_it_after_all() {
 }
 
 #[test]
+fn a_consensus_that_has_stood_for_long_is_revealed_though_few_blocks_were_seen() {
+    let mut rig = Rig::with(Config { confirmations: 3, ..config() });
+    let task = rig.contribute(0);
+    // The reveals end 3 T after the start: the consensus came after one T.
+    rig.wait(2 * SECONDS - 10);
+    let actions = rig.view(task, consensus(rig.config.worker, task, 3));
+    assert_eq!(transactions(&actions), 0);
+    let mut again = Rig::offline(rig.config.clone(), vec![rig.record(task)]);
+    again.now = rig.now;
+    again.drain();
+    again.wait(20);
+    let actions = again.view(task, consensus(rig.config.worker, task, 4));
+    assert!(actions.contains(&disclosure(task)), "{actions:?}");
+}
+
+#[test]
 fn a_result_is_kept_until_no_reorg_can_bring_its_task_back() {
     let mut rig = Rig::with(Config { forget_depth_blocks: 12, ..config() });
     let task = rig.reveal(0);

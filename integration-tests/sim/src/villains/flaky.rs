@@ -1,8 +1,8 @@
 //! The flaky: honest machines that die again and again, and come back.
 
 use crate::dice::Dice;
-use crate::scenario::Millis;
 
-pub(super) fn breaks_after(dice: &mut Dice) -> Millis {
-    dice.of(5_000..=90_000)
+/// Steps of a life.
+pub(super) fn breaks_after(dice: &mut Dice) -> u32 {
+    u32::try_from(dice.of(2..=45)).expect("a small number")
 }

@@ -77,8 +77,8 @@ impl Nature {
         self == Self::NoReveal
     }
 
-    /// Milliseconds until it breaks by itself; `None` for those who do not.
-    pub(crate) fn breaks_after(self, dice: &mut Dice) -> Option<Millis> {
+    /// Steps until it dies by itself; `None` for those who do not.
+    pub(crate) fn breaks_after(self, dice: &mut Dice) -> Option<u32> {
         (self == Self::Flaky).then(|| flaky::breaks_after(dice))
     }
 }

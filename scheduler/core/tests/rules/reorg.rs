@@ -99,3 +99,18 @@ fn an_answer_about_blocks_that_never_were_is_not_believed() {
     world.tell(Input::TaskRead { task: id, epoch: 0, facts: Box::new(late) });
     assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Active);
 }
+
+#[test]
+fn an_end_that_went_without_a_rollback_is_not_pruned() {
+    let mut world = World::with(&[], |settings| settings.prune_depth_blocks = 5);
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    let before = world.hub.clone();
+    world.contribute_and_finalize(1, id, digest("right")).unwrap();
+    // It was read in a block that the stream had not confirmed, so nobody tells that it is gone.
+    world.hub = before;
+    world.block += 10;
+    let head = world.head();
+    world.tell(Input::Head(head));
+    assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Active);
+}
