@@ -9,7 +9,9 @@ use poco_core::{Address, TaskId};
 use poco_proto::MESSAGE_BYTES_MAX;
 use poco_proto::v1::explain_request::Subject;
 use poco_proto::v1::observer_client::ObserverClient;
-use poco_proto::v1::{ExplainRequest, Explanation, GetTaskRequest, TaskReport};
+use poco_proto::v1::{
+    ExplainRequest, Explanation, GetTaskRequest, LogsPart, LogsRequest, TaskReport,
+};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::NamedTempFile;
@@ -100,6 +102,49 @@ impl Pool {
         Ok(Box::pin(stream.filter_map(|report| async { report.ok() })))
     }
 
+    /// What the runs of a task print.
+    pub(crate) async fn read_logs(
+        &self,
+        request: LogsRequest,
+    ) -> Result<tonic::Streaming<LogsPart>, Failure> {
+        let answer = self.observer.clone().read_logs(request).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| self.no_logs(&status))
+    }
+
+    /// The next part; `None` at the end.
+    pub(crate) async fn next_logs(
+        &self,
+        parts: &mut tonic::Streaming<LogsPart>,
+    ) -> Result<Option<LogsPart>, Failure> {
+        parts.message().await.map_err(|status| self.no_logs(&status))
+    }
+
+    fn no_logs(&self, status: &tonic::Status) -> Failure {
+        let told = status.message().to_owned();
+        let code = status.code();
+        if code == tonic::Code::NotFound {
+            Failure::NotFound(told)
+        } else if [tonic::Code::PermissionDenied, tonic::Code::Unauthenticated].contains(&code) {
+            Failure::Refused(format!("{told}: choose its wallet with --wallet"))
+        } else if code == tonic::Code::Unimplemented {
+            Failure::Refused("this pool is older and tells no logs".to_owned())
+        } else {
+            self.unreachable(&told)
+        }
+    }
+
+    /// The text to sign before what runs print can be read.
+    pub(crate) async fn logs_challenge(
+        &self,
+        chain_id: u64,
+        address: Address,
+    ) -> Result<serde_json::Value, Failure> {
+        let base = self.url.as_str().trim_end_matches('/');
+        let url = format!("{base}/tasks/logs/challenge");
+        let query = [("chainId", chain_id.to_string()), ("address", address.to_checksum(None))];
+        self.ask_challenge(self.http.get(url).query(&query)).await
+    }
+
     /// Streams the result at `location` (`/ipfs/<cid>`) into `file`.
     ///
     /// `authorization` proves the beneficiary, where the result is for one alone.
@@ -163,13 +208,21 @@ impl Pool {
         let base = self.url.as_str().trim_end_matches('/');
         let url = format!("{base}/results/{task}/challenge");
         let query = [("address", address.to_checksum(None))];
-        let response = self.http.get(url).query(&query).send().await;
-        let response = response
+        self.ask_challenge(self.http.get(url).query(&query)).await
+    }
+
+    async fn ask_challenge(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<serde_json::Value, Failure> {
+        let response = request
+            .send()
+            .await
             .map_err(|_| self.unreachable("no answer; is it running, and is --pool-url right?"))?;
         response.json().await.map_err(|_| self.unreachable("it gives no challenge"))
     }
 
-    fn unreachable(&self, why: &str) -> Failure {
+    pub(crate) fn unreachable(&self, why: &str) -> Failure {
         Failure::Unreachable(format!("the pool at {}: {why}", self.url))
     }
 }

@@ -37,6 +37,8 @@ pub(crate) enum Arrival {
     UploadAsked { token: B256, task: TaskId, reply: oneshot::Sender<UploadAnswer> },
     /// A result lies in the object store.
     Stored { task: TaskId, result: StoredResult, reply: oneshot::Sender<Result<(), UploadRefusal>> },
+    /// Whether a worker was given a task, of which it tells something.
+    GivenAsked { worker: Address, task: TaskId, reply: oneshot::Sender<bool> },
     /// Somebody wants to see a task.
     TaskAsked { task: TaskId, reply: oneshot::Sender<Option<TaskReport>> },
     /// Somebody wants to see a task at each change; `None` where the core does not hold it.

@@ -9,6 +9,7 @@ use crate::results::Results;
 use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::sweep::sweep;
+use crate::transcripts::PRINTED_BYTES_MAX;
 use crate::translate;
 use crate::watchers::Watchers;
 use poco_chain::{Chain, SendError, Sender, Transaction, Wallet, failpoint};
@@ -102,7 +103,8 @@ impl Effects {
                 let live = live.iter().map(translate::live_task).collect();
                 let heartbeat_seconds = self.tools.heartbeat_seconds;
                 // The stream itself knows its session and fills it in.
-                let welcome = Welcome { session: Vec::new(), heartbeat_seconds, live };
+                let (session, printed_bytes_max) = (Vec::new(), PRINTED_BYTES_MAX);
+                let welcome = Welcome { session, heartbeat_seconds, live, printed_bytes_max };
                 self.sessions.send(worker, Body::Welcome(welcome));
                 failpoint::hit("scheduler.welcome.after");
             }

@@ -180,6 +180,9 @@ impl EventLoop {
                 let upload = self.effects.expect_answer(reply);
                 self.tell(Input::ResultStored { upload, task, result });
             }
+            Arrival::GivenAsked { worker, task, reply } => {
+                let _ = reply.send(self.core.is_given(worker, task));
+            }
             Arrival::TaskAsked { task, reply } => {
                 let _ = reply.send(self.core.task_report(task));
             }

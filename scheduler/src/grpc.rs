@@ -1,12 +1,15 @@
 //! The gRPC services: workers on one side, whoever watches on the other.
 
+mod logs;
 mod observer;
 mod upload;
 mod work;
 
+pub(crate) use logs::authorize;
 pub(crate) use observer::{ask, explain, find};
 pub(crate) use work::name_of;
 
+use crate::access::Challenges;
 use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::meters::Meters;
@@ -14,6 +17,7 @@ use crate::outlook::Outlook;
 use crate::results::Results;
 use crate::sales::OfferShown;
 use crate::store::Store;
+use crate::transcripts::Transcripts;
 use poco_chain::Chain;
 use poco_core::Address;
 use poco_proto::MESSAGE_BYTES_MAX;
@@ -36,6 +40,10 @@ pub(crate) struct Context {
     pub(crate) workerpool: Address,
     pub(crate) owner: Address,
     pub(crate) admission: Admission,
+    /// For those who read what is theirs alone.
+    pub(crate) challenges: Challenges,
+    /// What runs print.
+    pub(crate) transcripts: Transcripts,
     pub(crate) outlook: watch::Receiver<Outlook>,
     pub(crate) on_offer: watch::Receiver<Vec<OfferShown>>,
     pub(crate) started: Instant,
@@ -62,7 +70,8 @@ pub(crate) fn routes(context: &Context) -> axum::Router {
     let workers =
         work::Service { context: context.clone(), uploads: Arc::new(Semaphore::new(UPLOADS_MAX)) };
     let workers = WorkersServer::new(workers).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let observer = observer::Service { context: context.clone() };
+    let readers = Arc::new(Semaphore::new(logs::READERS_MAX));
+    let observer = observer::Service { context: context.clone(), readers };
     Routes::new(workers)
         .add_service(ObserverServer::new(observer))
         .prepare()

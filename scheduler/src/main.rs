@@ -36,6 +36,7 @@ mod signals;
 mod status;
 mod store;
 mod sweep;
+mod transcripts;
 mod translate;
 mod watchers;
 

@@ -1,5 +1,6 @@
 //! Puts the parts together and runs them until the process is told to stop.
 
+use crate::access::Challenges;
 use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::config::{Checked, LaneChoice};
@@ -15,6 +16,7 @@ use crate::rival::Watchman;
 use crate::sales::{OfferShown, Seller};
 use crate::signals::Stop;
 use crate::store::Store;
+use crate::transcripts::Transcripts;
 use crate::{admin, grpc, http};
 use anyhow::{Context as _, ensure};
 use axum::serve::{Listener, ListenerExt as _};
@@ -121,6 +123,8 @@ struct Shared {
 impl Shared {
     fn context(self, checked: &Checked, place: &Place, stop: CancellationToken) -> grpc::Context {
         grpc::Context {
+            challenges: Challenges::new(self.chain.chain_id()),
+            transcripts: Transcripts::default(),
             chain: self.chain,
             workerpool: checked.workerpool,
             owner: self.owner,

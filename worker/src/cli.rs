@@ -75,6 +75,10 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_WORKER_FORGET_DEPTH_BLOCKS", value_name = "COUNT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     forget_depth_blocks: Option<u64>,
+    /// Tell the pool what apps print while they run, for the requesters who own the runs.
+    #[arg(long, env = "POCO_WORKER_TELL_PRINTED", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tell_printed: Option<bool>,
     /// What this machine offers, by the tags' names, separated by commas.
     #[arg(long, env = "POCO_WORKER_TAGS", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]

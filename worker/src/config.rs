@@ -41,6 +41,8 @@ pub(crate) struct Config {
     /// Blocks on top of a task's end before what is kept for it is deleted: a reorg of fewer may bring
     /// the task back, and with it what is owed for it.
     pub(crate) forget_depth_blocks: u64,
+    /// Tell the pool what apps print while they run, for the requesters who own the runs.
+    pub(crate) tell_printed: bool,
     /// What this machine offers, by the tags' names: `gpu`.
     pub(crate) tags: Vec<String>,
     /// Log filter, as `info` or `poco_worker=debug`.
@@ -229,6 +231,7 @@ impl Default for Config {
             workerpool: None,
             slots: u32::try_from(processors).unwrap_or(1),
             forget_depth_blocks: 12,
+            tell_printed: true,
             tags: Vec::new(),
             log: "info".into(),
             log_format: LogFormat::Text,

@@ -44,6 +44,17 @@ pub(crate) struct Link {
     /// The core's tasks, as of the last batch.
     pub(crate) live: watch::Receiver<Vec<(TaskId, Stage)>>,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
+    /// Who takes what runs print, while a stream is open.
+    pub(crate) audience: watch::Sender<Option<Audience>>,
+}
+
+/// A scheduler that wants to hear what runs print.
+#[derive(Clone, Debug)]
+pub(crate) struct Audience {
+    /// Where to tell it; closed with the stream.
+    pub(crate) outbox: mpsc::Sender<v1::Printed>,
+    /// How much of one run.
+    pub(crate) bytes_max: u64,
 }
 
 /// Who logs in, and where to.

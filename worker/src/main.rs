@@ -22,6 +22,7 @@ mod reads;
 mod runs;
 mod signals;
 mod stake;
+mod telling;
 mod worker;
 
 use cli::{Cli, Command};

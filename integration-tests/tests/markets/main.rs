@@ -10,6 +10,7 @@ mod consensus;
 mod copier;
 mod failing;
 mod kill;
+mod logs;
 mod price_feed;
 mod reference;
 mod reorg;

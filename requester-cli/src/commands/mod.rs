@@ -10,6 +10,7 @@ pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod group;
 pub(crate) mod keeper;
+mod logs;
 pub(crate) mod order;
 pub(crate) mod orderbook;
 mod place;

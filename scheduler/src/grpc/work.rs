@@ -1,22 +1,23 @@
 //! One stream per worker: challenge, login, then commands and reports until either side ends it.
 
-use super::{Context, upload};
+use super::{Context, ask, upload};
 use crate::arrival::Arrival;
 use crate::sessions::{Heard, OUTBOX_LEN, Session};
 use crate::translate;
 use poco_core::lane::Bond;
 use poco_core::message::login_hash;
 use poco_core::signature::recover;
-use poco_core::{Address, B256, U256};
+use poco_core::{Address, B256, TaskId, U256};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::worker_message::Body as Told;
 use poco_proto::v1::workers_server::Workers;
 use poco_proto::v1::{
-    Challenge, Heartbeat, Login as LoginMessage, Refusal, SchedulerMessage, UploadPart,
+    Challenge, Heartbeat, Login as LoginMessage, Printed, Refusal, SchedulerMessage, UploadPart,
     UploadReceipt, WorkerMessage, refusal,
 };
 use poco_proto::{PROTOCOL_VERSION, words};
 use poco_scheduler_core::{Input, Login};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,6 +36,9 @@ const SILENT_HEARTBEATS: u32 = 3;
 const SCORE_PAUSE: Duration = Duration::from_millis(500);
 /// Tries to read a score; after these the worker is asked to come back.
 const SCORE_TRIES: u32 = 10;
+
+/// Tasks that a stream remembers to have been given, of which it may tell; asked again beyond.
+const GIVEN_MAX: usize = 4096;
 
 /// Numbers sessions; unique in this process.
 static LAST_SESSION: AtomicU64 = AtomicU64::new(0);
@@ -59,6 +63,7 @@ impl Workers for Service {
             incoming: request.into_inner(),
             outgoing: sender,
             last_number: 0,
+            given: BTreeSet::new(),
         };
         tokio::spawn(stream.serve());
         Ok(Response::new(ReceiverStream::new(messages)))
@@ -89,6 +94,8 @@ struct Stream {
     incoming: Streaming<WorkerMessage>,
     outgoing: mpsc::Sender<Result<SchedulerMessage, Status>>,
     last_number: u64,
+    /// Tasks of which the worker may tell what they print.
+    given: BTreeSet<TaskId>,
 }
 
 impl Stream {
@@ -262,11 +269,35 @@ impl Stream {
                     self.say(Body::Ack(poco_proto::v1::Ack { id: number })).await
                 }
             },
+            Some(Told::Printed(printed)) => self.hear(worker, printed).await,
             Some(Told::Login(_)) | None => {
                 self.context.meters.refused("message-unexpected");
                 Err(Ended)
             }
         }
+    }
+
+    /// Keeps what a run of this worker printed. It never comes to the loop.
+    async fn hear(&mut self, worker: Address, printed: Printed) -> Result<(), Ended> {
+        let Ok(task) = words::task(&printed.task) else {
+            self.context.meters.refused("printed-unreadable");
+            return Ok(());
+        };
+        if !self.given.contains(&task) {
+            let given = ask(&self.context, |reply| Arrival::GivenAsked { worker, task, reply });
+            if !given.await.map_err(|_| Ended)? {
+                self.context.meters.refused("printed-of-no-task");
+                return Ok(());
+            }
+            if self.given.len() >= GIVEN_MAX {
+                self.given.clear();
+            }
+            self.given.insert(task);
+        }
+        if let Err(why) = self.context.transcripts.take(worker, task, printed) {
+            self.context.meters.refused(why.name());
+        }
+        Ok(())
     }
 
     /// Brings what was told to the loop, where it can be read.

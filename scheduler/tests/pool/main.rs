@@ -4,6 +4,7 @@
 
 mod chain;
 mod keys;
+mod logs;
 mod operator;
 mod refusals;
 mod repair;

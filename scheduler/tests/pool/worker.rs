@@ -161,7 +161,7 @@ impl Worker {
         incoming.message().await.ok()??.body
     }
 
-    fn login(&self, chain_id: u64, nonce: B256) -> Login {
+    pub(crate) fn login(&self, chain_id: u64, nonce: B256) -> Login {
         let worker = self.wallet.address();
         let hash = login_hash(chain_id, self.chain.workerpool, worker, nonce);
         let live = |(task, stage): (&TaskId, &Stage)| LiveTask {

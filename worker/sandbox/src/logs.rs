@@ -1,4 +1,5 @@
-//! What an app printed: the end of it for people, all that was kept for the result.
+//! What an app printed: the end of it for people, all that was kept for the result; and what it
+//! prints, as it comes.
 //!
 //! The engine keeps the last part of long logs, at most what the run's limit says, so what is
 //! copied here is limited twice.
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use tempfile::NamedTempFile;
 
 use crate::engine::EngineError;
@@ -27,6 +28,15 @@ pub struct SavedLogs {
     pub stdout: PathBuf,
     /// The errors it printed.
     pub stderr: PathBuf,
+}
+
+/// Something that an app printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// Whether to its standard error.
+    pub is_stderr: bool,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// Failures that are either the engine's or the disk's.
@@ -61,6 +71,18 @@ impl Sandbox {
         stdout.finish(&folder.stdout())?;
         stderr.finish(&folder.stderr())?;
         Ok(SavedLogs { stdout: folder.stdout(), stderr: folder.stderr() })
+    }
+
+    /// What a run prints, from the first that the engine keeps of it to its end. The engine writes
+    /// to its log whether or not somebody reads here, so a slow reader does not slow the app.
+    pub fn printed(&self, run: &Run) -> impl Stream<Item = Result<Printed, EngineError>> {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(true).build();
+        let parts = self.engine.docker.logs(&run.container, Some(options));
+        parts.map(|part| {
+            let part = part.map_err(EngineError::from)?;
+            let is_stderr = matches!(part, LogOutput::StdErr { .. });
+            Ok(Printed { is_stderr, bytes: part.into_bytes().to_vec() })
+        })
     }
 
     /// The last lines of stdout and stderr.
