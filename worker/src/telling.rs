@@ -4,10 +4,10 @@
 //! is told, and when, `poco_worker_core::Transcript` decides.
 
 use crate::link::Audience;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use poco_core::TaskId;
 use poco_proto::v1;
-use poco_sandbox::{EngineError, Run, Sandbox};
+use poco_sandbox::{EngineError, Printed, Reading, Run, RunState, Sandbox};
 use poco_worker_core::{Channel, Millis, PART_BYTES_MAX, Part, Transcript};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 const READS_MAX: u32 = 20;
 /// The pause before: an engine that restarts has its containers back within seconds.
 const READ_PAUSE: Duration = Duration::from_secs(2);
+/// The pause before a log that was turned over is read on.
+const REREAD_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes in one message, which is sent whole.
 const MESSAGE_BYTES_MAX: usize = 2 * PART_BYTES_MAX;
 /// Parts in one message: an app may print single bytes to both streams in turn.
@@ -107,40 +109,82 @@ impl Telling {
 
     /// Returns when the run is over and all of it is told.
     async fn tell(&mut self, sandbox: &Sandbox, run: &Run) -> Result<(), EngineError> {
-        let mut printed = std::pin::pin!(sandbox.printed(run));
-        let mut is_over = false;
+        let mut reading = Reading::default();
+        let mut follow = true;
+        loop {
+            if !self.read(sandbox.printed(run, &mut reading, follow)).await? {
+                return Ok(());
+            }
+            if !follow {
+                break;
+            }
+            // The engine may end a reading before the run: when it turns the log over.
+            let state = sandbox.find(run.id).await?.map(|run| run.state);
+            follow = matches!(state, Some(RunState::Created | RunState::Running));
+            if follow {
+                sleep(REREAD_PAUSE).await;
+            }
+        }
+        self.transcript.end();
+        let mut nothing = futures::stream::pending();
         while !self.is_said {
-            let due = self.due();
-            let is_due = due.is_some_and(|due| due <= Instant::now());
-            let outbox = self.open.clone();
-            tokio::select! {
-                changed = self.audience.changed() => match changed {
-                    Ok(()) => self.meet(),
-                    // The worker stops.
-                    Err(_) => return Ok(()),
-                },
-                permit = reserve(outbox), if is_due => match permit {
-                    Some(permit) => {
-                        permit.send(self.message());
-                    }
-                    // The stream has ended, and the next one is on its way.
-                    None => self.open = None,
-                },
-                more = printed.next(), if !is_over => match more {
-                    Some(part) => {
-                        let part = part?;
-                        let channel = if part.is_stderr { Channel::Err } else { Channel::Out };
-                        self.transcript.print(channel, &part.bytes);
-                    }
-                    None => {
-                        is_over = true;
-                        self.transcript.end();
-                    }
-                },
-                () = sleep_until(due.unwrap_or(self.origin)), if due.is_some() && !is_due => {}
+            if self.step(&mut nothing).await?.is_none() {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Reads and tells until a reading ends; `false` where the worker stops.
+    async fn read(
+        &mut self,
+        printed: impl Stream<Item = Result<Printed, EngineError>>,
+    ) -> Result<bool, EngineError> {
+        let mut printed = std::pin::pin!(printed);
+        loop {
+            match self.step(&mut printed).await? {
+                Some(true) => {}
+                Some(false) => return Ok(true),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Whatever comes first; `false` at the end of the reading, `None` where the worker stops.
+    async fn step(
+        &mut self,
+        printed: &mut (impl Stream<Item = Result<Printed, EngineError>> + Unpin),
+    ) -> Result<Option<bool>, EngineError> {
+        let due = self.due();
+        let is_due = due.is_some_and(|due| due <= Instant::now());
+        let outbox = self.open.clone();
+        tokio::select! {
+            changed = self.audience.changed() => match changed {
+                Ok(()) => self.meet(),
+                Err(_) => return Ok(None),
+            },
+            permit = reserve(outbox), if is_due => match permit {
+                Some(permit) => {
+                    permit.send(self.message());
+                }
+                // The stream has ended, and the next one is on its way.
+                None => self.open = None,
+            },
+            more = printed.next() => match more {
+                Some(part) => self.print(&part?),
+                None => return Ok(Some(false)),
+            },
+            () = sleep_until(due.unwrap_or(self.origin)), if due.is_some() && !is_due => {}
+        }
+        Ok(Some(true))
+    }
+
+    fn print(&mut self, part: &Printed) {
+        let channel = if part.is_stderr { Channel::Err } else { Channel::Out };
+        if part.is_behind_gap {
+            self.transcript.miss(channel);
+        }
+        self.transcript.print(channel, &part.bytes);
     }
 
     /// Turns to whoever listens now.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Longest wait for something that must be told, on a busy machine.
 const TOLD_MAX: Duration = Duration::from_secs(120);
+/// A lost worker is replaced within seconds.
+const LOST_SOON: [(&str, &str); 1] = [("POCO_SCHEDULER_LOST_AFTER_SECONDS", "2")];
 /// Exit code of what is refused.
 const REFUSED: i32 = 3;
 
@@ -59,8 +61,7 @@ async fn follow_soon(world: &World, pool: &Pool, task: &str) -> Result<Process> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_requester_sees_its_run_live_and_that_its_worker_is_lost() -> Result<()> {
     let world = World::start().await?;
-    let lost_soon = [("POCO_SCHEDULER_LOST_AFTER_SECONDS", "2")];
-    let plan = Plan { workers: 2, scheduler_environment: &lost_soon, ..Plan::default() };
+    let plan = Plan { workers: 2, scheduler_environment: &LOST_SOON, ..Plan::default() };
     let mut pool = Pool::start(&world, &plan).await?;
     let task = buy(&world, &pool, "echo hello then sleep 25 then echo goodbye")?;
     let mut follower = follow_soon(&world, &pool, &task).await?;

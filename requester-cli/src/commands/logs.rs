@@ -123,7 +123,7 @@ impl Screen {
         let key = (worker, output.is_stderr);
         if output.lost > 0 {
             self.end_line(&key)?;
-            let told = format!("{} bytes are missing here", output.lost);
+            let told = format!("at least {} bytes are missing here", output.lost);
             self.output.note(&format!("{}: {told}", short(&key.0)));
         }
         let lines = self.lines.entry(key.clone()).or_default().take(&output.data);

@@ -115,7 +115,9 @@ fn logs_json(report: &TaskReport, pieces: Vec<Piece>) -> Vec<Value> {
                 let streams = printed.entry(worker).or_default();
                 let stream = &mut streams[usize::from(is_stderr)];
                 if lost > 0 {
-                    stream.extend_from_slice(format!("[{lost} bytes are missing]\n").as_bytes());
+                    stream.extend_from_slice(
+                        format!("[at least {lost} bytes are missing]\n").as_bytes(),
+                    );
                 }
                 stream.extend_from_slice(&data);
             }

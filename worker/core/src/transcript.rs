@@ -107,6 +107,16 @@ impl Transcript {
         self.forget();
     }
 
+    /// Something of a stream was lost before it came here, nobody knows how much: it counts as the
+    /// least there is.
+    pub fn miss(&mut self, channel: Channel) {
+        let progress = match channel {
+            Channel::Out => &mut self.out,
+            Channel::Err => &mut self.err,
+        };
+        *progress = Progress { offset: progress.offset.saturating_add(1), line: 0 };
+    }
+
     /// The app has ended: what is kept may be told at once.
     pub fn end(&mut self) {
         self.is_over = true;
@@ -246,6 +256,16 @@ mod tests {
         assert_eq!(last.offset, (LINE_BYTES_MAX + cut) as u64);
         assert_eq!(last.data, b"next\n");
         assert_eq!(told.iter().map(|part| part.data.len()).sum::<usize>(), LINE_BYTES_MAX + 5);
+    }
+
+    #[test]
+    fn what_was_lost_before_it_came_shows_as_well() {
+        let mut transcript = transcript();
+        transcript.print(Channel::Out, b"one\n");
+        transcript.miss(Channel::Out);
+        transcript.print(Channel::Out, b"three\n");
+        let offsets: Vec<u64> = all(&mut transcript, 0).iter().map(|part| part.offset).collect();
+        assert_eq!(offsets, [0, 5]);
     }
 
     #[test]
