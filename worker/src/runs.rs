@@ -190,6 +190,7 @@ impl Tools {
         failpoint::hit("worker.container.end.before");
         let ended = self.sandbox.wait(&run).await.map_err(|error| causes::of_wait(&error))?;
         failpoint::hit("worker.container.end.after");
+        self.teller.hurry(task);
         tracing::info!(%task, outcome = ?ended.outcome, "the container ended");
         if let Some(failure) = causes::of_ended(&ended) {
             return Err(causes::with_tails(failure, &ended));

@@ -22,6 +22,8 @@ const READS_MAX: u32 = 20;
 const READ_PAUSE: Duration = Duration::from_secs(2);
 /// The pause before a log that was turned over is read on.
 const REREAD_PAUSE: Duration = Duration::from_millis(100);
+/// Lines of the end that are looked for when a run is over: more than is kept of it.
+const LAST_LINES: u32 = 2000;
 /// Bytes in one message, which is sent whole.
 const MESSAGE_BYTES_MAX: usize = 2 * PART_BYTES_MAX;
 /// Parts in one message: an app may print single bytes to both streams in turn.
@@ -32,7 +34,14 @@ const MESSAGE_PARTS_MAX: usize = 64;
 pub(crate) struct Teller {
     is_on: bool,
     audience: watch::Receiver<Option<Audience>>,
-    runs: Arc<Mutex<BTreeMap<TaskId, AbortHandle>>>,
+    runs: Arc<Mutex<BTreeMap<TaskId, Told>>>,
+}
+
+/// A run that is told of.
+#[derive(Debug)]
+struct Told {
+    telling: AbortHandle,
+    has_ended: watch::Sender<bool>,
 }
 
 impl Teller {
@@ -47,9 +56,10 @@ impl Teller {
             return;
         }
         let (sandbox, run, audience) = (sandbox.clone(), run.clone(), self.audience.clone());
+        let (has_ended, ended) = watch::channel(false);
         let telling = tokio::spawn(async move {
             for _ in 0..READS_MAX {
-                let mut telling = Telling::new(task, audience.clone());
+                let mut telling = Telling::new(task, audience.clone(), ended.clone());
                 match telling.tell(&sandbox, &run).await {
                     Ok(()) => return,
                     Err(error) => tracing::debug!(%task, %error, "what a run prints was lost"),
@@ -58,9 +68,19 @@ impl Teller {
             }
         });
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.retain(|_, run| !run.is_finished());
-        if let Some(before) = runs.insert(task, telling.abort_handle()) {
-            before.abort();
+        runs.retain(|_, run| !run.telling.is_finished());
+        let told = Told { telling: telling.abort_handle(), has_ended };
+        if let Some(before) = runs.insert(task, told) {
+            before.telling.abort();
+        }
+    }
+
+    /// The run has ended: what is told of it now is its end, however much came before that nobody has
+    /// read yet. Its result is on its way, and what is left of the run goes with the task.
+    pub(crate) fn hurry(&self, task: TaskId) {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = runs.get(&task) {
+            run.has_ended.send_replace(true);
         }
     }
 
@@ -68,14 +88,14 @@ impl Teller {
     pub(crate) fn end(&self, task: TaskId) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(run) = runs.remove(&task) {
-            run.abort();
+            run.telling.abort();
         }
     }
 
     /// Nothing more is told at all.
     pub(crate) fn end_all(&self) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *runs).into_values().for_each(|run| run.abort());
+        std::mem::take(&mut *runs).into_values().for_each(|run| run.telling.abort());
     }
 }
 
@@ -84,6 +104,7 @@ struct Telling {
     task: TaskId,
     number: u64,
     audience: watch::Receiver<Option<Audience>>,
+    ended: watch::Receiver<bool>,
     /// Who listens now.
     open: Option<mpsc::Sender<v1::Printed>>,
     transcript: Transcript,
@@ -93,13 +114,18 @@ struct Telling {
 }
 
 impl Telling {
-    fn new(task: TaskId, mut audience: watch::Receiver<Option<Audience>>) -> Self {
+    fn new(
+        task: TaskId,
+        mut audience: watch::Receiver<Option<Audience>>,
+        ended: watch::Receiver<bool>,
+    ) -> Self {
         // Whoever listens already is as good as new.
         audience.mark_changed();
         Self {
             task,
             number: rand::random(),
             audience,
+            ended,
             open: None,
             transcript: Transcript::new(Millis(0)),
             origin: Instant::now(),
@@ -110,20 +136,20 @@ impl Telling {
     /// Returns when the run is over and all of it is told.
     async fn tell(&mut self, sandbox: &Sandbox, run: &Run) -> Result<(), EngineError> {
         let mut reading = Reading::default();
-        let mut follow = true;
-        loop {
-            if !self.read(sandbox.printed(run, &mut reading, follow)).await? {
+        while !*self.ended.borrow() {
+            if !self.read(sandbox.printed(run, &mut reading, None), false).await? {
                 return Ok(());
-            }
-            if !follow {
-                break;
             }
             // The engine may end a reading before the run: when it turns the log over.
             let state = sandbox.find(run.id).await?.map(|run| run.state);
-            follow = matches!(state, Some(RunState::Created | RunState::Running));
-            if follow {
-                sleep(REREAD_PAUSE).await;
+            if !matches!(state, Some(RunState::Created | RunState::Running)) {
+                break;
             }
+            sleep(REREAD_PAUSE).await;
+        }
+        // Told by now or not, the end is what people want to see.
+        if !self.read(sandbox.printed(run, &mut reading, Some(LAST_LINES)), true).await? {
+            return Ok(());
         }
         self.transcript.end();
         let mut nothing = futures::stream::pending();
@@ -135,19 +161,23 @@ impl Telling {
         Ok(())
     }
 
-    /// Reads and tells until a reading ends; `false` where the worker stops.
+    /// Reads and tells until a reading ends, or the run where it is not the last; `false` where the
+    /// worker stops.
     async fn read(
         &mut self,
         printed: impl Stream<Item = Result<Printed, EngineError>>,
+        is_last: bool,
     ) -> Result<bool, EngineError> {
         let mut printed = std::pin::pin!(printed);
-        loop {
+        // A run that ends meanwhile may have printed more than is read in the time it has left.
+        while is_last || !*self.ended.borrow() {
             match self.step(&mut printed).await? {
                 Some(true) => {}
                 Some(false) => return Ok(true),
                 None => return Ok(false),
             }
         }
+        Ok(true)
     }
 
     /// Whatever comes first; `false` at the end of the reading, `None` where the worker stops.
@@ -174,6 +204,8 @@ impl Telling {
                 Some(part) => self.print(&part?),
                 None => return Ok(Some(false)),
             },
+            // Who follows looks up.
+            Ok(()) = self.ended.changed() => {}
             () = sleep_until(due.unwrap_or(self.origin)), if due.is_some() && !is_due => {}
         }
         Ok(Some(true))

@@ -155,17 +155,21 @@ impl Sandbox {
         Ok(SavedLogs { stdout: folder.stdout(), stderr: folder.stderr() })
     }
 
-    /// What a run prints and was not read before, to what there is now or, following, as it comes.
-    /// The engine writes to its log whether or not somebody reads here, so a slow reader does not
-    /// slow the app. Its end says nothing of the run's.
+    /// What a run prints and was not read before: as it comes, or of what there is `last_lines` at the
+    /// most. The engine writes to its log whether or not somebody reads here, so a slow reader does
+    /// not slow the app. Its end says nothing of the run's.
     pub fn printed(
         &self,
         run: &Run,
         reading: &mut Reading,
-        follow: bool,
+        last_lines: Option<u32>,
     ) -> impl Stream<Item = Result<Printed, EngineError>> {
+        let since = reading.since();
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true);
-        let options = options.since(reading.since()).follow(follow).build();
+        let options = match last_lines {
+            None => options.since(since).follow(true).build(),
+            Some(lines) => options.since(since).tail(&lines.to_string()).build(),
+        };
         let parts = self.engine.docker.logs(&run.container, Some(options));
         parts.filter_map(|part| {
             let taken = match part {

@@ -165,7 +165,7 @@ async fn an_app_that_floods_its_output_is_told_in_part_and_with_its_end() {
     pool.wish(task, Wish::Whole);
     let (heard, _) = pool.until_printed(task, |heard| heard.is_over).await;
     assert!(heard.stdout.ends_with("\nthe end\n"), "the end is never lost");
-    assert!(heard.lost > 1 << 20, "{} bytes lost", heard.lost);
+    assert!(heard.lost > 0, "it shows that some is missing");
     assert!((heard.stdout.len() as u64) < pool::PRINTED_BYTES_MAX + (1 << 17));
     pool.until_finalized(task).await;
     assert_paid(&market, task, 1).await;
