@@ -1,5 +1,9 @@
 //! What the operator chooses: one TOML file, under flags and variables, checked all at once.
 
+mod profile;
+
+pub(crate) use profile::ProfileConfig;
+
 use crate::cli::Flags;
 use poco_chain::config::{ConfigProblems, layered};
 use poco_chain::keystore::KeystoreConfig;
@@ -85,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) sender: SenderSettings,
     /// What the scheduler sells by itself.
     pub(crate) sales: SalesConfig,
+    /// What the pool promises.
+    pub(crate) profile: ProfileConfig,
 }
 
 /// The `[sales]` section: without categories nothing is sold by itself.
@@ -230,6 +236,7 @@ impl Default for Config {
             chain: ChainConfig::default(),
             sender: SenderSettings::default(),
             sales: SalesConfig::default(),
+            profile: ProfileConfig::default(),
         }
     }
 }
@@ -289,6 +296,7 @@ impl Config {
             "no pool is set: workerpool, --workerpool or POCO_WORKERPOOL",
         );
         problems.extend(self.sales.problems(self.market_url.is_some()));
+        problems.extend(self.profile.problems(&self.sales, self.market_url.is_some()));
         let chain = self.chain.settings().map_err(|more| problems.extend(more)).ok();
         match (self.workerpool, chain) {
             (Some(workerpool), Some(chain)) if problems.is_empty() => {

@@ -2,6 +2,7 @@
 
 mod logs;
 mod observer;
+mod statement;
 mod upload;
 mod work;
 
@@ -71,7 +72,8 @@ pub(crate) fn routes(context: &Context) -> axum::Router {
         work::Service { context: context.clone(), uploads: Arc::new(Semaphore::new(UPLOADS_MAX)) };
     let workers = WorkersServer::new(workers).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let readers = Arc::new(Semaphore::new(logs::READERS_MAX));
-    let observer = observer::Service { context: context.clone(), readers };
+    let statements = Semaphore::new(statement::STATEMENTS_MAX);
+    let observer = observer::Service { context: context.clone(), readers, statements };
     Routes::new(workers)
         .add_service(ObserverServer::new(observer))
         .prepare()

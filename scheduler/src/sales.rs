@@ -58,6 +58,8 @@ pub(crate) struct Seller {
     pub(crate) workerpool: Address,
     pub(crate) policy: Arc<SalesPolicy>,
     pub(crate) expire_seconds: u64,
+    /// What its orders offer, where the hub heeds marks.
+    pub(crate) conditions: Conditions,
     pub(crate) store: Store,
     pub(crate) arrivals: Arrivals,
     pub(crate) shown: watch::Sender<Vec<OfferShown>>,
@@ -158,7 +160,7 @@ impl Stall {
         let (salt, expires) = match seller.chain.epoch(owner).await? {
             Some(epoch) => {
                 let expiry = now.after(seller.expire_seconds);
-                let mark = OrderMark::new(Conditions::NONE, Some(expiry), epoch, tail.into())?;
+                let mark = OrderMark::new(seller.conditions, Some(expiry), epoch, tail.into())?;
                 (mark.to_salt(), Some(expiry))
             }
             // Such an order is valid until its volume is used or it is cancelled on chain.

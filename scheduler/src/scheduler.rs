@@ -186,6 +186,7 @@ async fn check_pool(chain: &Chain, checked: &Checked, owner: Address) -> anyhow:
         "pool {pool} belongs to {}, but the keystore is that of {owner}: choose the owner's --keystore",
         entry.owner
     );
+    checked.config.profile.check_policy(entry.scheduler_reward_ratio)?;
     let purse = chain.purse(owner).await?;
     tracing::info!(
         %pool, %owner, description = entry.description, chain = chain.chain_id(),
@@ -212,6 +213,7 @@ fn seller(
         workerpool: checked.workerpool,
         policy: Arc::new(policy),
         expire_seconds: config.sales.expire_seconds,
+        conditions: config.profile.offered(),
         store: store.clone(),
         arrivals: arrivals.clone(),
         shown,
@@ -231,7 +233,9 @@ fn publish(
         None => format!("http://{}", listener.local_addr()?),
     };
     let (chain_id, workerpool) = (chain.chain_id(), checked.workerpool);
-    let profile = Profile { market_url, api_url, chain_id, workerpool, wallet };
+    let terms = checked.config.profile.terms();
+    let terms = terms.as_ref().map(serde_json::to_string).transpose()?;
+    let profile = Profile { market_url, api_url, chain_id, workerpool, wallet, terms };
     tokio::spawn(profile.publish(stop.clone()));
     Ok(())
 }

@@ -33,6 +33,46 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what the wallet earned and lost for each task that has ended, and why, by the chain.
+    Statement {
+        /// Another wallet than this worker's.
+        #[arg(long, value_name = "ADDRESS")]
+        worker: Option<Address>,
+        /// Tasks for which it voted from this block on.
+        #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+        from_block: u64,
+        #[command(flatten)]
+        form: StatementFlags,
+    },
+}
+
+/// How a statement is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct StatementFlags {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print comma-separated values, amounts in nRLC.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+/// How a statement is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatementForm {
+    Text,
+    Json,
+    Csv,
+}
+
+impl StatementFlags {
+    pub(crate) fn chosen(self) -> StatementForm {
+        match (self.json, self.csv) {
+            (true, _) => StatementForm::Json,
+            (false, true) => StatementForm::Csv,
+            (false, false) => StatementForm::Text,
+        }
+    }
 }
 
 /// What is no setting.

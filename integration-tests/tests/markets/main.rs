@@ -16,3 +16,4 @@ mod reference;
 mod reorg;
 mod sales;
 mod settlement;
+mod statement;

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+mod audit;
 mod bound;
 pub(crate) mod claim;
 pub(crate) mod deal;

@@ -1,6 +1,6 @@
 //! What requesters and operators see. Read only.
 
-use super::{Context, logs};
+use super::{Context, logs, statement};
 use crate::arrival::{Arrival, Subject};
 use crate::watchers::Watched;
 use crate::{explaining, translate};
@@ -9,7 +9,7 @@ use poco_core::TaskId;
 use poco_proto::v1::observer_server::Observer;
 use poco_proto::v1::{
     ExplainRequest, Explanation as Explained, GetPoolRequest, GetTaskRequest, LogsPart,
-    LogsRequest, PoolReport, TaskReport,
+    LogsRequest, PoolReport, Statement, TaskReport,
 };
 use poco_proto::words;
 use poco_scheduler_core::{Explanation, ReportStatus, TaskReport as Shown};
@@ -28,6 +28,8 @@ pub(super) struct Service {
     pub(super) context: Context,
     /// Of what runs print.
     pub(super) readers: Arc<Semaphore>,
+    /// Statements under way.
+    pub(super) statements: Semaphore,
 }
 
 #[tonic::async_trait]
@@ -66,6 +68,17 @@ impl Observer for Service {
             explaining::subject(request.into_inner()).map_err(Status::invalid_argument)?;
         let explained = explain(&self.context, subject).await?;
         Ok(Response::new(explaining::shown(&explained)))
+    }
+
+    async fn get_statement(
+        &self,
+        request: Request<GetTaskRequest>,
+    ) -> Result<Response<Statement>, Status> {
+        let busy = "too many statements are made now; try again";
+        let _permit =
+            self.statements.try_acquire().map_err(|_| Status::resource_exhausted(busy))?;
+        let task = task_of(request)?;
+        statement::of_task(&self.context, task).await.map(Response::new)
     }
 
     type WatchTaskStream = Pin<Box<dyn Stream<Item = Result<TaskReport, Status>> + Send>>;

@@ -10,4 +10,5 @@ mod refusals;
 mod repair;
 mod runs;
 mod scheduler;
+mod statement;
 mod worker;
