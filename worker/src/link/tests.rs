@@ -125,7 +125,7 @@ impl Rig {
     async fn new() -> Self {
         poco_chain::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let url = pool_url(&format!("http://{}", listener.local_addr().unwrap()));
         let (streams_in, streams) = mpsc::channel(4);
         let (uploads_in, uploads) = mpsc::channel(4);
         let scheduler = Scheduler { streams: streams_in, uploads: uploads_in };
@@ -325,7 +325,11 @@ async fn a_result_streams_from_disk_in_parts() {
 
 #[tokio::test]
 async fn a_scheduler_that_is_not_there_is_named_plainly() {
-    let error = challenge(&"http://127.0.0.1:1".parse().unwrap(), None).await.unwrap_err();
+    let error = challenge(&pool_url("http://127.0.0.1:1"), None).await.unwrap_err();
     assert!(error.to_string().contains("cannot be reached"), "{error}");
     assert!(!error.to_string().contains('\n'), "{error}");
+}
+
+fn pool_url(text: &str) -> PoolUrl {
+    PoolUrl::try_from(text.parse::<url::Url>().unwrap()).unwrap()
 }
