@@ -1,6 +1,7 @@
 //! Flags and variables. Each overrides the key of the same name in the configuration file.
 
 use crate::config::{LaneChoice, LogFormat};
+use crate::tls::TlsMode;
 use clap::{Parser, Subcommand};
 use poco_chain::ChainFlags;
 use poco_core::Address;
@@ -126,6 +127,8 @@ pub(crate) struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     log_format: Option<LogFormat>,
     #[command(flatten)]
+    tls: TlsFlags,
+    #[command(flatten)]
     keystore: KeystoreFlags,
     #[command(flatten)]
     chain: ChainFlags,
@@ -181,6 +184,23 @@ pub(crate) struct WorkerArgument {
     /// Wallet of the worker.
     #[arg(value_name = "WORKER")]
     pub(crate) worker: Address,
+}
+
+/// Flags over the `[tls]` section.
+#[derive(Debug, Default, clap::Args, Serialize)]
+struct TlsFlags {
+    /// Whether connections are encrypted: by default where other machines reach the port.
+    #[arg(long = "tls", env = "POCO_SCHEDULER_TLS", value_name = "MODE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<TlsMode>,
+    /// Certificate with its chain (PEM); one is made if not given.
+    #[arg(long = "tls-certificate", env = "POCO_SCHEDULER_TLS_CERTIFICATE", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long = "tls-key", env = "POCO_SCHEDULER_TLS_KEY", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
 }
 
 /// Flags over the `[keystore]` section.

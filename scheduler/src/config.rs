@@ -1,6 +1,8 @@
 //! What the operator chooses: one TOML file, under flags and variables, checked all at once.
 
 use crate::cli::Flags;
+use crate::limits::LimitsConfig;
+use crate::tls::TlsConfig;
 use poco_chain::config::{ConfigProblems, layered};
 use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, ChainSettings, SenderSettings};
@@ -38,7 +40,7 @@ pub(crate) struct Config {
     pub(crate) workerpool: Option<Address>,
     /// First block to read at the first start.
     pub(crate) start_block: u64,
-    /// Where clients reach this scheduler; `http://<listen>` if not set.
+    /// Where workers and clients reach this scheduler; `http(s)://<listen>` if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<Url>,
     /// Market in which the pool's address is published; nowhere if not set.
@@ -85,6 +87,10 @@ pub(crate) struct Config {
     pub(crate) sender: SenderSettings,
     /// What the scheduler sells by itself.
     pub(crate) sales: SalesConfig,
+    /// How connections are encrypted.
+    pub(crate) tls: TlsConfig,
+    /// What one address may take.
+    pub(crate) limits: LimitsConfig,
 }
 
 /// The `[sales]` section: without categories nothing is sold by itself.
@@ -230,6 +236,8 @@ impl Default for Config {
             chain: ChainConfig::default(),
             sender: SenderSettings::default(),
             sales: SalesConfig::default(),
+            tls: TlsConfig::default(),
+            limits: LimitsConfig::default(),
         }
     }
 }
@@ -289,6 +297,7 @@ impl Config {
             "no pool is set: workerpool, --workerpool or POCO_WORKERPOOL",
         );
         problems.extend(self.sales.problems(self.market_url.is_some()));
+        problems.extend(self.tls.problem());
         let chain = self.chain.settings().map_err(|more| problems.extend(more)).ok();
         match (self.workerpool, chain) {
             (Some(workerpool), Some(chain)) if problems.is_empty() => {

@@ -161,7 +161,7 @@ impl EventLoop {
             Arrival::Report { worker, session, number, task, body } => {
                 if self.effects.sessions.is_current(worker, session) {
                     if !self.core.is_given(worker, task) {
-                        self.effects.refused("report-of-no-task");
+                        self.effects.disown(worker, task);
                     }
                     self.tell(Input::Report { worker, task, body });
                     turn.acknowledged.push((worker, session, number));
@@ -169,6 +169,11 @@ impl EventLoop {
             }
             Arrival::Told { worker, session, input } => {
                 if self.effects.sessions.is_current(worker, session) {
+                    if let Input::Disclosed { task, .. } = &*input
+                        && !self.core.is_given(worker, *task)
+                    {
+                        self.effects.refused("vote-of-no-task");
+                    }
                     self.tell(*input);
                 }
             }

@@ -139,6 +139,7 @@ fn shown(status: &Status) -> String {
     let Status { pool, chain, funds, spent, .. } = status;
     add("pool", format!("{} on chain {}", pool.workerpool, pool.chain_id));
     add("owner", pool.owner.clone());
+    add("url", pool.url.clone());
     add("scheduler", format!("version {}, up {} s", pool.version, pool.up_seconds));
     let state = match status.health.state {
         State::Ok => "ok",

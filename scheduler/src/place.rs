@@ -8,6 +8,7 @@ use crate::repair::check_finished;
 use crate::results::Results;
 use crate::rival::KeyLock;
 use crate::store::{Identity, Store};
+use crate::tls::Tls;
 use anyhow::Context as _;
 use poco_chain::Chain;
 use poco_core::Address;
@@ -22,6 +23,8 @@ pub(crate) struct Place {
     pub(crate) results: Results,
     pub(crate) store: Store,
     pub(crate) admission: Admission,
+    /// None where plain text is spoken.
+    pub(crate) tls: Option<Tls>,
     /// Uploads under way; empty.
     pub(crate) uploads: PathBuf,
 }
@@ -46,6 +49,9 @@ impl Place {
             .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
         let results = Results::open(config.results_url.as_ref(), &data_dir.join("results"))?;
         results.check().await?;
+        let is_encrypted = config.tls.is_on(listener.local_addr()?);
+        let tls =
+            is_encrypted.then(|| Tls::open(&config.tls, &data_dir.join("tls"))).transpose()?;
         check_finished(data_dir)?;
         let store = Store::open(&data_dir.join("store"), identity(checked, chain))?;
         let (allowed, denied) = (config.allowed_workers.clone(), config.denied_workers.clone());
@@ -53,7 +59,7 @@ impl Place {
         let admin = admin::listen(&config.admin_socket())?;
         let uploads = data_dir.join("uploads");
         empty(&uploads)?;
-        Ok(Self { lock, listener, admin, results, store, admission, uploads })
+        Ok(Self { lock, listener, admin, results, store, admission, tls, uploads })
     }
 }
 

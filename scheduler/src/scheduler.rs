@@ -6,6 +6,8 @@ use crate::config::{Checked, LaneChoice};
 use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
 use crate::follow::{Books, follow};
+use crate::limits::Limits;
+use crate::listening::Port;
 use crate::market::Market;
 use crate::meters::Meters;
 use crate::outlook::{Outlook, funds, look_out};
@@ -15,17 +17,16 @@ use crate::rival::Watchman;
 use crate::sales::{OfferShown, Seller};
 use crate::signals::Stop;
 use crate::store::Store;
+use crate::tls::Tls;
 use crate::{admin, grpc, http};
 use anyhow::{Context as _, ensure};
-use axum::serve::{Listener, ListenerExt as _};
 use poco_chain::{BlockRef, Chain, Cursor, EventStream, Interest, Purse, Sender, Wallet};
 use poco_core::Address;
 use poco_scheduler_core::{Core, Head, Input, Moment, Record, Settings};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -55,9 +56,10 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let mut settings = checked.settings(owner);
     settings.settlement = settles(&chain, &checked).await?;
     let core = start_core(settings, records, &place.admission, &purse, head);
+    let url = url(&checked, &place.listener, place.tls.as_ref())?;
     tracing::info!(
         block = head.number, from_block = cursor.next_block(),
-        address = %place.listener.local_addr()?, "serving workers and clients"
+        address = %place.listener.local_addr()?, url = url, "serving workers and clients"
     );
     let interest = Interest::pool_of(checked.workerpool, owner);
     let events = EventStream::new(chain.clone(), interest, cursor);
@@ -77,16 +79,18 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
         arrivals: arrivals.clone(),
         heartbeat_seconds: checked.config.heartbeat_seconds,
     };
-    publish(&checked, &place.listener, &chain, wallet.clone(), &stop.gently)?;
+    publish(&checked, &url, &chain, wallet.clone(), &stop.gently);
     let (shown, on_offer) = watch::channel(Vec::new());
     let seller = seller(&checked, (&chain, &wallet), &place.store, (&arrivals, shown))?;
     let selling = seller.map(|seller| tokio::spawn(seller.run(stop.gently.clone())));
     let outlook = outlook_seen;
-    let shared = Shared { chain, owner, outlook, on_offer, meters, arrivals, started: origin };
+    let started = origin;
+    let shared = Shared { chain, owner, url, outlook, on_offer, meters, arrivals, started };
     let over = CancellationToken::new();
     let context = shared.context(&checked, &place, over.clone());
-    let Place { lock, listener, admin, store, admission, .. } = place;
-    let serving = tokio::spawn(serve(listener, admin, context));
+    let Place { lock, listener, admin, store, admission, tls, .. } = place;
+    let port = port(&checked, tls, &context);
+    let serving = tokio::spawn(serve((port, listener), admin, context));
     let effects = Effects::new(tools);
     let silence = Duration::from_secs(checked.config.heartbeat_seconds.into());
     let patience = Duration::from_secs(checked.config.stop_seconds);
@@ -111,6 +115,7 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
 struct Shared {
     chain: Chain,
     owner: Address,
+    url: String,
     outlook: watch::Receiver<Outlook>,
     on_offer: watch::Receiver<Vec<OfferShown>>,
     meters: Arc<Meters>,
@@ -124,6 +129,7 @@ impl Shared {
             chain: self.chain,
             workerpool: checked.workerpool,
             owner: self.owner,
+            url: self.url,
             admission: place.admission.clone(),
             outlook: self.outlook,
             on_offer: self.on_offer,
@@ -135,6 +141,7 @@ impl Shared {
             store: place.store.clone(),
             meters: self.meters,
             arrivals: self.arrivals,
+            explaining: Arc::new(Semaphore::new(grpc::EXPLANATIONS_MAX)),
             stop,
         }
     }
@@ -216,58 +223,51 @@ fn seller(
 
 fn publish(
     checked: &Checked,
-    listener: &TcpListener,
+    url: &str,
     chain: &Chain,
     wallet: Arc<Wallet>,
     stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let Some(market_url) = checked.config.market_url.clone() else { return Ok(()) };
-    let api_url = match &checked.config.public_url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => format!("http://{}", listener.local_addr()?),
-    };
-    let (chain_id, workerpool) = (chain.chain_id(), checked.workerpool);
+) {
+    let Some(market_url) = checked.config.market_url.clone() else { return };
+    let (chain_id, workerpool, api_url) = (chain.chain_id(), checked.workerpool, url.to_owned());
     let profile = Profile { market_url, api_url, chain_id, workerpool, wallet };
     tokio::spawn(profile.publish(stop.clone()));
-    Ok(())
 }
 
-/// gRPC and HTTP, versions 1 and 2, on one port, and the operator's socket.
-async fn serve(listener: TcpListener, admin: UnixListener, context: grpc::Context) {
-    let stop = context.stop.clone();
-    let routes = grpc::routes(&context).merge(http::routes(&context));
-    let server = axum::serve(prompt(listener), routes);
-    let operators = axum::serve(admin, admin::routes(&context));
-    let ended = tokio::try_join!(
-        server.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future(),
-        operators.with_graceful_shutdown(stop.cancelled_owned()).into_future(),
-    );
-    if let Err(error) = ended {
-        tracing::error!(%error, "the server failed");
+/// Where workers and clients reach this pool. The pin goes with it where they need one: not where the
+/// operator's url leads to something else in front, which speaks plain text or has a pin of its own.
+fn url(checked: &Checked, listener: &TcpListener, tls: Option<&Tls>) -> anyhow::Result<String> {
+    let mut url = match (&checked.config.public_url, tls) {
+        (Some(url), _) => url.clone(),
+        (None, None) => format!("http://{}", listener.local_addr()?).parse()?,
+        (None, Some(_)) => format!("https://{}", listener.local_addr()?).parse()?,
+    };
+    let pin = tls.and_then(Tls::pin).filter(|_| url.scheme() == "https");
+    if let (Some(pin), None) = (pin, url.fragment()) {
+        url.set_fragment(Some(&pin.fragment()));
+        return Ok(url.into());
     }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Sends what is written at once. A command to a worker often follows an acknowledgement; the system
-/// would hold it back until the worker's side has confirmed that, up to 40 ms later.
-fn prompt(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
-    listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection sends late");
-        }
-    })
+/// The port for gRPC and HTTP, versions 1 and 2.
+fn port(checked: &Checked, tls: Option<Tls>, context: &grpc::Context) -> Port {
+    let (stop, meters) = (context.stop.clone(), context.meters.clone());
+    let acceptor = tls.as_ref().map(Tls::acceptor);
+    if let Some(tls) = tls {
+        tokio::spawn(tls.keep(stop.clone()));
+    }
+    let routes = grpc::routes(context).merge(http::routes(context));
+    let limits = Limits::new(checked.config.limits.clone(), meters.clone());
+    Port { routes, tls: acceptor, limits, meters, stop }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn connections_send_at_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut listener = prompt(listener);
-        let (_ours, (theirs, _)) =
-            tokio::join!(async { TcpStream::connect(address).await.unwrap() }, listener.accept());
-        assert!(theirs.nodelay().unwrap());
+/// The port, and the operator's socket.
+async fn serve((port, listener): (Port, TcpListener), admin: UnixListener, context: grpc::Context) {
+    let operators = axum::serve(admin, admin::routes(&context))
+        .with_graceful_shutdown(context.stop.clone().cancelled_owned());
+    let ((), ended) = tokio::join!(port.serve(listener), operators.into_future());
+    if let Err(error) = ended {
+        tracing::error!(%error, "the operator's socket failed");
     }
 }

@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many events")]
 
+mod bad_input;
 mod chain;
+mod floods;
 mod keys;
 mod operator;
 mod refusals;
 mod repair;
 mod runs;
 mod scheduler;
+mod tls;
+mod variants;
 mod worker;
