@@ -56,6 +56,12 @@ pub(crate) struct Config {
     /// Socket of the operator's commands; `<data_dir>/admin.sock` if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin_socket: Option<PathBuf>,
+    /// Address on loopback at which the operator's orders are taken from programs; nowhere if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// File whose first line is the token that such a program needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_token_file: Option<PathBuf>,
     /// Where keys are locked; `$XDG_DATA_HOME/poco/locks` if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lock_dir: Option<PathBuf>,
@@ -128,16 +134,16 @@ impl Default for SalesConfig {
 }
 
 impl SalesConfig {
-    /// How the core is to sell; `None` where it is not.
-    pub(crate) fn policy(&self) -> Option<SalesPolicy> {
+    /// How the core is to sell.
+    pub(crate) fn policy(&self) -> SalesPolicy {
         let price = |one: &CategoryConfig| CategoryPrice {
             category: one.category,
             idle: Amount::from_nano(one.price_nano),
             full: Amount::from_nano(one.price_full_nano.unwrap_or(one.price_nano)),
         };
-        let prices: Vec<CategoryPrice> = self.categories.iter().map(price).collect();
+        let prices = self.categories.iter().map(price).collect();
         let Self { factor_percent, trust_max, .. } = *self;
-        (!prices.is_empty()).then_some(SalesPolicy { prices, factor_percent, trust_max })
+        SalesPolicy { prices, factor_percent, trust_max }
     }
 
     /// What is wrong with it, one line each.
@@ -216,6 +222,8 @@ impl Default for Config {
             allowed_workers: BTreeSet::new(),
             denied_workers: BTreeSet::new(),
             admin_socket: None,
+            admin_listen: None,
+            admin_token_file: None,
             lock_dir: None,
             stop_seconds: STOP_SECONDS,
             floor_gas: usual.floor_gas,
@@ -287,6 +295,14 @@ impl Config {
         demand(
             (1..=300).contains(&self.heartbeat_seconds),
             "heartbeat_seconds must be from 1 to 300",
+        );
+        demand(
+            self.admin_listen.is_none_or(|listen| listen.ip().is_loopback()),
+            "admin_listen must be an address on loopback, as 127.0.0.1:3101",
+        );
+        demand(
+            self.admin_listen.is_none() || self.admin_token_file.is_some(),
+            "admin_listen needs a token: admin_token_file, --admin-token-file",
         );
         demand(
             self.keystore.path.is_some(),

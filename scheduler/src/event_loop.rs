@@ -6,6 +6,7 @@ use crate::arrival::{Arrival, UploadAnswer};
 use crate::effects::Effects;
 use crate::grpc::name_of;
 use crate::leaving::Leaving;
+use crate::pricing::{PriceOrder, PriceRefusal, Pricing};
 use crate::signals::Stop;
 use crate::status::Snapshot;
 use crate::store::{Batch, Change, Store};
@@ -31,6 +32,7 @@ pub(crate) struct EventLoop {
     pub(crate) store: Store,
     pub(crate) effects: Effects,
     pub(crate) admission: Admission,
+    pub(crate) pricing: Pricing,
     /// How long a stop waits for what is under way.
     pub(crate) patience: Duration,
     /// The core's moment 0.
@@ -48,6 +50,7 @@ struct Turn {
     actions: Vec<Action>,
     acknowledged: Vec<(Address, u64, u64)>,
     ordered: Vec<Ordered>,
+    priced: Vec<(oneshot::Sender<Result<bool, PriceRefusal>>, bool)>,
 }
 
 /// An order that is taken, and who waits to hear so.
@@ -104,7 +107,7 @@ impl EventLoop {
             self.take(arrival, &mut turn);
             self.drain(&mut turn);
         }
-        let Turn { batch, actions, acknowledged, ordered } = turn;
+        let Turn { batch, actions, acknowledged, ordered, priced } = turn;
         // RocksDB waits for the disk.
         tokio::task::block_in_place(|| self.store.commit(&batch))?;
         for (worker, session, number) in acknowledged {
@@ -119,6 +122,9 @@ impl EventLoop {
                 self.effects.sessions.cut(worker);
             }
             // Who gave it has gone otherwise; it holds all the same.
+            let _ = reply.send(Ok(is_news));
+        }
+        for (reply, is_news) in priced {
             let _ = reply.send(Ok(is_news));
         }
         if let Some(reason) = self.fatal.take() {
@@ -203,6 +209,7 @@ impl EventLoop {
                 let _ = reply.send(self.snapshot());
             }
             Arrival::Ordered { order, reply } => self.take_order(order, reply, turn),
+            Arrival::Priced { order, reply } => self.take_price(order, reply, turn),
             Arrival::OffersAsked { policy, reply } => {
                 let _ = reply.send(self.core.offers(&policy));
             }
@@ -240,6 +247,25 @@ impl EventLoop {
             self.tell(Input::Operation(operation));
         }
         turn.ordered.push(Ordered { order, is_news, reply });
+    }
+
+    fn take_price(
+        &self,
+        order: PriceOrder,
+        reply: oneshot::Sender<Result<bool, PriceRefusal>>,
+        turn: &mut Turn,
+    ) {
+        match self.pricing.with(order) {
+            Ok((prices, is_news)) => {
+                tracing::info!(?order, is_news, "the operator orders a price");
+                self.pricing.replace(prices.clone());
+                turn.batch.changes.push(Change::Prices(prices));
+                turn.priced.push((reply, is_news));
+            }
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+            }
+        }
     }
 
     fn upload_terms(&self, token: B256, task: TaskId) -> UploadAnswer {

@@ -11,6 +11,7 @@ use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::meters::Meters;
 use crate::outlook::Outlook;
+use crate::pricing::Pricing;
 use crate::results::Results;
 use crate::sales::OfferShown;
 use crate::store::Store;
@@ -42,6 +43,7 @@ pub(crate) struct Context {
     /// Where workers and clients reach this pool.
     pub(crate) url: String,
     pub(crate) admission: Admission,
+    pub(crate) pricing: Pricing,
     pub(crate) outlook: watch::Receiver<Outlook>,
     pub(crate) on_offer: watch::Receiver<Vec<OfferShown>>,
     pub(crate) started: Instant,

@@ -12,6 +12,7 @@ use crate::market::Market;
 use crate::meters::Meters;
 use crate::outlook::{Outlook, funds, look_out};
 use crate::place::Place;
+use crate::pricing::Pricing;
 use crate::profile::Profile;
 use crate::rival::Watchman;
 use crate::sales::{OfferShown, Seller};
@@ -81,21 +82,35 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     };
     publish(&checked, &url, &chain, wallet.clone(), &stop.gently);
     let (shown, on_offer) = watch::channel(Vec::new());
-    let seller = seller(&checked, (&chain, &wallet), &place.store, (&arrivals, shown))?;
+    let seller =
+        seller(&checked, (&chain, &wallet), (&place.store, &place.pricing), (&arrivals, shown))?;
     let selling = seller.map(|seller| tokio::spawn(seller.run(stop.gently.clone())));
     let outlook = outlook_seen;
     let started = origin;
     let shared = Shared { chain, owner, url, outlook, on_offer, meters, arrivals, started };
     let over = CancellationToken::new();
     let context = shared.context(&checked, &place, over.clone());
-    let Place { lock, listener, admin, store, admission, tls, .. } = place;
+    let Place { lock, listener, admin, programs, store, admission, pricing, tls, .. } = place;
     let port = port(&checked, tls, &context);
-    let serving = tokio::spawn(serve((port, listener), admin, context));
+    let programs = programs.map(|(listener, token)| {
+        tracing::info!(address = ?listener.local_addr(), "taking orders from who has the token");
+        (Port { routes: admin::guarded(&context, token), tls: None, ..port.clone() }, listener)
+    });
+    let serving = tokio::spawn(serve((port, listener), programs, (admin, context)));
     let effects = Effects::new(tools);
     let silence = Duration::from_secs(checked.config.heartbeat_seconds.into());
     let patience = Duration::from_secs(checked.config.stop_seconds);
-    let event_loop =
-        EventLoop { core, store, effects, admission, patience, origin, silence, fatal: None };
+    let event_loop = EventLoop {
+        core,
+        store,
+        effects,
+        admission,
+        pricing,
+        patience,
+        origin,
+        silence,
+        fatal: None,
+    };
     let ended = event_loop.run(queue, &stop).await;
     stop.gently.cancel();
     over.cancel();
@@ -131,6 +146,7 @@ impl Shared {
             owner: self.owner,
             url: self.url,
             admission: place.admission.clone(),
+            pricing: place.pricing.clone(),
             outlook: self.outlook,
             on_offer: self.on_offer,
             started: self.started,
@@ -197,23 +213,21 @@ async fn check_pool(chain: &Chain, checked: &Checked, owner: Address) -> anyhow:
     Ok(purse)
 }
 
-/// Who sells what the pool can do, where the configuration says for how much.
+/// Who sells what the pool can do, where there is a market.
 fn seller(
     checked: &Checked,
     (chain, wallet): (&Chain, &Arc<Wallet>),
-    store: &Store,
+    (store, pricing): (&Store, &Pricing),
     (arrivals, shown): (&Arrivals, watch::Sender<Vec<OfferShown>>),
 ) -> anyhow::Result<Option<Seller>> {
     let config = &checked.config;
-    let Some((policy, url)) = config.sales.policy().zip(config.market_url.as_ref()) else {
-        return Ok(None);
-    };
+    let Some(url) = config.market_url.as_ref() else { return Ok(None) };
     Ok(Some(Seller {
         chain: chain.clone(),
         market: Market::new(url, chain.chain_id(), wallet.clone())?,
         wallet: wallet.clone(),
         workerpool: checked.workerpool,
-        policy: Arc::new(policy),
+        pricing: pricing.clone(),
         expire_seconds: config.sales.expire_seconds,
         store: store.clone(),
         arrivals: arrivals.clone(),
@@ -262,11 +276,20 @@ fn port(checked: &Checked, tls: Option<Tls>, context: &grpc::Context) -> Port {
     Port { routes, tls: acceptor, limits, meters, stop }
 }
 
-/// The port, and the operator's socket.
-async fn serve((port, listener): (Port, TcpListener), admin: UnixListener, context: grpc::Context) {
+/// The port, and where the operator's orders come in.
+async fn serve(
+    (port, listener): (Port, TcpListener),
+    programs: Option<(Port, TcpListener)>,
+    (admin, context): (UnixListener, grpc::Context),
+) {
     let operators = axum::serve(admin, admin::routes(&context))
         .with_graceful_shutdown(context.stop.clone().cancelled_owned());
-    let ((), ended) = tokio::join!(port.serve(listener), operators.into_future());
+    let programs = async {
+        if let Some((port, listener)) = programs {
+            port.serve(listener).await;
+        }
+    };
+    let ((), (), ended) = tokio::join!(port.serve(listener), programs, operators.into_future());
     if let Err(error) = ended {
         tracing::error!(%error, "the operator's socket failed");
     }

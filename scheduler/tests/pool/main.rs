@@ -7,6 +7,7 @@ mod chain;
 mod floods;
 mod keys;
 mod operator;
+mod prices;
 mod refusals;
 mod repair;
 mod runs;
