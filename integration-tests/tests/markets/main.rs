@@ -15,3 +15,4 @@ mod reference;
 mod reorg;
 mod sales;
 mod settlement;
+mod tls;
