@@ -7,6 +7,7 @@ use crate::effects::Effects;
 use crate::grpc::name_of;
 use crate::leaving::Leaving;
 use crate::pricing::{PriceOrder, PriceRefusal, Pricing};
+use crate::sessions::Session;
 use crate::signals::Stop;
 use crate::status::Snapshot;
 use crate::store::{Batch, Change, Store};
@@ -14,7 +15,7 @@ use poco_chain::failpoint;
 use poco_core::{Address, B256, TaskId};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Ack, Refusal, refusal};
-use poco_scheduler_core::{Action, Core, Input, Moment, Operation, Record};
+use poco_scheduler_core::{Action, Core, Input, Login, Moment, Operation, Record};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -143,21 +144,7 @@ impl EventLoop {
                 self.tell(input);
                 turn.batch.cursor = Some(cursor);
             }
-            Arrival::LoggedIn { login, session } => {
-                let (worker, outbox) = (login.worker, session.outbox.clone());
-                match self.effects.sessions.open(worker, session, self.silence) {
-                    Ok(()) => {
-                        tracing::info!(%worker, slots = login.capacity.slots, "worker connected");
-                        self.tell(Input::Connected(login));
-                    }
-                    // The stream has just been opened: its outbox is empty and takes this.
-                    Err(why) => {
-                        let refusal = refuse(why);
-                        self.effects.refused(name_of(refusal.cause()));
-                        drop(outbox.try_send(Body::Refusal(refusal)));
-                    }
-                }
-            }
+            Arrival::LoggedIn { login, session } => self.log_in(login, session),
             Arrival::Left { worker, session } => {
                 if self.effects.sessions.close(worker, session) {
                     tracing::info!(%worker, "worker disconnected");
@@ -214,6 +201,22 @@ impl EventLoop {
                 let _ = reply.send(self.core.offers(&policy));
             }
             Arrival::Fatal(reason) => self.fatal = Some(reason),
+        }
+    }
+
+    fn log_in(&mut self, login: Login, session: Session) {
+        let (worker, outbox) = (login.worker, session.outbox.clone());
+        match self.effects.sessions.open(worker, session, self.silence) {
+            Ok(()) => {
+                tracing::info!(%worker, slots = login.capacity.slots, "worker connected");
+                self.tell(Input::Connected(login));
+            }
+            // The stream has just been opened: its outbox is empty and takes this.
+            Err(why) => {
+                let refusal = refuse(why);
+                self.effects.refused(name_of(refusal.cause()));
+                drop(outbox.try_send(Body::Refusal(refusal)));
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod admission;
 mod arrival;
 mod cli;
 mod config;
+mod doors;
 mod effects;
 mod event_loop;
 mod explaining;

@@ -4,6 +4,7 @@
 use crate::admin;
 use crate::admission::Admission;
 use crate::config::{Checked, Config};
+use crate::doors::Doors;
 use crate::pricing::Pricing;
 use crate::repair::check_finished;
 use crate::results::Results;
@@ -15,21 +16,16 @@ use anyhow::Context as _;
 use poco_chain::Chain;
 use poco_core::Address;
 use std::path::{Path, PathBuf};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 
 /// What nobody else has while this lives.
 pub(crate) struct Place {
     pub(crate) lock: KeyLock,
-    pub(crate) listener: TcpListener,
-    pub(crate) admin: UnixListener,
+    pub(crate) doors: Doors,
     pub(crate) results: Results,
     pub(crate) store: Store,
     pub(crate) admission: Admission,
     pub(crate) pricing: Pricing,
-    /// For programs that give the operator's orders.
-    pub(crate) programs: Option<(TcpListener, Token)>,
-    /// None where plain text is spoken.
-    pub(crate) tls: Option<Tls>,
     /// Uploads under way; empty.
     pub(crate) uploads: PathBuf,
 }
@@ -67,18 +63,8 @@ impl Place {
         let admin = admin::listen(&config.admin_socket())?;
         let uploads = data_dir.join("uploads");
         empty(&uploads)?;
-        Ok(Self {
-            lock,
-            listener,
-            admin,
-            results,
-            store,
-            admission,
-            pricing,
-            programs,
-            tls,
-            uploads,
-        })
+        let doors = Doors { listener, tls, admin, programs };
+        Ok(Self { lock, doors, results, store, admission, pricing, uploads })
     }
 }
 

@@ -6,8 +6,7 @@ use crate::config::{Checked, LaneChoice};
 use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
 use crate::follow::{Books, follow};
-use crate::limits::Limits;
-use crate::listening::Port;
+use crate::grpc;
 use crate::market::Market;
 use crate::meters::Meters;
 use crate::outlook::{Outlook, funds, look_out};
@@ -18,15 +17,12 @@ use crate::rival::Watchman;
 use crate::sales::{OfferShown, Seller};
 use crate::signals::Stop;
 use crate::store::Store;
-use crate::tls::Tls;
-use crate::{admin, grpc, http};
 use anyhow::{Context as _, ensure};
 use poco_chain::{BlockRef, Chain, Cursor, EventStream, Interest, Purse, Sender, Wallet};
 use poco_core::Address;
 use poco_scheduler_core::{Core, Head, Input, Moment, Record, Settings};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,10 +53,10 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let mut settings = checked.settings(owner);
     settings.settlement = settles(&chain, &checked).await?;
     let core = start_core(settings, records, &place.admission, &purse, head);
-    let url = url(&checked, &place.listener, place.tls.as_ref())?;
+    let url = place.doors.url(checked.config.public_url.as_ref())?;
     tracing::info!(
         block = head.number, from_block = cursor.next_block(),
-        address = %place.listener.local_addr()?, url = url, "serving workers and clients"
+        address = %place.doors.listener.local_addr()?, url = url, "serving workers and clients"
     );
     let interest = Interest::pool_of(checked.workerpool, owner);
     let events = EventStream::new(chain.clone(), interest, cursor);
@@ -69,17 +65,6 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let (outlook, outlook_seen) = watch::channel(Outlook::new(purse));
     let watchman = Watchman::new(chain.clone(), owner, place.store.own.clone(), &purse);
     let looking = tokio::spawn(look_out(watchman, outlook, arrivals.clone()));
-    let tools = Tools {
-        chain: chain.clone(),
-        workerpool: checked.workerpool,
-        wallet: wallet.clone(),
-        sender,
-        store: place.store.clone(),
-        results: place.results.clone(),
-        meters: meters.clone(),
-        arrivals: arrivals.clone(),
-        heartbeat_seconds: checked.config.heartbeat_seconds,
-    };
     publish(&checked, &url, &chain, wallet.clone(), &stop.gently);
     let (shown, on_offer) = watch::channel(Vec::new());
     let seller =
@@ -88,16 +73,12 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let outlook = outlook_seen;
     let started = origin;
     let shared = Shared { chain, owner, url, outlook, on_offer, meters, arrivals, started };
+    let effects = Effects::new(shared.tools(&checked, &place, (wallet, sender)));
     let over = CancellationToken::new();
     let context = shared.context(&checked, &place, over.clone());
-    let Place { lock, listener, admin, programs, store, admission, pricing, tls, .. } = place;
-    let port = port(&checked, tls, &context);
-    let programs = programs.map(|(listener, token)| {
-        tracing::info!(address = ?listener.local_addr(), "taking orders from who has the token");
-        (Port { routes: admin::guarded(&context, token), tls: None, ..port.clone() }, listener)
-    });
-    let serving = tokio::spawn(serve((port, listener), programs, (admin, context)));
-    let effects = Effects::new(tools);
+    let Place { lock, doors, store, admission, pricing, .. } = place;
+    let config = checked.config.clone();
+    let serving = tokio::spawn(async move { doors.open(&config, context).await });
     let silence = Duration::from_secs(checked.config.heartbeat_seconds.into());
     let patience = Duration::from_secs(checked.config.stop_seconds);
     let event_loop = EventLoop {
@@ -139,6 +120,21 @@ struct Shared {
 }
 
 impl Shared {
+    fn tools(&self, checked: &Checked, place: &Place, by: (Arc<Wallet>, Sender)) -> Tools {
+        let (wallet, sender) = by;
+        Tools {
+            chain: self.chain.clone(),
+            workerpool: checked.workerpool,
+            wallet,
+            sender,
+            store: place.store.clone(),
+            results: place.results.clone(),
+            meters: self.meters.clone(),
+            arrivals: self.arrivals.clone(),
+            heartbeat_seconds: checked.config.heartbeat_seconds,
+        }
+    }
+
     fn context(self, checked: &Checked, place: &Place, stop: CancellationToken) -> grpc::Context {
         grpc::Context {
             chain: self.chain,
@@ -246,51 +242,4 @@ fn publish(
     let (chain_id, workerpool, api_url) = (chain.chain_id(), checked.workerpool, url.to_owned());
     let profile = Profile { market_url, api_url, chain_id, workerpool, wallet };
     tokio::spawn(profile.publish(stop.clone()));
-}
-
-/// Where workers and clients reach this pool. The pin goes with it where they need one: not where the
-/// operator's url leads to something else in front, which speaks plain text or has a pin of its own.
-fn url(checked: &Checked, listener: &TcpListener, tls: Option<&Tls>) -> anyhow::Result<String> {
-    let mut url = match (&checked.config.public_url, tls) {
-        (Some(url), _) => url.clone(),
-        (None, None) => format!("http://{}", listener.local_addr()?).parse()?,
-        (None, Some(_)) => format!("https://{}", listener.local_addr()?).parse()?,
-    };
-    let pin = tls.and_then(Tls::pin).filter(|_| url.scheme() == "https");
-    if let (Some(pin), None) = (pin, url.fragment()) {
-        url.set_fragment(Some(&pin.fragment()));
-        return Ok(url.into());
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-/// The port for gRPC and HTTP, versions 1 and 2.
-fn port(checked: &Checked, tls: Option<Tls>, context: &grpc::Context) -> Port {
-    let (stop, meters) = (context.stop.clone(), context.meters.clone());
-    let acceptor = tls.as_ref().map(Tls::acceptor);
-    if let Some(tls) = tls {
-        tokio::spawn(tls.keep(stop.clone()));
-    }
-    let routes = grpc::routes(context).merge(http::routes(context));
-    let limits = Limits::new(checked.config.limits.clone(), meters.clone());
-    Port { routes, tls: acceptor, limits, meters, stop }
-}
-
-/// The port, and where the operator's orders come in.
-async fn serve(
-    (port, listener): (Port, TcpListener),
-    programs: Option<(Port, TcpListener)>,
-    (admin, context): (UnixListener, grpc::Context),
-) {
-    let operators = axum::serve(admin, admin::routes(&context))
-        .with_graceful_shutdown(context.stop.clone().cancelled_owned());
-    let programs = async {
-        if let Some((port, listener)) = programs {
-            port.serve(listener).await;
-        }
-    };
-    let ((), (), ended) = tokio::join!(port.serve(listener), programs, operators.into_future());
-    if let Err(error) = ended {
-        tracing::error!(%error, "the operator's socket failed");
-    }
 }

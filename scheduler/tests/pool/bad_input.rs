@@ -317,7 +317,7 @@ async fn what_does_not_belong_into_a_stream_ends_it_with_a_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn questions_and_uploads_that_make_no_sense_are_refused() {
+async fn questions_that_make_no_sense_are_refused() {
     use explain_request::Subject;
     let chain = Chainside::start().await;
     let process = Process::start(&chain, &[]).await;
@@ -370,7 +370,12 @@ async fn questions_and_uploads_that_make_no_sense_are_refused() {
         }
     }
     assert!(count > 20, "{count}");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_make_no_sense_are_refused() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
     let mut workers = WorkersClient::connect(process.url()).await.unwrap();
     let header = UploadHeader {
         session: vec![1; 32],
