@@ -195,20 +195,9 @@ pub async fn start_scheduler(
     market_url: &Url,
     environment: &[(&str, &str)],
 ) -> Result<(Process, Url)> {
-    let port = free_port()?;
-    let url: Url = format!("http://127.0.0.1:{port}").parse()?;
-    let mut command = Command::new(binary("poco-scheduler")?);
-    command
-        .args(["--listen", &format!("127.0.0.1:{port}"), "--workerpool", workerpool])
-        .args(["--public-url", url.as_str(), "--market-url", market_url.as_str()])
-        .args([Path::new("--addresses"), &world.addresses_file()])
-        .args([Path::new("--keystore"), &world.keystore(Party::Scheduler)?])
-        .args([Path::new("--password-file"), &world.path("password")])
-        .args([Path::new("--data-dir"), &world.path("scheduler")])
-        .env("POCO_SCHEDULER_LANE", "classic")
-        // Other worlds have a chain of the same id and the same wallets.
-        .env("POCO_SCHEDULER_LOCK_DIR", world.path("locks"))
-        .envs(environment.iter().copied());
+    let url: Url = format!("http://127.0.0.1:{}", free_port()?).parse()?;
+    let mut command = scheduler_command(world, workerpool, market_url, &url)?;
+    command.envs(environment.iter().copied());
     let mut process = Process::start(command, &world.path(""), "scheduler")?;
     let health = url.join("healthz")?;
     wait_for("the scheduler to answer", START_MAX, async || {
@@ -219,6 +208,31 @@ pub async fn start_scheduler(
     })
     .await?;
     Ok((process, url))
+}
+
+/// The command that runs a pool's scheduler at `url`.
+///
+/// # Errors
+/// Where the program or the key is missing.
+pub fn scheduler_command(
+    world: &World,
+    workerpool: &str,
+    market_url: &Url,
+    url: &Url,
+) -> Result<Command> {
+    let listen = format!("127.0.0.1:{}", url.port().context("a url with a port")?);
+    let mut command = Command::new(binary("poco-scheduler")?);
+    command
+        .args(["--listen", &listen, "--workerpool", workerpool])
+        .args(["--public-url", url.as_str(), "--market-url", market_url.as_str()])
+        .args([Path::new("--addresses"), &world.addresses_file()])
+        .args([Path::new("--keystore"), &world.keystore(Party::Scheduler)?])
+        .args([Path::new("--password-file"), &world.path("password")])
+        .args([Path::new("--data-dir"), &world.path("scheduler")])
+        .env("POCO_SCHEDULER_LANE", "classic")
+        // Other worlds have a chain of the same id and the same wallets.
+        .env("POCO_SCHEDULER_LOCK_DIR", world.path("locks"));
+    Ok(command)
 }
 
 fn deploy_app(world: &World, registry: &Registry, name: &str) -> Result<String> {

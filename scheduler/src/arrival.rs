@@ -1,6 +1,7 @@
 //! What comes to the loop, through its one bounded queue.
 
 use crate::admission::{Order, OrderRefusal};
+use crate::pricing::{PriceOrder, PriceRefusal};
 use crate::sessions::Session;
 use crate::status::Snapshot;
 use crate::watchers::Watched;
@@ -52,6 +53,8 @@ pub(crate) enum Arrival {
     SnapshotAsked { reply: oneshot::Sender<Snapshot> },
     /// The operator orders something; answered once it is stored, with whether it changed anything.
     Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
+    /// The operator orders a price; answered as above.
+    Priced { order: PriceOrder, reply: oneshot::Sender<Result<bool, PriceRefusal>> },
     /// The seller wants to know what should be on offer.
     OffersAsked { policy: Arc<SalesPolicy>, reply: oneshot::Sender<Vec<Offer>> },
     /// Going on would do harm; why.

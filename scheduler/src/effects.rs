@@ -75,6 +75,13 @@ impl Effects {
         self.tools.meters.refused(reason);
     }
 
+    /// Tells a worker that a task is not its own, as after a reconnect.
+    pub(crate) fn disown(&self, worker: Address, task: TaskId) {
+        self.refused("report-of-no-task");
+        let reason = "this pool has not given you this task, or it has ended".into();
+        self.tell(worker, Wanted::Abandon { task, reason });
+    }
+
     /// Remembers who waits for the answer about a stored result; gives it a number.
     pub(crate) fn expect_answer(
         &mut self,

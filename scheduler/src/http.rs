@@ -141,7 +141,7 @@ async fn check_reader(
 }
 
 /// One range of bytes; others are ignored, as HTTP allows.
-fn range_of(text: &str) -> Option<GetRange> {
+pub(crate) fn range_of(text: &str) -> Option<GetRange> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     match (first.is_empty(), last.is_empty()) {
         (true, true) => None,

@@ -99,7 +99,7 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_WORKER_DATA_DIR", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_dir: Option<PathBuf>,
-    /// The pool's gRPC address.
+    /// The pool's address as its scheduler prints it: `https://HOST:PORT/#sha256=PIN`, or `http://…`.
     #[arg(long, env = "POCO_SCHEDULER_URL", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduler_url: Option<Url>,

@@ -20,6 +20,8 @@ pub mod deploy;
 pub mod failpoint;
 mod file;
 mod file_ledger;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod interest;
 pub mod interface;
 pub mod keystore;

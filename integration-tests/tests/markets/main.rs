@@ -17,3 +17,4 @@ mod reorg;
 mod sales;
 mod settlement;
 mod statement;
+mod tls;

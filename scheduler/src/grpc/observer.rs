@@ -176,6 +176,7 @@ pub(crate) async fn find(context: &Context, task: TaskId) -> Result<Shown, Statu
 /// `not_found` for a task that is not known or has been forgotten, or `unavailable` while the
 /// process stops.
 pub(crate) async fn explain(context: &Context, subject: Subject) -> Result<Explanation, Status> {
+    let _turn = context.explaining.acquire().await.expect("nobody closes it");
     let subject = Box::new(subject);
     let explained = ask(context, |reply| Arrival::ExplainAsked { subject, reply }).await?;
     explained.ok_or_else(|| {

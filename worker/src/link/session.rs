@@ -6,6 +6,7 @@ use crate::arrival::Arrival;
 use poco_chain::failpoint;
 use poco_core::message::login_hash;
 use poco_core::{Address, TaskId};
+use poco_proto::pool_url::PoolUrl;
 use poco_proto::{PROTOCOL_VERSION, v1, words};
 use poco_worker_core::{Input, Stage};
 use std::collections::BTreeMap;
@@ -15,7 +16,6 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
-use url::Url;
 use v1::scheduler_message::Body as Incoming;
 use v1::worker_message::Body as Outgoing;
 
@@ -107,7 +107,10 @@ pub(super) async fn session(link: &Link) -> Ended {
 ///
 /// # Errors
 /// Why a worker could not log in there.
-pub(crate) async fn challenge(url: &Url, identity: Option<&Identity>) -> Result<(), SessionError> {
+pub(crate) async fn challenge(
+    url: &PoolUrl,
+    identity: Option<&Identity>,
+) -> Result<(), SessionError> {
     let asked = timeout(LOGIN_TIME, async {
         // The sender is kept until the challenge is there: without it the stream would end.
         let (_outgoing, messages) = mpsc::channel(1);

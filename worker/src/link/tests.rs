@@ -130,7 +130,7 @@ impl Rig {
     async fn new() -> Self {
         poco_chain::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let url = pool_url(&format!("http://{}", listener.local_addr().unwrap()));
         let (streams_in, streams) = mpsc::channel(4);
         let (uploads_in, uploads) = mpsc::channel(4);
         let scheduler = Scheduler { streams: streams_in, uploads: uploads_in };
@@ -332,7 +332,7 @@ async fn a_result_streams_from_disk_in_parts() {
 
 #[tokio::test]
 async fn a_scheduler_that_is_not_there_is_named_plainly() {
-    let error = challenge(&"http://127.0.0.1:1".parse().unwrap(), None).await.unwrap_err();
+    let error = challenge(&pool_url("http://127.0.0.1:1"), None).await.unwrap_err();
     assert!(error.to_string().contains("cannot be reached"), "{error}");
     assert!(!error.to_string().contains('\n'), "{error}");
 }
@@ -382,4 +382,8 @@ async fn what_runs_print_is_wanted_by_the_scheduler_and_told_when_nothing_else_i
     drop(served);
     rig.audience.wait_for(Option::is_none).await.unwrap();
     flood.await.unwrap();
+}
+
+fn pool_url(text: &str) -> PoolUrl {
+    PoolUrl::try_from(text.parse::<url::Url>().unwrap()).unwrap()
 }
