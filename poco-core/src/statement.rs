@@ -332,6 +332,7 @@ fn sum(amounts: impl Iterator<Item = Amount>) -> Result<Amount, Overflow> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::deal::Resource;

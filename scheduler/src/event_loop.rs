@@ -192,12 +192,8 @@ impl EventLoop {
             Arrival::ExplainAsked { subject, reply } => {
                 let _ = reply.send(subject.explain(&self.core));
             }
-            Arrival::StatsAsked { reply } => {
-                let _ = reply.send(self.core.stats());
-            }
-            Arrival::SnapshotAsked { reply } => {
-                let _ = reply.send(self.snapshot());
-            }
+            Arrival::StatsAsked { reply } => drop(reply.send(self.core.stats())),
+            Arrival::SnapshotAsked { reply } => drop(reply.send(self.snapshot())),
             Arrival::Ordered { order, reply } => self.take_order(order, reply, turn),
             Arrival::Priced { order, reply } => self.take_price(order, reply, turn),
             Arrival::OffersAsked { policy, reply } => {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use poco_core::payout::Share;
 use poco_core::{Amount, TaskId};
 use poco_integration_tests::binaries::binary;
-use poco_integration_tests::payments::settled;
+use poco_integration_tests::payments::{Settled, settled};
 use poco_integration_tests::pool::{Plan, Pool, start_scheduler};
 use poco_integration_tests::process::wait_for;
 use poco_integration_tests::world::{Answer, Party, World, answer, wallet};
@@ -36,6 +36,29 @@ fn run(world: &World, pool: &Pool, name: &str) -> Result<TaskId> {
     let args = ["--args", "echo hello", "--trust", "5", "--output", &output];
     let answer = pool.run(world, &args)?.json().with_context(|| pool.scheduler.tail(40))?;
     Ok(answer["tasks"][0].as_str().context("a task")?.parse()?)
+}
+
+/// A worker's statement says what it was paid for its one task, in every form.
+fn check_statement(world: &World, number: usize, task: TaskId, paid: &Settled) -> Result<()> {
+    let worker = wallet(Party::Worker(number))?.address();
+    let entries = statement(world, number, &["--json"])?.json()?;
+    let [entry] = entries.as_array().context("entries")?.as_slice() else {
+        panic!("one task: {entries:#}")
+    };
+    let share = paid.payout.workers.iter().find(|(who, _)| *who == worker);
+    let Some((_, Share::Proved { stake, reward })) = share else { panic!("{share:?}") };
+    assert_eq!(entry["task"], json!(task));
+    assert_eq!((&entry["reward"], &entry["stake"]), (&json!(reward), &json!(stake)));
+    assert_eq!((&entry["verdict"], &entry["shares"]), (&json!("proved"), &json!(3)));
+    assert_eq!(entry["fee"], json!(paid.payout.scheduler));
+    let gas: u128 = entry["gas_fees_wei"].as_str().context("gas")?.parse()?;
+    assert!(gas > 0, "it voted and revealed by itself");
+    let csv = statement(world, number, &["--csv"])?.stdout;
+    let row = format!(",proved,10000000000,0,{},1,0,1,3,", paid.payout.scheduler.0);
+    assert!(csv.lines().nth(1).is_some_and(|line| line.contains(&row)), "{csv}");
+    let text = statement(world, number, &[])?.stdout;
+    assert!(text.contains(&format!("1 tasks: earned {reward}, lost 0 RLC")), "{text}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,24 +100,7 @@ async fn workers_see_what_they_earned_and_a_pool_is_held_to_its_promise() -> Res
     let chain = world.chain().await?;
     let paid = settled(&chain, task, Amount::ZERO).await?;
     for number in 0..3 {
-        let worker = wallet(Party::Worker(number))?.address();
-        let entries = statement(&world, number, &["--json"])?.json()?;
-        let [entry] = entries.as_array().context("entries")?.as_slice() else {
-            panic!("one task: {entries:#}")
-        };
-        let share = paid.payout.workers.iter().find(|(who, _)| *who == worker);
-        let Some((_, Share::Proved { stake, reward })) = share else { panic!("{share:?}") };
-        assert_eq!(entry["task"], json!(task));
-        assert_eq!((&entry["reward"], &entry["stake"]), (&json!(reward), &json!(stake)));
-        assert_eq!((&entry["verdict"], &entry["shares"]), (&json!("proved"), &json!(3)));
-        assert_eq!(entry["fee"], json!(paid.payout.scheduler));
-        let gas: u128 = entry["gas_fees_wei"].as_str().context("gas")?.parse()?;
-        assert!(gas > 0, "it voted and revealed by itself");
-        let csv = statement(&world, number, &["--csv"])?.stdout;
-        let row = format!(",proved,10000000000,0,{},1,0,1,3,", paid.payout.scheduler.0);
-        assert!(csv.lines().nth(1).is_some_and(|line| line.contains(&row)), "{csv}");
-        let text = statement(&world, number, &[])?.stdout;
-        assert!(text.contains(&format!("1 tasks: earned {reward}, lost 0 RLC")), "{text}");
+        check_statement(&world, number, task, &paid)?;
     }
 
     let kept = audit(&pool)?.json()?;

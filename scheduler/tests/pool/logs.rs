@@ -354,7 +354,17 @@ async fn clients_of_the_protocol_find_tasks_and_logs_where_they_look_for_them() 
     assert!(preflight.status().is_success());
     let allowed = preflight.headers()["access-control-allow-headers"].to_str().unwrap();
     assert!(allowed.contains("authorization"), "{allowed}");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_the_protocol_read_where_a_task_stands_in_their_own_words() {
+    let (_chain, process, hand, task) = running().await;
+    let worker = hand.wallet.address().to_checksum(None);
+    eventually("the run is known", async || {
+        let shown: Value = process.get(&format!("/tasks/{task}")).await.json().await.ok()?;
+        (shown["replicates"][0]["currentStatus"] == "COMPUTING").then_some(())
+    })
+    .await;
     let shown: Value = process.get(&format!("/tasks/{task}")).await.json().await.unwrap();
     assert_eq!(shown["currentStatus"], "RUNNING");
     let dates = shown["dateStatusList"].as_array().unwrap();
