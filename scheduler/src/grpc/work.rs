@@ -322,8 +322,7 @@ impl Stream {
     /// Keeps what a run of this worker printed. It never comes to the loop.
     async fn hear(&mut self, worker: Address, printed: Printed) -> Result<(), Ended> {
         let Ok(task) = words::task(&printed.task) else {
-            self.context.meters.refused("printed-unreadable");
-            return Ok(());
+            return self.mistaken("printed-unreadable").await;
         };
         if !self.given.contains(&task) {
             let given = ask(&self.context, |reply| Arrival::GivenAsked { worker, task, reply });
