@@ -10,6 +10,7 @@ use crate::payout::{self, Ballot, KITTY, Overflow, Payout, Share};
 use crate::rules::{Release, Rules};
 use crate::task::{ContributionStatus, ContributionView, TaskStatus, TaskView};
 use crate::types::{Amount, DealId, TaskId};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, U256};
@@ -150,7 +151,7 @@ pub struct Statement {
 }
 
 /// Why there is no statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
     /// The task goes on, or does not exist.
     #[error("the task has not ended")]
@@ -159,18 +160,23 @@ pub enum Disagreement {
     #[error(transparent)]
     Overflow(#[from] Overflow),
     /// The events move something else than the rules say.
-    #[error(
-        "{owner}: by the rules it is rewarded {} and loses {}, by the events {} and {}",
-        expected.rewarded, expected.seized, found.rewarded, found.seized
-    )]
-    OtherAmount {
-        /// Whose account.
-        owner: Address,
-        /// By the rules.
-        expected: Move,
-        /// By the events.
-        found: Move,
-    },
+    #[error("{0}")]
+    OtherAmount(Box<OtherAmount>),
+}
+
+/// What the events move otherwise than the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{owner}: by the rules it is rewarded {} and loses {}, by the events {} and {}",
+    expected.rewarded, expected.seized, found.rewarded, found.seized
+)]
+pub struct OtherAmount {
+    /// Whose account.
+    pub owner: Address,
+    /// By the rules.
+    pub expected: Move,
+    /// By the events.
+    pub found: Move,
 }
 
 /// The statement of a task that has ended, from its views and what its end moved.
@@ -196,7 +202,7 @@ pub fn statement(
         None => Ok(statement),
         Some(owner) => {
             let (expected, found) = (expected.of(owner), moves.of(owner));
-            Err(Disagreement::OtherAmount { owner, expected, found })
+            Err(Disagreement::OtherAmount(Box::new(OtherAmount { owner, expected, found })))
         }
     }
 }
@@ -389,8 +395,10 @@ mod tests {
         moves
     }
 
+    type Votes = Vec<(Address, ContributionView)>;
+
     /// The example of the protocol's payments.
-    fn example() -> (TaskView, Vec<(Address, ContributionView)>, Vec<(Address, u64, u64)>) {
+    fn example() -> (TaskView, Votes, Vec<(Address, u64, u64)>) {
         let view = TaskView {
             status: TaskStatus::Completed,
             consensus: ResultHash(B256::repeat_byte(1)),
@@ -430,8 +438,8 @@ mod tests {
             let mut other = moved.clone();
             other[at].1 += 1;
             let told = statement(&deal(), (TASK, &view), &votes, &moves(&other));
-            let Err(Disagreement::OtherAmount { owner, .. }) = told else { panic!("{told:?}") };
-            assert_eq!(owner, moved[at].0);
+            let Err(Disagreement::OtherAmount(told)) = told else { panic!("{told:?}") };
+            assert_eq!(told.owner, moved[at].0);
             other.remove(at);
             assert!(statement(&deal(), (TASK, &view), &votes, &moves(&other)).is_err());
         }

@@ -1,6 +1,7 @@
 //! What runs print: live to their requester, whatever becomes of the workers, and to iExec's client.
 
 use anyhow::{Context, Result, ensure};
+use poco_core::Address;
 use poco_integration_tests::clients::iexec;
 use poco_integration_tests::pool::{Plan, Pool};
 use poco_integration_tests::process::{Process, wait_for};
@@ -70,9 +71,9 @@ async fn a_requester_sees_its_run_live_and_that_its_worker_is_lost() -> Result<(
     let hello = until_told(&follower, "the app's first words", is_hello).await?;
     assert!(!told(&follower).iter().any(|value| value["event"] == "over"), "it runs");
     let first = hello["worker"].as_str().context("a worker")?.to_owned();
+    let address: Address = first.parse()?;
     let number = (0..2).find(|number| {
-        let worker = wallet(Party::Worker(*number)).map(|wallet| wallet.address().to_string());
-        worker.is_ok_and(|worker| worker == first)
+        wallet(Party::Worker(*number)).is_ok_and(|wallet| wallet.address() == address)
     });
     let number = number.context("one of the two")?;
     pool.workers[number].kill()?;

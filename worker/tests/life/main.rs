@@ -133,8 +133,9 @@ async fn what_the_app_prints_is_told_while_it_runs_and_again_by_a_worker_that_co
     // The message and the report take ways of their own.
     assert!([v1::Stage::Fetching, v1::Stage::Running].contains(&stage), "{stage:?}");
     engine::touch(task, "/tmp/a");
-    let (heard, stage) =
-        pool.until_printed(task, |heard| heard.stdout == "one\ntwo\n" && heard.stderr != "").await;
+    let (heard, stage) = pool
+        .until_printed(task, |heard| heard.stdout == "one\ntwo\n" && heard.stderr == "oops\n")
+        .await;
     assert!([v1::Stage::Fetching, v1::Stage::Running].contains(&stage), "{stage:?}");
     assert_eq!(heard.stderr, "oops\n");
     worker.terminate().await;
