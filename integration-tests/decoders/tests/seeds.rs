@@ -7,8 +7,13 @@ use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Changed copies of each seed.
-const COPIES: usize = 300;
+/// Changed copies of each seed, unless `POCO_COPIES` says how many: what a longer search takes where
+/// there is no fuzzing engine.
+const COPIES: u64 = 300;
+
+fn copies() -> u64 {
+    std::env::var("POCO_COPIES").map_or(COPIES, |count| count.parse().unwrap())
+}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
@@ -29,7 +34,7 @@ fn every_target_stands_its_seeds_and_what_is_near_them() {
         assert!(!seeds.is_empty(), "{name} has no seeds");
         for seed in &seeds {
             target(seed);
-            for _ in 0..COPIES {
+            for _ in 0..copies() {
                 let mut copy = seed.clone();
                 for _ in 0..random.random_range(1..=4) {
                     match (random.random_range(0..3), copy.len()) {

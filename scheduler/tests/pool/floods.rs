@@ -15,7 +15,8 @@ use poco_proto::v1::scheduler_message::Body as Heard;
 use poco_proto::v1::worker_message::Body as Told;
 use poco_proto::v1::workers_client::WorkersClient;
 use poco_proto::v1::{
-    ExplainPool, ExplainRequest, Failure, Report, Stage, WorkerMessage, explain_request,
+    Capacity, ExplainPool, ExplainRequest, Failure, Login, Report, Stage, WorkerMessage,
+    explain_request,
 };
 use poco_proto::words;
 use std::collections::BTreeMap;
@@ -335,7 +336,9 @@ async fn a_worker_that_floods_holds_up_nobody_but_itself() {
         panic!("a stream begins with a challenge");
     };
     let nonce = words::word("nonce", &challenge.nonce).unwrap();
-    let login = Told::Login(flooder.login(challenge.chain_id, nonce));
+    let login = flooder.login(challenge.chain_id, nonce);
+    // It takes no task, or the one that is to be served could be its own.
+    let login = Told::Login(Login { capacity: Some(Capacity::default()), ..login });
     sender.send(WorkerMessage { id: 1, body: Some(login) }).await.unwrap();
     let sent = Arc::new(AtomicU64::new(0));
     let counted = sent.clone();
