@@ -4,6 +4,7 @@
 use crate::access::Challenges;
 use crate::config::Config;
 use crate::pricing::{PriceAsked, PriceOrder, Prices};
+use crate::transcripts::Transcripts;
 use crate::{explaining, http, placement, store, translate};
 use poco_core::{Address, B256};
 use poco_proto::v1::worker_message::Body;
@@ -34,6 +35,11 @@ pub fn worker_message(bytes: &[u8]) {
         }
         Some(Body::Disclosure(disclosure)) => {
             let _ = translate::disclosure(disclosure, worker);
+        }
+        Some(Body::Printed(printed)) => {
+            if let Ok(task) = words::task(&printed.task) {
+                let _ = Transcripts::default().take(worker, task, printed);
+            }
         }
         Some(Body::Heartbeat(_) | Body::Ack(_)) | None => {}
     }
@@ -70,7 +76,7 @@ pub fn config(text: &str) {
 pub fn http(text: &str) {
     let _ = http::range_of(text);
     let _ = placement::parse(text);
-    let mut challenges = Challenges::new(1);
+    let challenges = Challenges::new(1);
     challenges.issue(Address::ZERO);
     assert_eq!(challenges.close(text), None, "nobody has its key");
 }

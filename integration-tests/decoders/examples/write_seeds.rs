@@ -109,6 +109,7 @@ fn scheduler_messages() {
         (
             "welcome",
             scheduler_message::Body::Welcome(Welcome {
+                printed_bytes_max: 1 << 20,
                 session: word(),
                 heartbeat_seconds: 5,
                 live: live(),
