@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -67,6 +67,10 @@ const TLS_HANDSHAKE: u8 = 22;
 const SPEAKS_TLS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
     Content-Length: 64\r\n\r\nThis port speaks TLS: the pool's url must begin with https:// .\n";
+
+/// The same over HTTP/2: settings, and a farewell with INADEQUATE_SECURITY.
+const GOES_AWAY: &[u8] =
+    b"\0\0\0\x04\0\0\0\0\0\0\0\x1c\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0cThis port speaks TLS";
 
 /// The port and what it serves.
 #[derive(Clone)]
@@ -124,7 +128,11 @@ impl Port {
         let Some(tls) = &self.tls else { return Ok(Either::Left(stream)) };
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first != [TLS_HANDSHAKE] {
-            stream.write_all(SPEAKS_TLS).await?;
+            // What was sent is taken first: closed with something unread, a connection loses our answer.
+            let mut said = [0; 4096];
+            let length = stream.read(&mut said).await?;
+            let is_http2 = said.get(..length).is_some_and(|said| said.starts_with(b"PRI"));
+            stream.write_all(if is_http2 { GOES_AWAY } else { SPEAKS_TLS }).await?;
             stream.shutdown().await?;
             return Err(io::Error::other("plain text where TLS is on"));
         }
@@ -351,5 +359,7 @@ mod tests {
         let text = std::str::from_utf8(SPEAKS_TLS).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.ends_with(&format!("Content-Length: {}", body.len())), "{head}");
+        // Behind the settings, a head of 9 bytes with the length of what follows it.
+        assert_eq!(usize::from(GOES_AWAY[11]), GOES_AWAY.len() - 18);
     }
 }
