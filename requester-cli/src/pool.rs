@@ -149,7 +149,7 @@ impl Pool {
         chain_id: u64,
         address: Address,
     ) -> Result<serde_json::Value, Failure> {
-        let base = self.url.as_str().trim_end_matches('/');
+        let base = self.url.url().as_str().trim_end_matches('/');
         let url = format!("{base}/tasks/logs/challenge");
         let query = [("chainId", chain_id.to_string()), ("address", address.to_checksum(None))];
         self.ask_challenge(self.http.get(url).query(&query)).await
