@@ -28,7 +28,8 @@ async fn a_run_over_tls_is_pinned_from_the_market_to_the_result() -> Result<()> 
     let mut pool = Pool::start(&world, &Plan { workers: 0, ..Plan::default() }).await?;
     pool.scheduler.stop().await?;
     let url: Url = format!("https://127.0.0.1:{}", free_port()?).parse()?;
-    let mut command = scheduler_command(&world, &pool.workerpool, &pool.market_url, &url)?;
+    let mut command =
+        scheduler_command(&world, (&pool.workerpool, &url), &pool.market_url, "scheduler")?;
     command.env("POCO_SCHEDULER_TLS", "on");
     pool.scheduler = Process::start(command, &world.path(""), "scheduler-tls")?;
     let pinned = published(&pool).await.with_context(|| pool.scheduler.tail(20))?;

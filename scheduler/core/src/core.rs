@@ -44,6 +44,8 @@ pub struct Core {
     pub(crate) has_news: bool,
     /// Deals whose tasks found nobody though many were looked at, and until when they rest.
     pub(crate) rests: BTreeMap<DealId, Moment>,
+    /// Deals whose next task found nobody though somebody was free.
+    pub(crate) passed_over: BTreeSet<DealId>,
     /// Tasks about which something changed since they were last reviewed.
     pub(crate) dirty: BTreeSet<TaskId>,
     pub(crate) moments: MomentWakes,
@@ -77,6 +79,7 @@ impl Core {
             wanting: Line::default(),
             has_news: false,
             rests: BTreeMap::new(),
+            passed_over: BTreeSet::new(),
             dirty: BTreeSet::new(),
             moments: MomentWakes::default(),
             times: Wakes::default(),
@@ -177,7 +180,9 @@ impl Core {
             while let Some(task) = self.dirty.pop_first() {
                 self.review(task);
             }
-            self.assign();
+            if self.assign() {
+                self.make_tasks();
+            }
             // Where a ballot did not come a replica has ended: one less each time, so this ends.
             self.gather_ballots();
             if self.dirty.is_empty() && self.index.touched.is_empty() {

@@ -9,14 +9,17 @@ use poco_core::{Address, DealId, TaskId};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
-    /// Tasks that are being computed or will be: those that the live limit is about.
+    /// Tasks that are being computed or will be.
     pub(crate) live: BTreeSet<TaskId>,
+    /// Those of them that have begun, are computed by nobody, and were passed over when they last
+    /// looked for workers.
+    pub(crate) stuck: BTreeSet<TaskId>,
     /// Per worker, the replicas that take a slot.
     pub(crate) slots: BTreeMap<Address, BTreeSet<TaskId>>,
     /// Per requester, the tasks that take a slot.
     pub(crate) computing: BTreeMap<Address, BTreeSet<TaskId>>,
-    /// Per requester, the live tasks that nobody was given yet.
-    pub(crate) idle: BTreeMap<Address, BTreeSet<TaskId>>,
+    /// Per requester and deal, the live tasks that nobody was given yet.
+    pub(crate) fresh: BTreeMap<Address, BTreeMap<DealId, BTreeSet<TaskId>>>,
     /// Workers whose slots may have changed since this was last looked at.
     pub(crate) touched: BTreeSet<Address>,
     /// Per worker, every task that has not ended and that it computed or may compute.
@@ -42,7 +45,8 @@ struct Entry {
     deal: DealId,
     requester: Address,
     is_live: bool,
-    is_idle: bool,
+    is_fresh: bool,
+    is_stuck: bool,
     is_unread: bool,
     slots: BTreeSet<Address>,
     involved: BTreeSet<Address>,
@@ -63,6 +67,8 @@ impl Entry {
             }
         };
         let slots = task.in_flight().filter(|(_, _, stage)| stage.takes_slot());
+        let slots: BTreeSet<Address> =
+            if is_ended { BTreeSet::new() } else { slots.map(|(who, ..)| who).collect() };
         let settling = task.settling();
         Self {
             offset: task.offset,
@@ -73,8 +79,12 @@ impl Entry {
             requester: task.requester,
             is_unread: matches!(task.phase, Phase::Unread),
             is_live: !is_ended && task.hopeless.is_none(),
-            is_idle: !is_ended && task.hopeless.is_none() && task.replicas.is_empty(),
-            slots: if is_ended { BTreeSet::new() } else { slots.map(|(who, ..)| who).collect() },
+            is_fresh: !is_ended && task.hopeless.is_none() && task.is_fresh(),
+            is_stuck: !is_ended
+                && task.hopeless.is_none()
+                && task.is_passed_over
+                && slots.is_empty(),
+            slots,
             involved: if is_ended { BTreeSet::new() } else { task.involved() },
             queued: match &task.errand {
                 Errand::Queued(kind) => Some((*kind, task.turn)),
@@ -96,8 +106,12 @@ impl Index {
         if entry.is_live {
             self.live.insert(task.id);
         }
-        if entry.is_idle {
-            self.idle.entry(entry.requester).or_default().insert(task.id);
+        if entry.is_fresh {
+            let deals = self.fresh.entry(entry.requester).or_default();
+            deals.entry(entry.deal).or_default().insert(task.id);
+        }
+        if entry.is_stuck {
+            self.stuck.insert(task.id);
         }
         if !entry.slots.is_empty() {
             self.computing.entry(entry.requester).or_default().insert(task.id);
@@ -138,7 +152,13 @@ impl Index {
     fn take(&mut self, task: TaskId) -> Option<Entry> {
         let entry = self.entries.remove(&task)?;
         self.live.remove(&task);
-        take_out(&mut self.idle, &entry.requester, &task);
+        self.stuck.remove(&task);
+        if let Some(deals) = self.fresh.get_mut(&entry.requester) {
+            take_out(deals, &entry.deal, &task);
+            if deals.is_empty() {
+                self.fresh.remove(&entry.requester);
+            }
+        }
         take_out(&mut self.computing, &entry.requester, &task);
         self.unread.remove(&task);
         for worker in &entry.slots {
@@ -171,9 +191,10 @@ impl Index {
         self.computing.get(&requester).map_or(0, BTreeSet::len)
     }
 
-    /// How many live tasks of a requester nobody was given yet.
-    pub(crate) fn idle_for(&self, requester: Address) -> usize {
-        self.idle.get(&requester).map_or(0, BTreeSet::len)
+    /// How many live tasks of a deal nobody was given yet.
+    pub(crate) fn fresh_of(&self, requester: Address, deal: DealId) -> usize {
+        let deals = self.fresh.get(&requester);
+        deals.and_then(|deals| deals.get(&deal)).map_or(0, BTreeSet::len)
     }
 
     pub(crate) fn tasks_of(&self, worker: Address) -> BTreeSet<TaskId> {
