@@ -104,7 +104,8 @@ contract LaneStopsTest is LaneMarket {
         hub.disclose(range, row, votesOf(taskid, 0, GOOD));
         vm.expectRevert(abi.encodeWithSelector(ILane.VoteMismatch.selector, 2));
         hub.disclose(range, row, votesOf(taskid, 2, BAD));
-        vm.expectRevert(abi.encodeWithSelector(ITasks.TooEarly.selector, START + 2 * T, START));
+        vm.warp(START + 2 * T - 1);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TooEarly.selector, START + 2 * T, START + 2 * T - 1));
         hub.close(range, row);
         vm.warp(START + 2 * T);
         hub.close(range, row);

@@ -150,7 +150,8 @@ contract SettlementTest is Market {
         bytes32 taskid = openTask(3);
         contribute(workers[0], taskid, GOOD);
         contribute(workers[1], taskid, GOOD);
-        vm.expectRevert(abi.encodeWithSelector(ITasks.TooEarly.selector, START + 2 * T, START));
+        vm.warp(START + 2 * T - 1);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TooEarly.selector, START + 2 * T, START + 2 * T - 1));
         vm.prank(poolOwner);
         hub.reopen(taskid);
         vm.warp(START + 2 * T);
