@@ -103,6 +103,7 @@ pub(crate) struct Pool {
     trust: U256,
     scores: BTreeMap<Address, U256>,
     rounds: BTreeMap<TaskId, Round>,
+    ended: BTreeSet<TaskId>,
     dice: Dice,
     block: u64,
     deal: Deal,
@@ -141,6 +142,7 @@ impl Pool {
             trust: U256::from(trust),
             scores: BTreeMap::new(),
             rounds: BTreeMap::new(),
+            ended: BTreeSet::new(),
             dice: Dice(0x5eed),
             block: 1,
             deal,
@@ -239,7 +241,8 @@ impl Pool {
             }
             Action::Tell { worker, command: Command::Assign { task, .. } } => {
                 let round = self.rounds.entry(task).or_default();
-                if !round.given.contains(&worker) {
+                let has_voted = round.votes.iter().any(|(voter, ..)| *voter == worker);
+                if !has_voted && !round.given.contains(&worker) {
                     round.given.push(worker);
                     self.outcome.replicas += 1;
                 }
@@ -249,8 +252,11 @@ impl Pool {
         }
     }
 
-    /// The view of a task that has not ended.
     fn facts(&self, task: TaskId) -> TaskFacts {
+        if self.ended.contains(&task) {
+            let view = TaskView { status: TaskStatus::Completed, ..TaskView::default() };
+            return TaskFacts { block: self.block, view, contributions: Vec::new() };
+        }
         let round = self.rounds.get(&task);
         let is_open = round.is_some_and(|round| round.is_classic);
         let status = if is_open { TaskStatus::Active } else { TaskStatus::Unset };
@@ -363,10 +369,10 @@ impl Pool {
             let score = self.scores.get_mut(worker).unwrap();
             *score = if *voted == is_right { raised(*score) } else { lowered(*score) };
         }
+        self.ended.insert(task);
         self.mine(Vec::new());
-        let view = TaskView { status: TaskStatus::Completed, ..TaskView::default() };
-        let facts = TaskFacts { block: self.block, view, contributions: Vec::new() };
-        self.tell(Input::TaskRead { task, epoch: 0, facts: Box::new(facts) });
+        let facts = Box::new(self.facts(task));
+        self.tell(Input::TaskRead { task, epoch: 0, facts });
         for (worker, ..) in round.votes {
             self.tell(Input::ScoreRead { worker, score: self.scores[&worker] });
         }
