@@ -1,13 +1,12 @@
 //! Statements of tasks that have ended, from a chain's events and views.
 
 use crate::abi::{Hub, events};
-use crate::chain::{Chain, parse_logs};
+use crate::chain::{Chain, LogSearch};
 use crate::interest::Interest;
 use crate::rpc::{Answer, MinedLog, RpcCall, RpcError, RpcHeader, RpcReceipt};
 use crate::stream::{EventStream, LocatedEvent, StreamItem};
 use alloy_rpc_types_eth::Filter;
 use alloy_sol_types::SolEvent as _;
-use poco_chain_core::range::RangeSize;
 use poco_chain_core::{BlockRef, Cursor};
 use poco_core::statement::{Disagreement, Move, Moves, Statement, statement};
 use poco_core::{Address, B256, Event, TaskId, Timestamp, U256};
@@ -15,8 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How often events are read from the start again, where the chain is rewritten meanwhile.
 const READS_MAX: u32 = 3;
-/// How often a node may refuse a range while one end is looked for.
-const REFUSALS_MAX: u32 = 32;
 /// Transactions of one worker for one task: a vote and a reveal, and as many again behind a reopening.
 const TRANSACTIONS_MAX: usize = 8;
 
@@ -135,24 +132,10 @@ impl Chain {
         let topics = vec![Hub::TaskFinalize::SIGNATURE_HASH, Hub::TaskClaimed::SIGNATURE_HASH];
         let filter = Filter::new().address(self.hub()).event_signature(topics).topic1(task.0);
         let head = self.latest().await?.number;
-        let (mut next, mut size, mut refusals) = (from, RangeSize::default(), 0u32);
-        while next <= head {
-            let to = next.saturating_add(size.blocks().saturating_sub(1)).min(head);
-            let asked = self.read(vec![RpcCall::logs(&filter.clone().select(next..=to))]).await;
-            match asked.and_then(parse_logs) {
-                Ok(logs) => {
-                    if let Some(log) = logs.first() {
-                        return self.end_in(task, log).await.map(Some);
-                    }
-                    size.on_answered();
-                    next = to.saturating_add(1);
-                }
-                Err(error) => {
-                    refusals = refusals.saturating_add(1);
-                    if refusals > REFUSALS_MAX || !size.on_refused() {
-                        return Err(error);
-                    }
-                }
+        let mut search = LogSearch::new(filter, from, head);
+        while let Some(logs) = search.next(self).await? {
+            if let Some(log) = logs.first() {
+                return self.end_in(task, log).await.map(Some);
             }
         }
         Ok(None)

@@ -1,17 +1,13 @@
 //! The settlement lane: whether the hub has it, bonds, and where a task was committed.
 
-use super::{Chain, parse_logs};
+use super::{Chain, LogSearch};
 use crate::abi::{Hub, Lane, events, views};
-use crate::rpc::{MinedLog, RpcCall, RpcError};
+use crate::rpc::{MinedLog, RpcError};
 use alloy_rpc_types_eth::Filter;
 use alloy_sol_types::SolEvent;
 use poco_chain_core::BlockRef;
-use poco_chain_core::range::RangeSize;
 use poco_core::lane::{Bond, CommitRange, LaneEvent, Row};
 use poco_core::{Address, Amount, B256, DealId, Event, Timestamp, U256};
-
-/// Refused ranges in one search before it is given up: halving 32 000 blocks down to one takes 15.
-const REFUSALS_MAX: u32 = 20;
 
 /// A commit on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,24 +99,10 @@ impl Chain {
             .event_signature(Hub::Committed::SIGNATURE_HASH)
             .topic1(deal.0);
         let head = self.latest().await?.number;
-        let (mut next, mut size, mut refusals) = (from, RangeSize::default(), 0u32);
-        while next <= head {
-            let to = next.saturating_add(size.blocks().saturating_sub(1)).min(head);
-            let asked = self.read(vec![RpcCall::logs(&filter.clone().select(next..=to))]).await;
-            match asked.and_then(parse_logs) {
-                Ok(logs) => {
-                    if let Some(found) = self.commit_in(&logs, index).await? {
-                        return Ok(Some(found));
-                    }
-                    size.on_answered();
-                    next = to.saturating_add(1);
-                }
-                Err(error) => {
-                    refusals = refusals.saturating_add(1);
-                    if refusals > REFUSALS_MAX || !size.on_refused() {
-                        return Err(error);
-                    }
-                }
+        let mut search = LogSearch::new(filter, from, head);
+        while let Some(logs) = search.next(self).await? {
+            if let Some(found) = self.commit_in(&logs, index).await? {
+                return Ok(Some(found));
             }
         }
         Ok(None)
