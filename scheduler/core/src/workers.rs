@@ -199,7 +199,11 @@ impl Workers {
 
     /// Puts a worker on the shelf where it belongs with `used` of its slots taken.
     pub(crate) fn place(&mut self, worker: Address, used: usize) {
-        self.change(worker, |known| known.is_free = used < known.capacity.slots as usize);
+        let Some(known) = self.connected.get(&worker) else { return };
+        let is_free = used < known.capacity.slots as usize;
+        if is_free != known.is_free {
+            self.change(worker, |known| known.is_free = is_free);
+        }
     }
 
     /// A worker runs an app, so it has the image. Where it has many, nothing is said of others.

@@ -2,7 +2,7 @@
 
 use super::{Context, upload};
 use crate::arrival::Arrival;
-use crate::sessions::{Heard, OUTBOX_LEN, Session};
+use crate::sessions::{Heard, OUTBOX_LEN, Outgoing, Session};
 use crate::translate;
 use poco_core::lane::Bond;
 use poco_core::message::login_hash;
@@ -193,7 +193,7 @@ impl Stream {
         &mut self,
         worker: Address,
         session: &Session,
-        mut inbox: mpsc::Receiver<Body>,
+        mut inbox: mpsc::Receiver<Box<Outgoing>>,
     ) -> Ended {
         let period = Duration::from_secs(self.context.heartbeat_seconds.into());
         // Twice in the agreed time, so that one may come late.
@@ -210,7 +210,7 @@ impl Stream {
                     }
                     Ok(None) | Err(_) => Err(Ended),
                 },
-                body = inbox.recv() => match body {
+                outgoing = inbox.recv() => match outgoing.map(|one| one.into_body()) {
                     Some(body) => {
                         is_answered |= matches!(body, Body::Welcome(_) | Body::Refusal(_));
                         // A command meant for the stream before: the login settles it.
