@@ -39,7 +39,6 @@ const STAGES: [Stage; 2] = [Stage::Accepted, Stage::Running];
 pub(crate) struct Seen {
     /// When each task was first assigned, with its deal.
     assigned: Mutex<BTreeMap<TaskId, (DealId, Instant)>>,
-    assignments: AtomicUsize,
     acknowledged: AtomicUsize,
     connected: AtomicUsize,
 }
@@ -125,11 +124,6 @@ impl Seen {
         times
     }
 
-    /// Commands to compute a task, repeated ones too.
-    pub(crate) fn assignments(&self) -> usize {
-        self.assignments.load(Ordering::SeqCst)
-    }
-
     pub(crate) fn connected(&self) -> usize {
         self.connected.load(Ordering::SeqCst)
     }
@@ -191,7 +185,6 @@ impl Worker {
             let Some(command::Body::Assign(assign)) = command.body else { continue };
             let (task, deal) = (words::task(&assign.task)?, words::deal(&assign.deal)?);
             self.seen.assigned().entry(task).or_insert_with(|| (deal, Instant::now()));
-            self.seen.assignments.fetch_add(1, Ordering::SeqCst);
             for stage in STAGES {
                 say(Told::Report(report(task, stage))).await?;
                 self.live.insert(task, stage);

@@ -51,11 +51,13 @@ async fn run(options: &Options) -> Result<()> {
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join("poco-scheduler"));
     let program = options.program.clone().or_else(beside).context("no program beside this one")?;
     let mut report = Report::default();
-    match options.fill.as_deref() {
-        Some([tasks, workers]) => rows::point(&program, (*tasks, *workers), &mut report).await?,
-        Some(_) | None => rows::all(&program, &options.only, &mut report).await?,
-    }
-    Ok(write!(std::io::stdout(), "{report}")?)
+    let ended = match options.fill.as_deref() {
+        Some([tasks, workers]) => rows::point(&program, (*tasks, *workers), &mut report).await,
+        Some(_) | None => rows::all(&program, &options.only, &mut report).await,
+    };
+    // What was measured before something failed was measured.
+    write!(std::io::stdout(), "{report}")?;
+    ended
 }
 
 /// Progress goes beside the report.

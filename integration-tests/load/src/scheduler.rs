@@ -1,7 +1,7 @@
 //! The scheduler's process: started, killed, and looked at from outside.
 
 use crate::node::{Node, chain};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use poco_chain::Wallet;
 use poco_chain::keystore::{KdfCost, store};
 use std::fs::File;
@@ -95,22 +95,6 @@ impl Scheduler {
     /// Processor time and resident memory, all threads together.
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of(&self.child.id().to_string())
-    }
-
-    /// One number of `/metrics`, over all labels.
-    pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
-        let text = self.http.get(format!("{}/metrics", self.url())).send().await?.text().await?;
-        let values = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
-        });
-        values
-            .map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<f64>())
-            .sum::<Result<f64, _>>()
-            .with_context(|| format!("{name} is no number"))
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 }
 

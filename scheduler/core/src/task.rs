@@ -466,3 +466,13 @@ impl Phase {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_without_replicas_takes_half_a_kilobyte() {
+        assert!(size_of::<Task>() <= 576, "{} bytes", size_of::<Task>());
+    }
+}

@@ -60,7 +60,8 @@ pub(super) enum View {
     /// The token or a registry; the bench has one address for all of them.
     Contract,
     IsRegistered(Address),
-    OwnerOf(Address),
+    /// Of whatever is asked about: only the pool has an owner here.
+    Owner,
     Account(Address),
     Deal(DealId),
     Task,
@@ -87,7 +88,7 @@ impl View {
             | datasetregistryCall::SELECTOR
             | workerpoolregistryCall::SELECTOR => Self::Contract,
             isRegisteredCall::SELECTOR => Self::IsRegistered(address(0)?),
-            ownerOfCall::SELECTOR => Self::OwnerOf(address(0)?),
+            ownerOfCall::SELECTOR => Self::Owner,
             viewAccountCall::SELECTOR => Self::Account(address(0)?),
             viewDealCall::SELECTOR => Self::Deal(DealId(word(0)?)),
             viewTaskCall::SELECTOR => Self::Task,

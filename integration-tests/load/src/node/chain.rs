@@ -167,7 +167,7 @@ impl Chain {
             View::DomainSeparator => abi::word(self.hub.domain_separator()),
             View::Contract => abi::address(OTHER),
             View::IsRegistered(entry) => abi::yes(entry == POOL),
-            View::OwnerOf(_) => abi::address(self.owner),
+            View::Owner => abi::address(self.owner),
             View::Account(account) => {
                 let account = self.hub.account(account);
                 abi::account(account.free.0, account.frozen.0)
