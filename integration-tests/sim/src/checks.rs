@@ -147,9 +147,7 @@ impl World {
         let most = u32::try_from(self.workers.len()).expect("few workers");
         let is_reachable = deal.trust <= U256::from(1u64 << most);
         let tasks: u64 = self.scenario.orders.iter().map(|order| order.volume).sum();
-        // Where few are let in, tasks that nobody can bring to their end keep out others.
-        let most = TASKS_IN_TIME_MAX.min(self.scenario.tasks_live_max as u64);
-        is_calm && deal.params.is_empty() && is_reachable && tasks <= most
+        is_calm && deal.params.is_empty() && is_reachable && tasks <= TASKS_IN_TIME_MAX
     }
 
     fn check_task(&mut self, hub: &Hub, task: TaskId, deal: &Deal) {

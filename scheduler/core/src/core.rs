@@ -48,6 +48,8 @@ pub struct Core {
     /// Deals whose record differs from what is stored: written once, however many of their tasks
     /// were made.
     pub(crate) unsaved_deals: BTreeSet<DealId>,
+    /// Deals whose next task found nobody though somebody was free.
+    pub(crate) passed_over: BTreeSet<DealId>,
     /// Tasks about which something changed since they were last reviewed.
     pub(crate) dirty: BTreeSet<TaskId>,
     /// Work was left for another time, so that what was decided gets out meanwhile.
@@ -86,6 +88,7 @@ impl Core {
             has_news: false,
             rests: BTreeMap::new(),
             unsaved_deals: BTreeSet::new(),
+            passed_over: BTreeSet::new(),
             dirty: BTreeSet::new(),
             has_more: false,
             moments: MomentWakes::default(),
@@ -193,7 +196,9 @@ impl Core {
             while let Some(task) = self.dirty.pop_first() {
                 self.review(task);
             }
-            self.assign();
+            if self.assign() {
+                self.make_tasks();
+            }
             // Where a ballot did not come a replica has ended: one less each time, so this ends.
             self.gather_ballots();
             if self.dirty.is_empty() && self.index.touched.is_empty() {

@@ -144,7 +144,9 @@ impl Core {
     }
 
     /// Makes tasks as far as there is room: of the requester with the fewest that nobody was given,
-    /// the deal that expires first.
+    /// the deal that expires first. Tasks that were passed over while somebody was free take no
+    /// room, or they would keep out what could be served; of a deal with such a task no more are
+    /// made.
     pub(crate) fn make_tasks(&mut self) {
         if self.gate.is_stopping() {
             return;
@@ -154,8 +156,11 @@ impl Core {
         let live_max = self.settings.tasks_live_max.min(room);
         let intake = self.gate.intake();
         let held_max = self.settings.tasks_live_max.saturating_mul(TASKS_HELD_RATIO);
+        // What is passed over stays so while tasks are made.
+        let passed_over = self.count_passed_over();
+        let live = |core: &Self| core.index.live_len().saturating_sub(passed_over);
         let is_full = |core: &Self| {
-            core.index.live_len() >= core.settings.tasks_live_max || core.tasks.len() >= held_max
+            live(core) >= core.settings.tasks_live_max || core.tasks.len() >= held_max
         };
         if is_full(self) {
             return;
@@ -170,7 +175,7 @@ impl Core {
                 self.has_more = true;
                 break;
             }
-            if self.index.live_len() >= live_max && idle >= TASKS_AHEAD_EACH {
+            if live(self) >= live_max && idle >= TASKS_AHEAD_EACH {
                 // So have all others.
                 break;
             }
@@ -187,6 +192,24 @@ impl Core {
         }
     }
 
+    /// How many live tasks were passed over, with the fresh ones of the same deals.
+    fn count_passed_over(&self) -> usize {
+        let fresh = self.passed_over.iter().map(|id| self.index.fresh_of(*id));
+        fresh.fold(self.index.stuck_len(), usize::saturating_add)
+    }
+
+    /// How many tasks of a requester wait in the line for a slot.
+    fn waiting_of(&self, requester: Address) -> usize {
+        let is_of = |id: &&DealId| {
+            let facts = self.deals.get(id).and_then(|deal| deal.facts.as_ref());
+            facts.is_some_and(|facts| facts.deal.requester == requester)
+        };
+        let passed_over = self.passed_over.iter().filter(is_of);
+        let passed_over = passed_over.map(|id| self.index.fresh_of(*id));
+        let passed_over = passed_over.fold(0, usize::saturating_add);
+        self.index.fresh_for(requester).saturating_sub(passed_over)
+    }
+
     /// Whose turn it is by the tasks that wait in the line, with the next deal behind `behind`.
     fn turn_to_make(
         &self,
@@ -197,8 +220,10 @@ impl Core {
         let time = self.clock.time(self.now);
         let is_open = |last: Timestamp| !(self.clock.is_set() && last.has_passed(time));
         let mut deals = self.unmade_of.get(&requester)?.range((begin, Bound::Unbounded));
-        let (last, id) = deals.find(|(last, _)| is_open(*last))?;
-        Some((self.index.idle_for(requester), *last, *id, requester))
+        let is_served =
+            |id: DealId| !self.passed_over.contains(&id) || self.index.fresh_of(id) == 0;
+        let (last, id) = deals.find(|(last, id)| is_open(*last) && is_served(*id))?;
+        Some((self.waiting_of(requester), *last, *id, requester))
     }
 
     /// Tasks of deals that are over are made to be claimed: a batch, and the next when it is done.
@@ -290,6 +315,7 @@ impl Core {
         }
         let unmade = self.deals.remove(&id).and_then(|deal| deal.place_unmade());
         self.forget_unmade(id, unmade);
+        self.passed_over.remove(&id);
         self.act(Action::DeleteDeal(id));
     }
 

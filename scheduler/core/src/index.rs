@@ -22,16 +22,21 @@ pub(crate) struct Index {
     names: Vec<Option<TaskId>>,
     unused: Vec<Number>,
     entries: Vec<Option<Entry>>,
-    /// How many tasks are being computed or will be: those that the live limit is about.
+    /// How many tasks are being computed or will be.
     live: Counts<()>,
     /// The same per deal.
     live_of: Counts<DealId>,
+    /// How many of them have begun, are computed by nobody, and were passed over when they last
+    /// looked for workers.
+    stuck: Counts<()>,
     /// Per worker, the replicas that take a slot.
     slots: BTreeMap<Address, BTreeSet<Number>>,
     /// Per requester, how many tasks take a slot.
     computing: Counts<Address>,
     /// Per requester, how many live tasks nobody was given yet.
-    idle: Counts<Address>,
+    fresh: Counts<Address>,
+    /// The same per deal.
+    fresh_of: Counts<DealId>,
     /// Workers whose slots may have changed since this was last looked at.
     pub(crate) touched: BTreeSet<Address>,
     /// Per worker, every task that has not ended and that it computed or may compute.
@@ -55,7 +60,8 @@ pub(crate) struct Index {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     is_live: bool,
-    is_idle: bool,
+    is_fresh: bool,
+    is_stuck: bool,
     is_unread: bool,
     is_ready: bool,
     is_busy: bool,
@@ -108,7 +114,11 @@ impl Entry {
             is_busy: !settling.is_empty() && !is_ready,
             is_unread: matches!(task.phase, Phase::Unread),
             is_live: !is_ended && task.hopeless.is_none(),
-            is_idle: !is_ended && task.hopeless.is_none() && task.replicas.is_empty(),
+            is_fresh: !is_ended && task.hopeless.is_none() && task.is_fresh(),
+            is_stuck: !is_ended
+                && task.hopeless.is_none()
+                && task.is_passed_over
+                && !involved.values().any(|part| part.takes_slot),
             involved,
             queued: match &task.errand {
                 Errand::Queued(kind) => Some(*kind),
@@ -180,8 +190,12 @@ impl Index {
             self.live.add(());
             self.live_of.add(task.deal);
         }
-        if entry.is_idle {
-            self.idle.add(task.requester);
+        if entry.is_fresh {
+            self.fresh.add(task.requester);
+            self.fresh_of.add(task.deal);
+        }
+        if entry.is_stuck {
+            self.stuck.add(());
         }
         if entry.is_computing() {
             self.computing.add(task.requester);
@@ -231,8 +245,12 @@ impl Index {
             self.live.take(&());
             self.live_of.take(&task.deal);
         }
-        if entry.is_idle {
-            self.idle.take(&task.requester);
+        if entry.is_fresh {
+            self.fresh.take(&task.requester);
+            self.fresh_of.take(&task.deal);
+        }
+        if entry.is_stuck {
+            self.stuck.take(&());
         }
         if entry.is_computing() {
             self.computing.take(&task.requester);
@@ -296,8 +314,18 @@ impl Index {
     }
 
     /// How many live tasks of a requester nobody was given yet.
-    pub(crate) fn idle_for(&self, requester: Address) -> usize {
-        self.idle.of(&requester)
+    pub(crate) fn fresh_for(&self, requester: Address) -> usize {
+        self.fresh.of(&requester)
+    }
+
+    /// The same of a deal.
+    pub(crate) fn fresh_of(&self, deal: DealId) -> usize {
+        self.fresh_of.of(&deal)
+    }
+
+    /// How many live tasks have begun and were passed over.
+    pub(crate) fn stuck_len(&self) -> usize {
+        self.stuck.of(&())
     }
 
     /// Whether tasks of a deal in the settlement lane are still computed.
@@ -350,8 +378,9 @@ impl Index {
             sets.iter().map(|(key, set)| (*key, index.names_of(Some(set)))).collect()
         }
         let counts = |index: &Self| {
-            let Self { live, live_of, computing, idle, busy, bonded, .. } = index.clone();
-            (live, live_of, computing, idle, busy, bonded)
+            let Self { live, live_of, stuck, computing, .. } = index.clone();
+            let Self { fresh, fresh_of, busy, bonded, .. } = index.clone();
+            ((live, live_of, stuck, computing), (fresh, fresh_of, busy, bonded))
         };
         let sets = |index: &Self| {
             let Self { touched, unread, queued, ended, ready, .. } = index.clone();

@@ -49,6 +49,7 @@ impl Core {
             self.take_step(&mut task, *step);
         }
         task.waits_for = plan.waiting.name();
+        task.is_passed_over &= plan.wants_workers;
         self.schedule(&task, &plan, patience);
         let is_old = task.read_at.after(self.reread_seconds()) <= self.now;
         let is_stale = is_old && !matches!(task.phase, Phase::Ended(_));
@@ -255,7 +256,7 @@ impl Core {
             let ticket = Ticket {
                 deadline: deadline.unwrap_or_default(),
                 deal: task.deal,
-                is_fresh: task.replicas.is_empty() && task.votes().is_empty(),
+                is_fresh: task.is_fresh(),
                 offset: task.offset,
                 task: task.id,
             };
@@ -273,12 +274,14 @@ impl Core {
         }
     }
 
-    /// Gives workers to tasks that want some, in turn, while anyone has a free slot.
-    pub(crate) fn assign(&mut self) {
+    /// Gives workers to tasks that want some, in turn, while anyone has a free slot. `true` where
+    /// one is newly passed over, which leaves room for others.
+    pub(crate) fn assign(&mut self) -> bool {
         self.place_workers();
         if !core::mem::take(&mut self.has_news) {
-            return;
+            return false;
         }
+        let mut is_passed_over = false;
         let now = self.now;
         self.rests.retain(|_, until| *until > now);
         let mut pass = Pass::new(&self.wanting, &self.index);
@@ -292,8 +295,26 @@ impl Core {
             }
             let has_found = self.assign_one(ticket);
             assigned = assigned.saturating_add(usize::from(has_found));
+            is_passed_over |= self.pass_over(ticket, has_found);
             pass.go_on((requester, ticket), has_found, (&self.wanting, &self.index));
         }
+        is_passed_over
+    }
+
+    /// Remembers whether a task found somebody; what one fresh task of a deal does not find, the
+    /// others do not either. `true` where that is news.
+    fn pass_over(&mut self, ticket: Ticket, has_found: bool) -> bool {
+        if ticket.is_fresh {
+            if has_found {
+                self.passed_over.remove(&ticket.deal);
+                return false;
+            }
+            return self.passed_over.insert(ticket.deal);
+        }
+        let Some(task) = self.tasks.get_mut(&ticket.task) else { return false };
+        let was_passed_over = core::mem::replace(&mut task.is_passed_over, !has_found);
+        self.reindex(ticket.task);
+        !has_found && !was_passed_over
     }
 
     /// Puts workers on the shelves where their slots put them.

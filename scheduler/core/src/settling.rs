@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::pick::Goal;
 use crate::plan::{Planner, Sight, Step};
 use crate::record::{CommitKey, CommitRecord};
-use crate::task::{Errand, Phase, ReplicaState, RowTold, Task};
+use crate::task::{Errand, Phase, RowTold, Task};
 use crate::waiting::Waiting;
 use crate::words::{Lane, Stage};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -314,11 +314,10 @@ impl Core {
         if task.commit().is_some() {
             return;
         }
+        // Also of those given up: who comes back with the work done is taken again.
         for (worker, replica) in task.replicas.iter_mut() {
-            if matches!(replica.state, ReplicaState::Live { .. } | ReplicaState::Lost) {
-                replica.lane = Lane::Classic;
-                task.told.remove(worker);
-            }
+            replica.lane = Lane::Classic;
+            task.told.remove(worker);
         }
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct Task {
     pub(crate) upload: Upload,
     /// Revealers whose upload failed, and when they may be asked again.
     pub(crate) upload_rests: Few<Address, Moment>,
+    /// It has begun and wants more workers, and found none when somebody was last free.
+    pub(crate) is_passed_over: bool,
     /// What it was last found to wait for, by name.
     pub(crate) waits_for: &'static str,
     /// Since when it is in its phase; `None` where that was before this process.
@@ -217,6 +219,7 @@ impl Task {
             told: Few::new(),
             upload: Upload::None,
             upload_rests: Few::new(),
+            is_passed_over: false,
             waits_for: "chain",
             phase_since: None,
             is_unsaved: false,
@@ -368,6 +371,11 @@ impl Task {
             Phase::Revealing(revealing) => &revealing.votes,
             Phase::Ended(ended) => &ended.votes,
         }
+    }
+
+    /// Nobody was given it yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.replicas.is_empty() && self.votes().is_empty()
     }
 
     pub(crate) fn vote_of(&self, worker: Address) -> Option<&Vote> {

@@ -14,7 +14,7 @@ use poco_scheduler_core::{
 /// More than any test of these votes.
 const BOND: u64 = 1_000_000;
 
-fn world(workers: u8, slots: u32) -> World {
+pub(crate) fn world(workers: u8, slots: u32) -> World {
     let mut world = World::with(&[], |settings| settings.settlement = true);
     for name in 1..=workers {
         world.connect(name, slots);
@@ -29,7 +29,7 @@ fn vote(name: u8, id: TaskId, text: &str) -> Vote {
 }
 
 /// Everybody who was given the task computes it.
-fn compute(world: &mut World, deal: DealId, tasks: u64) {
+pub(crate) fn compute(world: &mut World, deal: DealId, tasks: u64) {
     let given: Vec<(Address, TaskId)> = (world.commands().into_iter())
         .filter_map(|(worker, command)| match command {
             Command::Assign { task, lane: Lane::Settlement, .. } => Some((worker, task)),
@@ -44,7 +44,7 @@ fn compute(world: &mut World, deal: DealId, tasks: u64) {
 }
 
 /// Answers a demand for a ballot; `says` is what each worker says in a task, nothing for no vote.
-fn sign(world: &mut World, says: impl Fn(u8, TaskId) -> Option<&'static str>) -> usize {
+pub(crate) fn sign(world: &mut World, says: impl Fn(u8, TaskId) -> Option<&'static str>) -> usize {
     let asked: Vec<(u8, DealId, U256, u64)> = (world.commands().into_iter())
         .filter_map(|(worker, command)| match command {
             Command::Ballot { deal, first, count } => Some((worker[0], deal, first, count)),
@@ -243,26 +243,6 @@ fn without_enough_bonds_a_task_is_a_classic_one() {
 }
 
 #[test]
-fn workers_that_began_in_the_lane_go_on_in_the_classic_one() {
-    let mut world = world(3, 1);
-    world.connect(4, 1);
-    let deal = world.order(5, 1);
-    let id = task(deal, 0);
-    compute(&mut world, deal, 1);
-    // One breaks, and who could take its place has no bond.
-    world.says(3, id, crate::world::failure(poco_scheduler_core::Cause::Engine));
-    assert_eq!(world.kinds_sent(), ["initialize"]);
-    let mut given: Vec<(u8, Lane)> = (world.commands().into_iter())
-        .filter_map(|(worker, command)| match command {
-            Command::Assign { lane, .. } => Some((worker[0], lane)),
-            _ => None,
-        })
-        .collect();
-    given.sort_unstable_by_key(|(name, _)| *name);
-    assert_eq!(given, [(1, Lane::Classic), (2, Lane::Classic), (4, Lane::Classic)]);
-}
-
-#[test]
 fn votes_that_do_not_agree_are_closed_and_more_workers_asked() {
     let mut world = world(5, 1);
     let deal = world.order(5, 1);
@@ -413,21 +393,6 @@ fn who_signs_no_ballot_is_replaced() {
     let commands = world.commands();
     assert!(commands.contains(&assign(fourth, deal, 0, Lane::Settlement)), "{commands:?}");
     assert_eq!(world.kinds_sent(), [""; 0]);
-}
-
-#[test]
-fn commits_that_are_refused_lead_back_to_the_classic_lane() {
-    let mut world = world(3, 1);
-    world.lane.refuses_commits = true;
-    let deal = world.order(5, 1);
-    compute(&mut world, deal, 1);
-    for _ in 0..8 {
-        sign(&mut world, |_, _| Some("right"));
-        world.pass(10);
-    }
-    assert_eq!(world.kinds_sent(), ["initialize"]);
-    let tries = world.sent.iter().filter(|(_, result)| result.is_err()).count();
-    assert_eq!(tries, 4);
 }
 
 #[test]

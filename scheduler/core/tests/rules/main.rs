@@ -11,6 +11,7 @@ mod failing;
 mod intake;
 mod lane;
 mod lane_chain;
+mod lane_left;
 mod life;
 mod order;
 mod orders;

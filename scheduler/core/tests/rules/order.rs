@@ -1,6 +1,7 @@
 //! In which order workers are tried, and requesters served.
 
-use crate::world::{World, failure, hash_of, task, worker};
+use crate::world::{World, digest, failure, hash_of, task, worker};
+use poco_core::task::TaskStatus;
 use poco_core::{Address, B256, DealId, TaskId};
 use poco_scheduler_core::{
     Capacity, Cause, Command, DealRecord, Draw, MemberRecord, Record, ReplicaRecord, ReportBody,
@@ -204,4 +205,44 @@ fn is_live(world: &World, id: TaskId, other: DealId) -> bool {
 
 fn is_given(world: &World, id: TaskId) -> bool {
     world.stored.contains_key(&id) && !replicas(world, id).is_empty()
+}
+
+#[test]
+fn what_nobody_can_bring_to_its_end_keeps_no_room_from_others() {
+    let mut world = World::with(&[], |settings| settings.tasks_live_max = 2);
+    world.connect(1, 2);
+    let beyond = world.order(1_000, 5);
+    assert!(world.assigned(task(beyond, 0)).is_empty());
+    // Two were open before it was known; no more are made where nobody was found for these.
+    assert_eq!(world.hub.task(task(beyond, 2)).status, TaskStatus::Unset);
+    let deal = world.order(1, 3);
+    for index in 0..3 {
+        assert_eq!(world.hub.task(task(deal, index)).status, TaskStatus::Active, "{index}");
+        world.contribute_and_finalize(1, task(deal, index), digest("right")).unwrap();
+    }
+    assert_eq!(world.hub.task(task(beyond, 2)).status, TaskStatus::Unset);
+    for name in 2..=9 {
+        world.connect(name, 1);
+    }
+    let deal = world.order(1, 1);
+    assert_eq!(world.assigned(task(deal, 0)).len(), 1);
+}
+
+#[test]
+fn votes_that_no_further_worker_can_settle_keep_no_room_from_others() {
+    let mut world = World::with(&[], |settings| settings.tasks_live_max = 1);
+    world.connect(1, 1);
+    world.connect(2, 1);
+    let disputed = world.order(4, 1);
+    let both = world.assigned(task(disputed, 0));
+    assert_eq!(both.len(), 2);
+    world.contribute(1, task(disputed, 0), digest("right")).unwrap();
+    world.contribute(2, task(disputed, 0), digest("wrong")).unwrap();
+    let deal = world.order(1, 1);
+    assert_eq!(world.assigned(task(deal, 0)).len(), 1, "{}", world.waiting(task(disputed, 0)));
+    // Others come, and what waited goes on.
+    for name in 3..=9 {
+        world.connect(name, 1);
+    }
+    assert!(!world.assigned(task(disputed, 0)).is_empty());
 }
