@@ -94,8 +94,7 @@ impl Reads {
     /// Reads some of the tasks that wait; `false` where none does, and the reader is through.
     async fn read_batch(&self) -> bool {
         let batch: Vec<TaskQuestion> = {
-            let confirmed =
-                self.chain.highest_seen().saturating_sub(self.chain.confirmations());
+            let confirmed = self.chain.highest_seen().saturating_sub(self.chain.confirmations());
             let mut questions = self.questions();
             // One batch is read at one block: of those that need a newer one than is confirmed, each
             // block has its own.
@@ -245,9 +244,10 @@ impl Reads {
         let chain = self.chain.at(block);
         let tasks: Vec<TaskId> = batch.iter().map(|one| one.task).collect();
         let views = chain.tasks(&tasks).await?;
-        let votes = tasks.iter().zip(&views).flat_map(|(task, view)| {
-            view.contributors.iter().map(|worker| (*task, *worker))
-        });
+        let votes = tasks
+            .iter()
+            .zip(&views)
+            .flat_map(|(task, view)| view.contributors.iter().map(|worker| (*task, *worker)));
         let votes: Vec<(TaskId, Address)> = votes.collect();
         let mut told = chain.contributions(&votes).await?.into_iter();
         let mut all = Vec::with_capacity(views.len());
@@ -272,11 +272,7 @@ pub(crate) async fn deal_facts(chain: &Chain, id: DealId) -> Result<Option<DealF
     Ok(Some(facts_of(deal, seconds, conditions)))
 }
 
-fn facts_of(
-    deal: Deal,
-    work_clock_time_ref_seconds: u64,
-    conditions: DealConditions,
-) -> DealFacts {
+fn facts_of(deal: Deal, work_clock_time_ref_seconds: u64, conditions: DealConditions) -> DealFacts {
     let placement = placement::parse(&deal.params);
     DealFacts { deal, work_clock_time_ref_seconds, conditions: Some(conditions), placement }
 }

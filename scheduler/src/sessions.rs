@@ -39,7 +39,11 @@ pub(crate) enum Outgoing {
     Ready(Body),
     /// An assignment without its authorization, which is the signature of `hash`. The stream makes
     /// it: signatures are most of what an assignment takes, and so they are made side by side.
-    Unsigned { assign: Assign, hash: B256, wallet: Arc<Wallet> },
+    Unsigned {
+        assign: Assign,
+        hash: B256,
+        wallet: Arc<Wallet>,
+    },
 }
 
 impl From<Body> for Outgoing {

@@ -9,9 +9,7 @@ use poco_core::{B256, DealId, TaskId};
 use poco_proto::v1::scheduler_message::Body as Heard;
 use poco_proto::v1::worker_message::Body as Told;
 use poco_proto::v1::workers_client::WorkersClient;
-use poco_proto::v1::{
-    Capacity, Heartbeat, LiveTask, Login, Report, Stage, WorkerMessage, command,
-};
+use poco_proto::v1::{Capacity, Heartbeat, LiveTask, Login, Report, Stage, WorkerMessage, command};
 use poco_proto::{PROTOCOL_VERSION, words};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -204,11 +202,7 @@ impl Worker {
             signature: self.wallet.sign_hash(hash).to_vec(),
             protocol_version: PROTOCOL_VERSION,
             software_version: "load".into(),
-            capacity: Some(Capacity {
-                slots: self.slots,
-                tag: vec![0; 32],
-                ..Capacity::default()
-            }),
+            capacity: Some(Capacity { slots: self.slots, tag: vec![0; 32], ..Capacity::default() }),
             live: self.live.iter().map(live).collect(),
         }
     }

@@ -77,7 +77,14 @@ impl fmt::Display for Report {
         let mut curve = Table::new();
         curve.load_style(presets::ASCII_MARKDOWN);
         curve.set_header([
-            "tasks", "workers", "tasks/s", "CPU a task", "of the driver", "bytes a task", "calls a task", "seconds",
+            "tasks",
+            "workers",
+            "tasks/s",
+            "CPU a task",
+            "of the driver",
+            "bytes a task",
+            "calls a task",
+            "seconds",
         ]);
         for Point(filled) in &self.curve {
             let each = filled.driver_cpu / u32::try_from(filled.tasks).unwrap_or(u32::MAX);

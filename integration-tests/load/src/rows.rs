@@ -148,8 +148,13 @@ async fn live(program: &Path, report: &mut Report) -> Result<()> {
     let filled = scene.fill(TASKS).await?;
     let signature = report.signature;
     report.rows.push(
-        Row::at_least("assigned through gRPC, records synced", 3000.0, filled.per_second(), "tasks/s")
-            .with("moonshot 5 000".into()),
+        Row::at_least(
+            "assigned through gRPC, records synced",
+            3000.0,
+            filled.per_second(),
+            "tasks/s",
+        )
+        .with("moonshot 5 000".into()),
     );
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     let rest = filled.cpu_each().saturating_sub(signature);

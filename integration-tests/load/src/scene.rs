@@ -51,8 +51,7 @@ impl Scene {
     /// Starts a scheduler and lets `workers` log in, with `slots` slots each.
     pub(crate) async fn start(program: PathBuf, workers: usize, slots: u32) -> Result<Self> {
         let owner = Wallet::random();
-        let wallets: Vec<Arc<Wallet>> =
-            (0..workers).map(|_| Arc::new(Wallet::random())).collect();
+        let wallets: Vec<Arc<Wallet>> = (0..workers).map(|_| Arc::new(Wallet::random())).collect();
         let addresses: Vec<_> = wallets.iter().map(|wallet| wallet.address()).collect();
         let node = Node::start(Chain::new(owner.address(), &addresses)?).await?;
         let scheduler = Scheduler::start(program, &node, &owner).await?;

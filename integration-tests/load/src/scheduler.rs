@@ -61,8 +61,7 @@ impl Scheduler {
         self.child.kill()?;
         self.child.wait()?;
         let started = Instant::now();
-        self.child =
-            spawn(&self.program, &self.node, &self.listen, &self.folder, &self.keystore)?;
+        self.child = spawn(&self.program, &self.node, &self.listen, &self.folder, &self.keystore)?;
         self.until_healthy().await?;
         Ok(started.elapsed())
     }

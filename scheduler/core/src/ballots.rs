@@ -150,8 +150,8 @@ impl Core {
     /// Takes a ballot in, if it is the one that was asked for and has a vote for each task that the
     /// worker computed and for no other.
     pub(crate) fn on_ballot(&mut self, deal: DealId, ballot: Ballot) {
-        self.gathering.insert(deal);
         let Some(bundle) = self.bundles.get(&deal).filter(|bundle| !bundle.is_sent) else { return };
+        self.gathering.insert(deal);
         let is_asked = bundle.ballots.get(&ballot.worker) == Some(&None)
             && ballot.first == bundle.first
             && ballot.entries.len() == bundle.tasks.len();
@@ -185,7 +185,8 @@ impl Core {
             let mut has_failed = false;
             self.change(id, |task| {
                 if let Some(replica) = task.replicas.get_mut(&worker) {
-                    replica.state = ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
+                    replica.state =
+                        ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
                     task.is_unsaved = true;
                     has_failed = true;
                 }

@@ -266,7 +266,8 @@ impl Core {
             fresh.update(&mut task, stake);
         }
         fresh.touched.clear();
-        fresh.is_same(&self.index) && self.workers.is_consistent(|worker| self.index.slots_used(worker))
+        fresh.is_same(&self.index)
+            && self.workers.is_consistent(|worker| self.index.slots_used(worker))
     }
 }
 

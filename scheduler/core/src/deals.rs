@@ -5,7 +5,9 @@ use crate::core::Core;
 use crate::index::take_out;
 use crate::input::DealFacts;
 use crate::intake::Intake;
-use crate::limits::{BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_AT_ONCE_MAX, TASKS_HELD_RATIO};
+use crate::limits::{
+    BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_AT_ONCE_MAX, TASKS_HELD_RATIO,
+};
 use crate::notice::Notice;
 use crate::plan::Sight;
 use crate::record::{DealRecord, Record, TaskRecord};
@@ -298,9 +300,7 @@ impl Core {
     /// Forgets a deal whose tasks are all made and forgotten.
     pub(crate) fn close_deal(&mut self, id: DealId) {
         let is_done = self.deals.get(&id).is_some_and(|deal| {
-            deal.facts.is_some()
-                && deal.next >= deal.size()
-                && !self.index.has_tasks_in(id)
+            deal.facts.is_some() && deal.next >= deal.size() && !self.index.has_tasks_in(id)
         });
         if is_done {
             self.deals.remove(&id);

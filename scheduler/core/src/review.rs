@@ -6,8 +6,8 @@ use crate::core::Core;
 use crate::decide::{Depth, Question};
 use crate::limits::{
     ACCEPT_SECONDS, ASSIGNMENTS_MAX, CANDIDATES_MAX, CHOICE_REST_MILLIS, CONTRIBUTE_SECONDS,
-    LOOKED_AT_MAX, REREADS_PER_SECOND, REREAD_SECONDS, RUN_GRACE_SECONDS, TASKS_AT_ONCE_MAX, TRANSFER_SECONDS, UPLOAD_BEGIN_SECONDS,
-    UPLOAD_RETRY_SECONDS, UPLOAD_SECONDS,
+    LOOKED_AT_MAX, REREAD_SECONDS, REREADS_PER_SECOND, RUN_GRACE_SECONDS, TASKS_AT_ONCE_MAX,
+    TRANSFER_SECONDS, UPLOAD_BEGIN_SECONDS, UPLOAD_RETRY_SECONDS, UPLOAD_SECONDS,
 };
 use crate::line::{Pass, Ticket};
 use crate::notice::Notice;
@@ -115,7 +115,8 @@ impl Core {
                 self.note(Notice::Lost { task: task.id, worker });
             } else {
                 let failure = Failure::new(Cause::Slow, stage.name());
-                replica.state = ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
+                replica.state =
+                    ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
                 task.is_unsaved = true;
                 self.abandon(worker, task.id, "too slow; another worker takes it");
                 self.note(Notice::Failed { task: task.id, worker, failure });
@@ -218,7 +219,8 @@ impl Core {
             self.abandon(worker, task.id, "the others have agreed");
             let failure = Failure::new(Cause::Abandoned, "the others have agreed");
             if let Some(replica) = task.replicas.get_mut(&worker) {
-                replica.state = ReplicaState::Failed { failure: Box::new(failure), since: self.now };
+                replica.state =
+                    ReplicaState::Failed { failure: Box::new(failure), since: self.now };
             }
             task.is_unsaved = true;
         }

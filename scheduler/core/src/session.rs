@@ -175,7 +175,8 @@ impl Core {
                 (ReportBody::Reached(_), ReplicaState::Lost | ReplicaState::Failed { .. }) => {}
                 (ReportBody::Failed(failure), state) => {
                     if can_replace(state, &failure) {
-                        *state = ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
+                        *state =
+                            ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
                         task.is_unsaved = true;
                         failed = Some(failure);
                     }

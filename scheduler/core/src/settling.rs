@@ -378,7 +378,8 @@ impl Core {
         let row = || sight.row(first).cloned();
         match kind {
             Kind::Settle => {
-                let tasks: Option<Vec<&Task>> = tasks.iter().map(|id| Some(&**self.tasks.get(id)?)).collect();
+                let tasks: Option<Vec<&Task>> =
+                    tasks.iter().map(|id| Some(&**self.tasks.get(id)?)).collect();
                 let batch = batch(&sight, commit, place, &tasks?)?;
                 Some(LaneCall::Settle { batches: Vec::from([batch]) })
             }

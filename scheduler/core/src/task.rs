@@ -2,13 +2,13 @@
 
 use crate::action::Kind;
 use crate::clock::Moment;
+use crate::few::Few;
+use crate::index::Number;
 use crate::input::{ContributionFacts, TaskFacts};
 use crate::limits::SAME_WORKER_SECONDS;
 use crate::record::{CommitKey, ReplicaRecord, StoredResult, TaskRecord};
 use crate::report::ReportStatus;
 use crate::words::{Failure, Lane, Stage};
-use crate::few::Few;
-use crate::index::Number;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;

@@ -37,10 +37,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`RpcError`] where no node answered.
-    pub async fn deal_terms(
-        &self,
-        id: DealId,
-    ) -> Result<Option<(Deal, DealConditions)>, RpcError> {
+    pub async fn deal_terms(&self, id: DealId) -> Result<Option<(Deal, DealConditions)>, RpcError> {
         let conditions = Conditions::viewDealConditionsCall { dealid: id.0 };
         let calls = [
             self.view_of(self.hub(), &Hub::viewDealCall { id: id.0 }),

@@ -80,7 +80,12 @@ impl Chain {
     }
 
     /// Matches `deals` deals of `tasks` tasks each at `trust`, in one block.
-    pub(crate) fn match_deals(&mut self, deals: u64, tasks: u64, trust: u64) -> Result<Vec<DealId>> {
+    pub(crate) fn match_deals(
+        &mut self,
+        deals: u64,
+        tasks: u64,
+        trust: u64,
+    ) -> Result<Vec<DealId>> {
         let (mut ids, mut events) = (Vec::new(), Vec::new());
         for _ in 0..deals {
             let call = self.terms(tasks, trust);

@@ -145,8 +145,10 @@ impl Node {
             }
         };
         let logs: Vec<Value> = blocks.iter().flat_map(|block| logs_of(block)).collect();
-        let deals: Vec<DealId> =
-            blocks.iter().flat_map(|block| block.logs.iter().filter_map(|(_, deal)| *deal)).collect();
+        let deals: Vec<DealId> = blocks
+            .iter()
+            .flat_map(|block| block.logs.iter().filter_map(|(_, deal)| *deal))
+            .collect();
         chain.tell(&deals);
         drop(chain);
         Some(Value::Array(logs).to_string())
