@@ -50,6 +50,8 @@ pub struct Plan {
     pub price: &'static str,
     /// The app's price of a run.
     pub app_price: &'static str,
+    /// How many tasks each of the orders is for.
+    pub volume: u64,
     /// The conditions that the pool offers.
     pub offer: Option<&'static str>,
     /// What is added to the scheduler's environment.
@@ -70,6 +72,7 @@ impl Default for Plan {
             app: "misbehave",
             price: "10RLC",
             app_price: "1RLC",
+            volume: 100,
             offer: None,
             scheduler_environment: &[],
             worker_environment: &[],
@@ -137,6 +140,22 @@ impl Pool {
         Process::start(command, &world.path(""), &format!("worker-{number}"))
     }
 
+    /// Starts the pool's scheduler again where it was, with its data in a folder of the world.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn raise_scheduler(
+        &self,
+        world: &World,
+        data_folder: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Process> {
+        let pool = (self.workerpool.as_str(), &self.url);
+        let mut command = scheduler_command(world, pool, &self.market_url, data_folder)?;
+        command.envs(environment.iter().copied());
+        Process::start(command, &world.path(""), "scheduler")
+    }
+
     /// Waits until the first `workers` have bonds for the pool.
     ///
     /// # Errors
@@ -167,12 +186,16 @@ impl Pool {
 
     fn publish(&self, world: &World, plan: &Plan) -> Result<()> {
         let market = ["--market-url", self.market_url.as_str(), "order", "sign"];
-        let app = ["app", &self.app, "--price", plan.app_price, "--volume", "1000", "--publish"];
-        world.poco(Party::Provider, &[&market[..], &app].concat())?.json()?;
-        let pool = ["workerpool", &self.workerpool, "--price", plan.price, "--volume", "100"];
-        let terms = ["--trust", "100", "--publish"];
+        let volume = plan.volume.to_string();
+        let volume = ["--volume", &volume, "--publish"];
+        let app = ["app", &self.app, "--price", plan.app_price];
+        world.poco(Party::Provider, &[&market[..], &app, &volume].concat())?.json()?;
+        let pool = ["workerpool", &self.workerpool, "--price", plan.price];
+        let terms = ["--trust", "100"];
         let offer = plan.offer.map_or(Vec::new(), |offer| vec!["--offer", offer]);
-        world.poco(Party::Scheduler, &[&market[..], &pool, &terms, &offer].concat())?.json()?;
+        world
+            .poco(Party::Scheduler, &[&market[..], &pool, &volume, &terms, &offer].concat())?
+            .json()?;
         Ok(())
     }
 }
@@ -195,20 +218,9 @@ pub async fn start_scheduler(
     market_url: &Url,
     environment: &[(&str, &str)],
 ) -> Result<(Process, Url)> {
-    let port = free_port()?;
-    let url: Url = format!("http://127.0.0.1:{port}").parse()?;
-    let mut command = Command::new(binary("poco-scheduler")?);
-    command
-        .args(["--listen", &format!("127.0.0.1:{port}"), "--workerpool", workerpool])
-        .args(["--public-url", url.as_str(), "--market-url", market_url.as_str()])
-        .args([Path::new("--addresses"), &world.addresses_file()])
-        .args([Path::new("--keystore"), &world.keystore(Party::Scheduler)?])
-        .args([Path::new("--password-file"), &world.path("password")])
-        .args([Path::new("--data-dir"), &world.path("scheduler")])
-        .env("POCO_SCHEDULER_LANE", "classic")
-        // Other worlds have a chain of the same id and the same wallets.
-        .env("POCO_SCHEDULER_LOCK_DIR", world.path("locks"))
-        .envs(environment.iter().copied());
+    let url: Url = format!("http://127.0.0.1:{}", free_port()?).parse()?;
+    let mut command = scheduler_command(world, (workerpool, &url), market_url, "scheduler")?;
+    command.envs(environment.iter().copied());
     let mut process = Process::start(command, &world.path(""), "scheduler")?;
     let health = url.join("healthz")?;
     wait_for("the scheduler to answer", START_MAX, async || {
@@ -219,6 +231,28 @@ pub async fn start_scheduler(
     })
     .await?;
     Ok((process, url))
+}
+
+/// A scheduler of the pool at `url`, in the classic lane if nothing else is said.
+fn scheduler_command(
+    world: &World,
+    (workerpool, url): (&str, &Url),
+    market_url: &Url,
+    data_folder: &str,
+) -> Result<Command> {
+    let port = url.port().context("the pool has a port")?;
+    let mut command = Command::new(binary("poco-scheduler")?);
+    command
+        .args(["--listen", &format!("127.0.0.1:{port}"), "--workerpool", workerpool])
+        .args(["--public-url", url.as_str(), "--market-url", market_url.as_str()])
+        .args([Path::new("--addresses"), &world.addresses_file()])
+        .args([Path::new("--keystore"), &world.keystore(Party::Scheduler)?])
+        .args([Path::new("--password-file"), &world.path("password")])
+        .args([Path::new("--data-dir"), &world.path(data_folder)])
+        .env("POCO_SCHEDULER_LANE", "classic")
+        // Other worlds have a chain of the same id and the same wallets.
+        .env("POCO_SCHEDULER_LOCK_DIR", world.path("locks"));
+    Ok(command)
 }
 
 fn deploy_app(world: &World, registry: &Registry, name: &str) -> Result<String> {

@@ -32,6 +32,14 @@ impl Containers {
         self.workers_of(task).len()
     }
 
+    /// Every vote had one run. One more there may be: that of a newcomer that went along, to earn
+    /// a score, and came too late.
+    pub(crate) fn assert_once(&self, task: TaskId, votes: usize) {
+        assert!(!self.is_repeated(task), "{task}: a worker ran it twice");
+        let starts = self.starts_of(task);
+        assert!((votes..=votes + 1).contains(&starts), "{task}: {starts} runs for {votes} votes");
+    }
+
     /// Whether some worker started a container of `task` more than once.
     pub(crate) fn is_repeated(&self, task: TaskId) -> bool {
         let workers = self.workers_of(task);

@@ -7,13 +7,13 @@ use poco_chain::Chain;
 use poco_core::payout::KITTY;
 use poco_core::task::{TaskStatus, TaskView};
 use poco_core::{Address, Amount, TaskId};
-use poco_integration_tests::binaries::binary;
 use poco_integration_tests::payments::{Balances, settled};
 use poco_integration_tests::pool::{Plan, Pool, SETTLEMENT};
 use poco_integration_tests::process::Process;
 use poco_integration_tests::world::{Party, WORKERS_MAX, World, wallet};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -288,6 +288,18 @@ impl Fleet {
         .await
     }
 
+    /// Mines until the scheduler has forgotten every deal that ended.
+    pub(crate) async fn until_forgotten(&mut self) -> Result<()> {
+        let status = self.pool.url.join("status")?;
+        self.until("the ended deals to be forgotten", async |fleet| {
+            fleet.world.anvil.mine(1).await?;
+            let Ok(answer) = reqwest::get(status.clone()).await else { return Ok(false) };
+            let status: Option<Value> = answer.json().await.ok();
+            Ok(status.is_some_and(|status| status["deals"] == 0))
+        })
+        .await
+    }
+
     /// Where a worker keeps what it has of a task.
     pub(crate) fn run(&self, number: usize, task: TaskId) -> PathBuf {
         let name = format!("{}-0", task.to_string().trim_start_matches("0x"));
@@ -315,24 +327,17 @@ impl Fleet {
     }
 
     fn spawn_scheduler(&self, armed: &str) -> Result<Process> {
-        let url = &self.pool.url;
-        let port = url.port().context("the pool has a port")?;
-        let mut command = Command::new(binary("poco-scheduler")?);
-        command
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--workerpool", &self.pool.workerpool])
-            .args(["--public-url", url.as_str(), "--market-url", self.pool.market_url.as_str()])
-            .args([Path::new("--addresses"), &self.world.addresses_file()])
-            .args([Path::new("--keystore"), &self.world.keystore(Party::Scheduler)?])
-            .args([Path::new("--password-file"), &self.world.path("password")])
-            .args([Path::new("--data-dir"), &self.world.path("scheduler-data")])
-            .args(["--lost-after-seconds", &self.lost_after_seconds.to_string()])
-            .args(["--start-grace-seconds", &self.lost_after_seconds.to_string()])
-            .args(["--prune-depth-blocks", &PRUNE_DEPTH_BLOCKS.to_string()])
-            .args(["--result-seconds", &RESULT_SECONDS.to_string()])
-            .env("POCO_SCHEDULER_LOCK_DIR", self.world.path("locks"))
-            .env("POCO_SCHEDULER_LANE", if self.is_settling { "auto" } else { "classic" })
-            .env("POCO_FAILPOINTS", armed);
-        Process::start(command, &self.world.path(""), "scheduler")
+        let [patience, depth, kept] =
+            [self.lost_after_seconds, PRUNE_DEPTH_BLOCKS, RESULT_SECONDS].map(|it| it.to_string());
+        let environment = [
+            ("POCO_SCHEDULER_LOST_AFTER_SECONDS", patience.as_str()),
+            ("POCO_SCHEDULER_START_GRACE_SECONDS", patience.as_str()),
+            ("POCO_SCHEDULER_PRUNE_DEPTH_BLOCKS", depth.as_str()),
+            ("POCO_SCHEDULER_RESULT_SECONDS", kept.as_str()),
+            ("POCO_SCHEDULER_LANE", if self.is_settling { "auto" } else { "classic" }),
+            ("POCO_FAILPOINTS", armed),
+        ];
+        self.pool.raise_scheduler(&self.world, "scheduler-data", &environment)
     }
 
     fn log(&self, role: Role) -> PathBuf {

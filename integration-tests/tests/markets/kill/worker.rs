@@ -113,8 +113,7 @@ async fn walk(fleet: &mut Fleet, chains: Vec<Vec<String>>) -> Result<()> {
                 fleet.raise(*role, [])?;
             }
         }
-        let starts = fleet.containers.starts_of(submitted.task);
-        assert_eq!(starts, contributors.len(), "{}: every run became a vote", submitted.task);
+        fleet.containers.assert_once(submitted.task, contributors.len());
     }
 }
 
@@ -128,7 +127,7 @@ async fn alone(fleet: &mut Fleet, steps: &[&str], trust: &str) -> Result<()> {
         let contributors = fleet.until_paid(&submitted).await?;
         assert_eq!(contributors.len(), 1, "{point}");
         assert_eq!(fleet.until_dead(&contributors).await?, [""; 0]);
-        assert_eq!(fleet.containers.starts_of(submitted.task), 1, "{point}: no run was lost");
+        fleet.containers.assert_once(submitted.task, 1);
     }
     Ok(())
 }
