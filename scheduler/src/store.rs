@@ -30,9 +30,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const FORM: u8 = 3;
 /// Form 2 differs in records of deals and tasks alone.
 const FORM_BEFORE: u8 = 2;
-/// Bytes of changes kept in memory before RocksDB writes them to tables of its own: ten thousand
-/// tasks.
-const WRITE_BUFFER_BYTES: usize = 4 << 20;
+/// Bytes of changes kept in memory before RocksDB writes them to tables of its own.
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// How RocksDB says that a folder is in use, by another process and by this one.
 const HELD: [&str; 2] = ["While lock file", "lock hold by"];
 /// Table files kept open: bounds the file descriptors.
