@@ -6,6 +6,7 @@
 pub mod anvil;
 pub mod bench;
 pub mod binaries;
+pub mod clients;
 pub mod images;
 pub mod payments;
 pub mod pool;

@@ -234,7 +234,10 @@ pub async fn start_scheduler(
 }
 
 /// A scheduler of the pool at `url`, in the classic lane if nothing else is said.
-fn scheduler_command(
+///
+/// # Errors
+/// Where the program or the key is missing.
+pub fn scheduler_command(
     world: &World,
     (workerpool, url): (&str, &Url),
     market_url: &Url,

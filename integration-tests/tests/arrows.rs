@@ -32,6 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("poco-market", &["poco-chain", "poco-core"]),
     ("poco", &["poco-chain", "poco-core", "poco-proto", "poco-result", "poco-sandbox"]),
     ("poco-apps", &[]),
+    (
+        "poco-decoders",
+        &["poco-chain", "poco-core", "poco-proto", "poco-scheduler", "poco-worker-core"],
+    ),
     ("poco-differential", &["poco-core"]),
     ("poco-load", &["poco-chain", "poco-core", "poco-proto"]),
     ("poco-sim", &["poco-chain-core", "poco-core", "poco-scheduler-core", "poco-worker-core"]),

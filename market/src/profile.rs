@@ -1,12 +1,15 @@
-//! Where a pool's own API is, as its owner signed it.
+//! Where a pool's own API is and what the pool promises, as its owner signed it.
 
-use poco_core::message::eth_signed_message_hash;
+use poco_core::message::{eth_signed_message_hash, pool_profile_hash};
+use poco_core::promise::PoolTerms;
 use poco_core::signature::recover;
-use poco_core::{Address, B256, Bytes, U256, keccak256};
+use poco_core::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
 /// Longest address of an API; browsers take no longer ones either.
 const API_URL_BYTES_MAX: usize = 2048;
+/// Longest terms: a promise for each of some hundred categories.
+const TERMS_BYTES_MAX: usize = 16 << 10;
 
 /// What a pool's owner publishes about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,24 @@ pub(crate) struct Profile {
     pub(crate) timestamp: u64,
     /// The owner's personal signature over [`Profile::message`].
     pub(crate) sign: Bytes,
+    /// What the pool promises, as the very text that was signed.
+    #[serde(default)]
+    pub(crate) terms: Option<String>,
+}
+
+/// A profile as it was stored before there were terms.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ProfileBefore {
+    api_url: String,
+    timestamp: u64,
+    sign: Bytes,
+}
+
+impl From<ProfileBefore> for Profile {
+    fn from(before: ProfileBefore) -> Self {
+        let ProfileBefore { api_url, timestamp, sign } = before;
+        Self { api_url, timestamp, sign, terms: None }
+    }
 }
 
 /// Why a profile is not taken.
@@ -32,15 +53,24 @@ pub(crate) enum ProfileRefusal {
 }
 
 impl Profile {
-    /// What the owner signs, before the prefix of personal messages:
-    /// `keccak256("PoCo pool profile" ‖ chainId ‖ pool ‖ apiUrl ‖ timestamp)`.
+    /// What the owner signs, before the prefix of personal messages.
     pub(crate) fn message(&self, chain_id: u64, workerpool: Address) -> B256 {
-        let mut bytes = b"PoCo pool profile".to_vec();
-        bytes.extend_from_slice(&U256::from(chain_id).to_be_bytes::<32>());
-        bytes.extend_from_slice(workerpool.as_slice());
-        bytes.extend_from_slice(self.api_url.as_bytes());
-        bytes.extend_from_slice(&U256::from(self.timestamp).to_be_bytes::<32>());
-        keccak256(bytes)
+        let terms = self.terms.as_deref();
+        pool_profile_hash(chain_id, workerpool, &self.api_url, terms, self.timestamp)
+    }
+
+    /// Whether the terms say something that can be held against the pool.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with them.
+    pub(crate) fn check_terms(&self) -> Result<(), String> {
+        let Some(terms) = &self.terms else { return Ok(()) };
+        if terms.len() > TERMS_BYTES_MAX {
+            return Err(format!("terms must be at most {TERMS_BYTES_MAX} bytes"));
+        }
+        serde_json::from_str::<PoolTerms>(terms)
+            .map(drop)
+            .map_err(|error| format!("terms cannot be read: {error}"))
     }
 
     /// Whether the address can be used at all.
@@ -96,7 +126,7 @@ mod tests {
 
     fn profile(timestamp: u64, wallet: &Wallet) -> Profile {
         let api_url = "https://pool.example/api".to_owned();
-        let mut profile = Profile { api_url, timestamp, sign: Bytes::new() };
+        let mut profile = Profile { api_url, timestamp, sign: Bytes::new(), terms: None };
         let hash = eth_signed_message_hash(profile.message(31337, POOL));
         profile.sign = wallet.sign_hash(hash);
         profile
@@ -128,8 +158,29 @@ mod tests {
     }
 
     #[test]
+    fn terms_are_signed_with_the_profile_and_must_be_readable() {
+        let wallet = wallet();
+        let with = |terms: &str| Profile { terms: Some(terms.to_owned()), ..profile(5, &wallet) };
+        let owner = Some(wallet.address());
+        let mut promised = with(r#"{"workersPercentMin":95}"#);
+        assert_eq!(promised.check(31337, POOL, owner, None), Err(ProfileRefusal::InvalidSign));
+        promised.sign = wallet.sign_hash(eth_signed_message_hash(promised.message(31337, POOL)));
+        assert_eq!(promised.check(31337, POOL, owner, None), Ok(()));
+        let other =
+            Profile { terms: Some(r#"{"workersPercentMin":5}"#.into()), ..promised.clone() };
+        assert_eq!(other.check(31337, POOL, owner, None), Err(ProfileRefusal::InvalidSign));
+        let without = Profile { terms: None, ..promised.clone() };
+        assert_eq!(without.check(31337, POOL, owner, None), Err(ProfileRefusal::InvalidSign));
+        assert_eq!(promised.check_terms(), Ok(()));
+        assert!(with("95 %").check_terms().is_err());
+        assert!(with(&" ".repeat(TERMS_BYTES_MAX + 1)).check_terms().is_err());
+    }
+
+    #[test]
     fn only_web_addresses_of_sane_length_are_taken() {
-        let with = |api_url: String| Profile { api_url, timestamp: 0, sign: Bytes::new() };
+        let sign = Bytes::new();
+        let with =
+            |api_url: String| Profile { api_url, timestamp: 0, sign: sign.clone(), terms: None };
         assert_eq!(with("http://127.0.0.1:3001".into()).check_url(), Ok(()));
         assert!(with("ftp://pool.example".into()).check_url().is_err());
         assert!(with("pool".into()).check_url().is_err());

@@ -10,7 +10,7 @@ mod deals;
 mod tests;
 
 use crate::deal::CategoryRecord;
-use crate::profile::Profile;
+use crate::profile::{Profile, ProfileBefore};
 use crate::record::{Record, Status};
 use anyhow::{Context, bail, ensure};
 pub(crate) use batch::Batch;
@@ -171,7 +171,15 @@ impl Store {
 
     /// What a pool's owner published about it.
     pub(crate) fn profile(&self, workerpool: Address) -> anyhow::Result<Option<Profile>> {
-        self.value(PROFILES, workerpool.as_slice())
+        let key = workerpool.as_slice();
+        // Those of before have no terms, and end where these begin.
+        match self.value::<Profile>(PROFILES, key) {
+            Ok(profile) => Ok(profile),
+            Err(error) => match self.value::<ProfileBefore>(PROFILES, key) {
+                Ok(before) => Ok(before.map(Profile::from)),
+                Err(_) => Err(error),
+            },
+        }
     }
 
     fn value<T: DeserializeOwned>(&self, family: &str, key: &[u8]) -> anyhow::Result<Option<T>> {

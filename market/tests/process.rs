@@ -189,6 +189,20 @@ async fn a_pool_s_address_is_what_its_owner_signed_last() {
     assert_eq!(put(pool, "ftp://two.example", 6, POOL_OWNER).await.0, 400);
     assert_eq!(put(pool, "http://two.example", 6, POOL_OWNER).await, done);
     assert_eq!(market.get(&path, &[]).await["apiUrl"], "http://two.example");
+    // What the pool promises is signed along, and shown with the signature.
+    let (api_url, terms, time) = ("http://two.example", r#"{"workersPercentMin":95}"#, 7_u64);
+    let hash = poco_core::message::pool_profile_hash(31337, pool, api_url, Some(terms), time);
+    let sign: Bytes = personal_sign(&wallet(POOL_OWNER), hash);
+    let body = json!({ "apiUrl": api_url, "timestamp": time, "sign": sign, "terms": terms });
+    let put_path = format!("/31337/workerpools/{}", text(pool));
+    let (status, _) = market.ask(market.request(Method::PUT, &put_path).json(&body)).await;
+    assert_eq!(status, StatusCode::OK);
+    let shown = market.get(&path, &[]).await;
+    assert_eq!((&shown["terms"], &shown["timestamp"]), (&json!(terms), &json!(time)));
+    assert_eq!(shown["sign"], json!(sign));
+    let broken = json!({ "apiUrl": api_url, "timestamp": 8, "sign": sign, "terms": "95 %" });
+    let (status, _) = market.ask(market.request(Method::PUT, &put_path).json(&broken)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
     let elsewhere = path.replacen("31337", "1", 1);
     assert_eq!(market.try_get(&elsewhere, &[]).await.0, StatusCode::BAD_REQUEST);
 }

@@ -94,6 +94,33 @@ pub fn challenge_hash(service: &str, chain_id: u64, challenge: &str) -> B256 {
     signing_hash(domain, message)
 }
 
+/// What a pool's owner signs, as a personal message, about its pool: where its API is and, where it
+/// promises anything, the text of its terms ([`crate::promise::PoolTerms`]).
+///
+/// `keccak256("PoCo pool profile" ‖ chain id ‖ pool ‖ url ‖ timestamp)`; with terms
+/// `keccak256("PoCo pool profile and terms" ‖ chain id ‖ pool ‖ timestamp ‖ keccak256(url) ‖
+/// keccak256(terms))`.
+#[must_use]
+pub fn pool_profile_hash(
+    chain_id: u64,
+    workerpool: Address,
+    api_url: &str,
+    terms: Option<&str>,
+    timestamp: u64,
+) -> B256 {
+    let chain_id = U256::from(chain_id).to_be_bytes::<32>();
+    let time = U256::from(timestamp).to_be_bytes::<32>();
+    let pool = workerpool.as_slice();
+    match terms {
+        None => hash_packed(&[b"PoCo pool profile", &chain_id, pool, api_url.as_bytes(), &time]),
+        Some(terms) => {
+            let (url, terms) = (keccak256(api_url), keccak256(terms));
+            let name = b"PoCo pool profile and terms";
+            hash_packed(&[name, &chain_id, pool, &time, url.as_slice(), terms.as_slice()])
+        }
+    }
+}
+
 /// EIP-191 for a 32-byte message: what wallets sign as a "personal message".
 #[must_use]
 pub fn eth_signed_message_hash(message: B256) -> B256 {

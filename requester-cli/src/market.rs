@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use poco_chain::Wallet;
 use poco_core::order::{AppOrder, DatasetOrder, Order, RequestOrder, WorkerpoolOrder};
-use poco_core::{Address, OrderHash, OrderKind, Signed};
+use poco_core::{Address, Bytes, OrderHash, OrderKind, Signed};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -55,6 +55,17 @@ pub(crate) fn path(kind: OrderKind) -> &'static str {
         OrderKind::Workerpool => WorkerpoolOrder::PATH,
         OrderKind::Request => RequestOrder::PATH,
     }
+}
+
+/// What a pool's owner has signed about it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PoolProfile {
+    pub(crate) api_url: String,
+    pub(crate) timestamp: u64,
+    pub(crate) sign: Bytes,
+    #[serde(default)]
+    pub(crate) terms: Option<String>,
 }
 
 /// A market, asked about one chain.
@@ -134,6 +145,19 @@ impl Market {
         let path = format!("{}/workerpools/{}", self.chain_id, workerpool.to_checksum(None));
         match self.get::<Pool>(&path, &[]).await {
             Ok(pool) => Ok(Some(pool.api_url)),
+            Err(Failure::NotFound(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// What a pool's owner has published about it; `None` where nothing is.
+    pub(crate) async fn profile(
+        &self,
+        workerpool: Address,
+    ) -> Result<Option<PoolProfile>, Failure> {
+        let path = format!("{}/workerpools/{}", self.chain_id, workerpool.to_checksum(None));
+        match self.get::<PoolProfile>(&path, &[]).await {
+            Ok(profile) => Ok(Some(profile)),
             Err(Failure::NotFound(_)) => Ok(None),
             Err(failure) => Err(failure),
         }

@@ -25,6 +25,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether a program reads.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Whether a person reads: JSON is not asked for and the standard error is a terminal.
     pub(crate) fn is_interactive(self) -> bool {
         !self.json && std::io::stderr().is_terminal() && std::io::stdin().is_terminal()

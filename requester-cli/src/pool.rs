@@ -7,20 +7,26 @@ use anyhow::Context as _;
 use futures::StreamExt;
 use poco_core::{Address, TaskId};
 use poco_proto::MESSAGE_BYTES_MAX;
+use poco_proto::pool_url::PoolUrl;
 use poco_proto::v1::explain_request::Subject;
 use poco_proto::v1::observer_client::ObserverClient;
-use poco_proto::v1::{ExplainRequest, Explanation, GetTaskRequest, TaskReport};
+use poco_proto::v1::{
+    ExplainRequest, Explanation, GetTaskRequest, LogsPart, LogsRequest, TaskReport,
+};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use url::Url;
 
 /// Longest wait for a connection to a pool.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A download that brings nothing for this long has failed.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How TLS begins to say that it does not take a server's certificate.
+const REFUSED_CERTIFICATE: &str = "invalid peer certificate";
 
 /// The most that is downloaded: more than a result may unpack to would be refused anyway, and a
 /// server that never ends must not fill the disk.
@@ -29,7 +35,7 @@ const DOWNLOAD_BYTES_MAX: u64 = 16 << 30;
 /// A pool's API.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
-    url: Url,
+    url: PoolUrl,
     observer: ObserverClient<Channel>,
     http: reqwest::Client,
 }
@@ -50,16 +56,22 @@ impl Pool {
 
     /// The pool whose API is at `url`. Connects when first used.
     pub(crate) fn at(url: Url) -> Result<Self, Failure> {
-        let endpoint = Endpoint::from_shared(url.to_string())
-            .map_err(|_| Failure::Usage(format!("{url} is not a url")))?
+        let shown = url.to_string();
+        let url = PoolUrl::try_from(url)
+            .map_err(|problem| Failure::Usage(format!("the pool's url {shown} {problem}")))?;
+        let endpoint = url
+            .endpoint()
+            .map_err(|error| Failure::Usage(format!("{shown} cannot be used: {error}")))?
             .connect_timeout(CONNECT_TIMEOUT);
         let observer = ObserverClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(MESSAGE_BYTES_MAX);
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .build()
-            .map_err(anyhow::Error::from)?;
+        let http =
+            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT);
+        let http = match url.pinned() {
+            Some(tls) => http.tls_backend_preconfigured(tls),
+            None => http,
+        };
+        let http = http.build().map_err(anyhow::Error::from)?;
         Ok(Self { url, observer, http })
     }
 
@@ -69,7 +81,7 @@ impl Pool {
         match self.observer.clone().get_task(request).await {
             Ok(report) => Ok(Some(report.into_inner())),
             Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
-            Err(status) => Err(self.unreachable(status.message())),
+            Err(status) => Err(self.unreachable(&cause(&status))),
         }
     }
 
@@ -84,7 +96,7 @@ impl Pool {
             } else if status.code() == tonic::Code::InvalidArgument {
                 Failure::Usage(told)
             } else {
-                self.unreachable(&told)
+                self.unreachable(&cause(&status))
             }
         })
     }
@@ -96,8 +108,51 @@ impl Pool {
     ) -> Result<impl futures::Stream<Item = TaskReport> + Unpin, Failure> {
         let request = GetTaskRequest { task: task.0.to_vec() };
         let answer = self.observer.clone().watch_task(request).await;
-        let stream = answer.map_err(|status| self.unreachable(status.message()))?.into_inner();
+        let stream = answer.map_err(|status| self.unreachable(&cause(&status)))?.into_inner();
         Ok(Box::pin(stream.filter_map(|report| async { report.ok() })))
+    }
+
+    /// What the runs of a task print.
+    pub(crate) async fn read_logs(
+        &self,
+        request: LogsRequest,
+    ) -> Result<tonic::Streaming<LogsPart>, Failure> {
+        let answer = self.observer.clone().read_logs(request).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| self.no_logs(&status))
+    }
+
+    /// The next part; `None` at the end.
+    pub(crate) async fn next_logs(
+        &self,
+        parts: &mut tonic::Streaming<LogsPart>,
+    ) -> Result<Option<LogsPart>, Failure> {
+        parts.message().await.map_err(|status| self.no_logs(&status))
+    }
+
+    fn no_logs(&self, status: &tonic::Status) -> Failure {
+        let told = status.message().to_owned();
+        let code = status.code();
+        if code == tonic::Code::NotFound {
+            Failure::NotFound(told)
+        } else if [tonic::Code::PermissionDenied, tonic::Code::Unauthenticated].contains(&code) {
+            Failure::Refused(format!("{told}: choose its wallet with --wallet"))
+        } else if code == tonic::Code::Unimplemented {
+            Failure::Refused("this pool is older and tells no logs".to_owned())
+        } else {
+            self.unreachable(&told)
+        }
+    }
+
+    /// The text to sign before what runs print can be read.
+    pub(crate) async fn logs_challenge(
+        &self,
+        chain_id: u64,
+        address: Address,
+    ) -> Result<serde_json::Value, Failure> {
+        let base = self.url.url().as_str().trim_end_matches('/');
+        let url = format!("{base}/tasks/logs/challenge");
+        let query = [("chainId", chain_id.to_string()), ("address", address.to_checksum(None))];
+        self.ask_challenge(self.http.get(url).query(&query)).await
     }
 
     /// Streams the result at `location` (`/ipfs/<cid>`) into `file`.
@@ -109,16 +164,13 @@ impl Pool {
         authorization: Option<&str>,
         file: &NamedTempFile,
     ) -> Result<(), Failure> {
-        let base = self.url.as_str().trim_end_matches('/');
+        let base = self.url.url().as_str().trim_end_matches('/');
         let url = format!("{base}{location}");
         let mut request = self.http.get(&url).header("accept", "application/zip");
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
-        let response = request
-            .send()
-            .await
-            .map_err(|_| self.unreachable("no answer; is it running, and is --pool-url right?"))?;
+        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
         match response.status().as_u16() {
             200 => {}
             401 | 403 => {
@@ -160,18 +212,46 @@ impl Pool {
         task: TaskId,
         address: Address,
     ) -> Result<serde_json::Value, Failure> {
-        let base = self.url.as_str().trim_end_matches('/');
+        let base = self.url.url().as_str().trim_end_matches('/');
         let url = format!("{base}/results/{task}/challenge");
         let query = [("address", address.to_checksum(None))];
-        let response = self.http.get(url).query(&query).send().await;
-        let response = response
-            .map_err(|_| self.unreachable("no answer; is it running, and is --pool-url right?"))?;
+        self.ask_challenge(self.http.get(url).query(&query)).await
+    }
+
+    async fn ask_challenge(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<serde_json::Value, Failure> {
+        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
         response.json().await.map_err(|_| self.unreachable("it gives no challenge"))
     }
 
-    fn unreachable(&self, why: &str) -> Failure {
+    /// No answer over HTTP. Where the pool's key was refused, that is why.
+    fn unanswered(&self, error: &reqwest::Error) -> Failure {
+        let why = deepest(error);
+        if why.starts_with(REFUSED_CERTIFICATE) {
+            return self.unreachable(&why);
+        }
+        self.unreachable("no answer; is it running, and is --pool-url right?")
+    }
+
+    pub(crate) fn unreachable(&self, why: &str) -> Failure {
         Failure::Unreachable(format!("the pool at {}: {why}", self.url))
     }
+}
+
+/// What a pool says, or what kept the connection to it from being made.
+fn cause(status: &tonic::Status) -> String {
+    match std::error::Error::source(status) {
+        Some(source) => deepest(source),
+        None => status.message().to_owned(),
+    }
+}
+
+/// The first cause of an error.
+fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().unwrap_or(error).to_string()
 }
 
 fn cannot_write(file: &Path) -> String {

@@ -1,4 +1,4 @@
-//! Who may fetch a result made for one wallet: proof by a signed challenge.
+//! Who asks, where a result or what runs print is for one wallet alone: proof by a signed challenge.
 //!
 //! Open challenges are kept in memory alone; after a restart a client asks for a new one.
 
@@ -7,6 +7,7 @@ use poco_core::signature::recover;
 use poco_core::{Address, B256};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,29 +20,32 @@ const OPEN_MAX: usize = 10_000;
 /// How long a challenge can be answered, and a download begun with it.
 const OPEN_TIME: Duration = Duration::from_secs(15 * 60);
 
-/// Open challenges, one per wallet.
-#[derive(Debug)]
+/// Open challenges, one per wallet. Clones share them.
+#[derive(Clone, Debug)]
 pub(crate) struct Challenges {
     chain_id: u64,
-    open: BTreeMap<Address, (String, Instant)>,
+    open: Arc<Mutex<Open>>,
 }
+
+type Open = BTreeMap<Address, (String, Instant)>;
 
 impl Challenges {
     pub(crate) fn new(chain_id: u64) -> Self {
-        Self { chain_id, open: BTreeMap::new() }
+        Self { chain_id, open: Arc::default() }
     }
 
     /// The typed data that `address` has to sign. An open challenge is given again, so that
     /// nobody can void somebody else's by asking for another.
-    pub(crate) fn issue(&mut self, address: Address) -> Value {
+    pub(crate) fn issue(&self, address: Address) -> Value {
         let now = Instant::now();
-        self.open.retain(|_, (_, until)| *until > now);
-        if self.open.len() >= OPEN_MAX {
+        let mut open = self.lock();
+        open.retain(|_, (_, until)| *until > now);
+        if open.len() >= OPEN_MAX {
             // Some stranger asks for many: the oldest give way.
-            let oldest = self.open.iter().min_by_key(|(_, (_, until))| *until).map(|(who, _)| *who);
-            oldest.map(|oldest| self.open.remove(&oldest));
+            let oldest = open.iter().min_by_key(|(_, (_, until))| *until).map(|(who, _)| *who);
+            oldest.map(|oldest| open.remove(&oldest));
         }
-        let (text, _) = self.open.entry(address).or_insert_with(|| {
+        let (text, _) = open.entry(address).or_insert_with(|| {
             let random = hex::encode(rand::random::<[u8; RANDOM_BYTES]>());
             (format!("Sign this message to log into {SERVICE}: {random}"), now + OPEN_TIME)
         });
@@ -61,7 +65,7 @@ impl Challenges {
     }
 
     /// Who answered a challenge with the header `<hash>_<signature>_<address>`; closes it.
-    pub(crate) fn close(&mut self, header: &str) -> Option<Address> {
+    pub(crate) fn close(&self, header: &str) -> Option<Address> {
         let mut parts = header.split('_');
         let (hash, signature, address) = (parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() {
@@ -70,7 +74,8 @@ impl Challenges {
         let hash: B256 = hash.parse().ok()?;
         let signature = hex::decode(signature.strip_prefix("0x")?).ok()?;
         let address: Address = address.parse().ok()?;
-        let (text, until) = self.open.get(&address)?;
+        let mut open = self.lock();
+        let (text, until) = open.get(&address)?;
         let expected = challenge_hash(SERVICE, self.chain_id, text);
         let is_answer = *until > Instant::now()
             && hash == expected
@@ -78,8 +83,13 @@ impl Challenges {
         if !is_answer {
             return None;
         }
-        self.open.remove(&address);
+        open.remove(&address);
         Some(address)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
+        // Every change of it is complete by itself.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_wallet_itself_answers_and_only_once() {
-        let mut challenges = Challenges::new(31337);
+        let challenges = Challenges::new(31337);
         let (wallet, other) = (Wallet::random(), Wallet::random());
         let address = wallet.address();
         let asked = challenges.issue(address);

@@ -1,17 +1,22 @@
-//! What the operator of a running scheduler may see and change, over a Unix socket that only the user
-//! who runs it can open. The commands that talk to it are in `operator`.
+//! What the operator of a running scheduler may see and change: over a Unix socket that only the user who
+//! runs it can open, and, for programs that have the token, on loopback. The commands that talk to the
+//! socket are in `operator`.
 
 use crate::admission::{Order, OrderRefusal};
 use crate::arrival::Arrival;
 use crate::grpc::{Context, ask};
 use crate::http::refuse;
+use crate::pricing::{PriceAsked, PriceOrder, PriceRefusal, Sale};
 use crate::status::status;
+use crate::token::{Guard, Token, check};
 use crate::translate::checksummed;
 use anyhow::Context as _;
-use axum::extract::{Path, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use poco_core::Address;
 use serde_json::json;
@@ -21,6 +26,9 @@ use tokio::net::UnixListener;
 
 /// Its owner may open it, and nobody else.
 const SOCKET_MODE: u32 = 0o600;
+
+/// No order is longer.
+const BODY_BYTES_MAX: usize = 4096;
 
 /// Listens at `path`, in place of what a killed process left there.
 ///
@@ -53,8 +61,62 @@ pub(crate) fn routes(context: &Context) -> Router {
         .route("/pause", post(pause))
         .route("/resume", post(resume))
         .route("/workers/{worker}/{order}", post(of_worker))
+        .route("/prices", get(prices))
+        .route("/prices/{category}", put(set_price).delete(forget_price))
+        .route("/prices/{category}/stop", post(stop_selling))
         .fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(context.clone())
+}
+
+/// The same for those who have the token.
+pub(crate) fn guarded(context: &Context, token: Token) -> Router {
+    let guard = Guard::new(token, context.meters.clone());
+    routes(context).layer(from_fn_with_state(guard, check))
+}
+
+async fn prices(State(context): State<Context>) -> Response {
+    Json(json!({ "prices": context.pricing.shown() })).into_response()
+}
+
+async fn set_price(
+    State(context): State<Context>,
+    Path(category): Path<String>,
+    body: Bytes,
+) -> Response {
+    match serde_json::from_slice::<PriceAsked>(&body) {
+        Ok(asked) => price(&context, &category, Some(asked.into())).await,
+        Err(error) => {
+            let text = format!("expected {{\"priceNano\": N, \"priceFullNano\": N}}: {error}");
+            refuse(StatusCode::BAD_REQUEST, &text)
+        }
+    }
+}
+
+async fn forget_price(State(context): State<Context>, Path(category): Path<String>) -> Response {
+    price(&context, &category, None).await
+}
+
+async fn stop_selling(State(context): State<Context>, Path(category): Path<String>) -> Response {
+    price(&context, &category, Some(Sale::Stopped)).await
+}
+
+/// Gives an order about a price to the loop, which answers once it is stored.
+async fn price(context: &Context, category: &str, sale: Option<Sale>) -> Response {
+    let Ok(category) = category.parse::<u64>() else {
+        return refuse(StatusCode::BAD_REQUEST, "this is no number of a category");
+    };
+    let order = PriceOrder { category, sale };
+    match ask(context, |reply| Arrival::Priced { order, reply }).await {
+        Ok(Ok(changed)) => Json(json!({ "ok": true, "changed": changed })).into_response(),
+        Ok(Err(refusal @ PriceRefusal::Falling)) => {
+            refuse(StatusCode::BAD_REQUEST, &refusal.to_string())
+        }
+        Ok(Err(refusal @ (PriceRefusal::TooMany | PriceRefusal::NoMarket))) => {
+            refuse(StatusCode::CONFLICT, &refusal.to_string())
+        }
+        Err(status) => refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
+    }
 }
 
 async fn unknown() -> Response {

@@ -1,6 +1,7 @@
 //! What comes to the loop, through its one bounded queue.
 
 use crate::admission::{Order, OrderRefusal};
+use crate::pricing::{PriceOrder, PriceRefusal};
 use crate::sessions::Session;
 use crate::status::Snapshot;
 use crate::watchers::Watched;
@@ -37,6 +38,8 @@ pub(crate) enum Arrival {
     UploadAsked { token: B256, task: TaskId, reply: oneshot::Sender<UploadAnswer> },
     /// A result lies in the object store.
     Stored { task: TaskId, result: StoredResult, reply: oneshot::Sender<Result<(), UploadRefusal>> },
+    /// Whether a worker was given a task, of which it tells something.
+    GivenAsked { worker: Address, task: TaskId, reply: oneshot::Sender<bool> },
     /// Somebody wants to see a task.
     TaskAsked { task: TaskId, reply: oneshot::Sender<Option<TaskReport>> },
     /// Somebody wants to see a task at each change; `None` where the core does not hold it.
@@ -50,6 +53,8 @@ pub(crate) enum Arrival {
     SnapshotAsked { reply: oneshot::Sender<Snapshot> },
     /// The operator orders something; answered once it is stored, with whether it changed anything.
     Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
+    /// The operator orders a price; answered as above.
+    Priced { order: PriceOrder, reply: oneshot::Sender<Result<bool, PriceRefusal>> },
     /// The seller wants to know what should be on offer.
     OffersAsked { policy: Arc<SalesPolicy>, reply: oneshot::Sender<Vec<Offer>> },
     /// Going on would do harm; why.

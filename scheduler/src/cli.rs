@@ -1,6 +1,7 @@
 //! Flags and variables. Each overrides the key of the same name in the configuration file.
 
 use crate::config::{LaneChoice, LogFormat};
+use crate::tls::TlsMode;
 use clap::{Parser, Subcommand};
 use poco_chain::ChainFlags;
 use poco_core::Address;
@@ -101,6 +102,14 @@ pub(crate) struct Flags {
     #[arg(long, global = true, env = "POCO_SCHEDULER_ADMIN_SOCKET", value_name = "PATH")]
     #[serde(skip_serializing_if = "Option::is_none")]
     admin_socket: Option<PathBuf>,
+    /// Address on loopback at which orders are taken from programs that have the token.
+    #[arg(long, env = "POCO_SCHEDULER_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_listen: Option<SocketAddr>,
+    /// File whose first line is that token.
+    #[arg(long, env = "POCO_SCHEDULER_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_token_file: Option<PathBuf>,
     /// Folder in which keys are locked, one scheduler each.
     #[arg(long, env = "POCO_SCHEDULER_LOCK_DIR", value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +134,8 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_LOG_FORMAT", value_name = "FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     log_format: Option<LogFormat>,
+    #[command(flatten)]
+    tls: TlsFlags,
     #[command(flatten)]
     keystore: KeystoreFlags,
     #[command(flatten)]
@@ -154,6 +165,18 @@ pub(crate) enum Command {
     Deny(WorkerArgument),
     /// Take the word on a worker back: the configuration decides again.
     Forget(WorkerArgument),
+    /// Sell a category at a price, whatever the configuration says.
+    Price(PriceArguments),
+    /// Sell a category no more, whatever the configuration says.
+    Unsell(CategoryArgument),
+    /// Take the word on a category back: the configuration decides again.
+    Unprice(CategoryArgument),
+    /// Show what is sold, and for how much.
+    Prices {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show who is drained, allowed and denied.
     List {
         /// As JSON.
@@ -175,12 +198,51 @@ pub(crate) struct RepairArguments {
     pub(crate) from_block: Option<u64>,
 }
 
+/// A category.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CategoryArgument {
+    /// Number of the category.
+    #[arg(value_name = "CATEGORY")]
+    pub(crate) category: u64,
+}
+
+/// A category with its price.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PriceArguments {
+    /// Number of the category.
+    #[arg(value_name = "CATEGORY")]
+    pub(crate) category: u64,
+    /// Price of one task while nothing runs, in nRLC.
+    #[arg(value_name = "NRLC")]
+    pub(crate) price_nano: u64,
+    /// The same while every slot is used; as much, if not given.
+    #[arg(long = "full", value_name = "NRLC")]
+    pub(crate) price_full_nano: Option<u64>,
+}
+
 /// A worker.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WorkerArgument {
     /// Wallet of the worker.
     #[arg(value_name = "WORKER")]
     pub(crate) worker: Address,
+}
+
+/// Flags over the `[tls]` section.
+#[derive(Debug, Default, clap::Args, Serialize)]
+struct TlsFlags {
+    /// Whether connections are encrypted: by default where other machines reach the port.
+    #[arg(long = "tls", env = "POCO_SCHEDULER_TLS", value_name = "MODE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<TlsMode>,
+    /// Certificate with its chain (PEM); one is made if not given.
+    #[arg(long = "tls-certificate", env = "POCO_SCHEDULER_TLS_CERTIFICATE", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long = "tls-key", env = "POCO_SCHEDULER_TLS_KEY", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
 }
 
 /// Flags over the `[keystore]` section.

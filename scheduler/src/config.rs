@@ -1,6 +1,12 @@
 //! What the operator chooses: one TOML file, under flags and variables, checked all at once.
 
+mod profile;
+
+pub(crate) use profile::ProfileConfig;
+
 use crate::cli::Flags;
+use crate::limits::LimitsConfig;
+use crate::tls::TlsConfig;
 use poco_chain::config::{ConfigProblems, layered};
 use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, ChainSettings, SenderSettings};
@@ -38,7 +44,7 @@ pub(crate) struct Config {
     pub(crate) workerpool: Option<Address>,
     /// First block to read at the first start.
     pub(crate) start_block: u64,
-    /// Where clients reach this scheduler; `http://<listen>` if not set.
+    /// Where workers and clients reach this scheduler; `http(s)://<listen>` if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<Url>,
     /// Market in which the pool's address is published; nowhere if not set.
@@ -54,6 +60,12 @@ pub(crate) struct Config {
     /// Socket of the operator's commands; `<data_dir>/admin.sock` if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin_socket: Option<PathBuf>,
+    /// Address on loopback at which the operator's orders are taken from programs; nowhere if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// File whose first line is the token that such a program needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_token_file: Option<PathBuf>,
     /// Where keys are locked; `$XDG_DATA_HOME/poco/locks` if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lock_dir: Option<PathBuf>,
@@ -85,6 +97,12 @@ pub(crate) struct Config {
     pub(crate) sender: SenderSettings,
     /// What the scheduler sells by itself.
     pub(crate) sales: SalesConfig,
+    /// What the pool promises.
+    pub(crate) profile: ProfileConfig,
+    /// How connections are encrypted.
+    pub(crate) tls: TlsConfig,
+    /// What one address may take.
+    pub(crate) limits: LimitsConfig,
 }
 
 /// The `[sales]` section: without categories nothing is sold by itself.
@@ -122,16 +140,16 @@ impl Default for SalesConfig {
 }
 
 impl SalesConfig {
-    /// How the core is to sell; `None` where it is not.
-    pub(crate) fn policy(&self) -> Option<SalesPolicy> {
+    /// How the core is to sell.
+    pub(crate) fn policy(&self) -> SalesPolicy {
         let price = |one: &CategoryConfig| CategoryPrice {
             category: one.category,
             idle: Amount::from_nano(one.price_nano),
             full: Amount::from_nano(one.price_full_nano.unwrap_or(one.price_nano)),
         };
-        let prices: Vec<CategoryPrice> = self.categories.iter().map(price).collect();
+        let prices = self.categories.iter().map(price).collect();
         let Self { factor_percent, trust_max, .. } = *self;
-        (!prices.is_empty()).then_some(SalesPolicy { prices, factor_percent, trust_max })
+        SalesPolicy { prices, factor_percent, trust_max }
     }
 
     /// What is wrong with it, one line each.
@@ -210,6 +228,8 @@ impl Default for Config {
             allowed_workers: BTreeSet::new(),
             denied_workers: BTreeSet::new(),
             admin_socket: None,
+            admin_listen: None,
+            admin_token_file: None,
             lock_dir: None,
             stop_seconds: STOP_SECONDS,
             floor_gas: usual.floor_gas,
@@ -230,6 +250,9 @@ impl Default for Config {
             chain: ChainConfig::default(),
             sender: SenderSettings::default(),
             sales: SalesConfig::default(),
+            profile: ProfileConfig::default(),
+            tls: TlsConfig::default(),
+            limits: LimitsConfig::default(),
         }
     }
 }
@@ -281,6 +304,14 @@ impl Config {
             "heartbeat_seconds must be from 1 to 300",
         );
         demand(
+            self.admin_listen.is_none_or(|listen| listen.ip().is_loopback()),
+            "admin_listen must be an address on loopback, as 127.0.0.1:3101",
+        );
+        demand(
+            self.admin_listen.is_none() || self.admin_token_file.is_some(),
+            "admin_listen needs a token: admin_token_file, --admin-token-file",
+        );
+        demand(
             self.keystore.path.is_some(),
             "no keystore is set: keystore.path, --keystore or POCO_KEYSTORE",
         );
@@ -289,6 +320,8 @@ impl Config {
             "no pool is set: workerpool, --workerpool or POCO_WORKERPOOL",
         );
         problems.extend(self.sales.problems(self.market_url.is_some()));
+        problems.extend(self.profile.problems(&self.sales, self.market_url.is_some()));
+        problems.extend(self.tls.problem());
         let chain = self.chain.settings().map_err(|more| problems.extend(more)).ok();
         match (self.workerpool, chain) {
             (Some(workerpool), Some(chain)) if problems.is_empty() => {

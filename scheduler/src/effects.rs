@@ -9,6 +9,7 @@ use crate::results::Results;
 use crate::sessions::{Outgoing, Sessions};
 use crate::store::Store;
 use crate::sweep::sweep;
+use crate::transcripts::PRINTED_BYTES_MAX;
 use crate::translate;
 use crate::watchers::Watchers;
 use poco_chain::{Chain, SendError, Sender, Transaction, Wallet, failpoint};
@@ -74,6 +75,13 @@ impl Effects {
         self.tools.meters.refused(reason);
     }
 
+    /// Tells a worker that a task is not its own, as after a reconnect.
+    pub(crate) fn disown(&self, worker: Address, task: TaskId) {
+        self.refused("report-of-no-task");
+        let reason = "this pool has not given you this task, or it has ended".into();
+        self.tell(worker, Wanted::Abandon { task, reason });
+    }
+
     /// Remembers who waits for the answer about a stored result; gives it a number.
     pub(crate) fn expect_answer(
         &mut self,
@@ -102,7 +110,8 @@ impl Effects {
                 let live = live.iter().map(translate::live_task).collect();
                 let heartbeat_seconds = self.tools.heartbeat_seconds;
                 // The stream itself knows its session and fills it in.
-                let welcome = Welcome { session: Vec::new(), heartbeat_seconds, live };
+                let (session, printed_bytes_max) = (Vec::new(), PRINTED_BYTES_MAX);
+                let welcome = Welcome { session, heartbeat_seconds, live, printed_bytes_max };
                 self.sessions.send(worker, Body::Welcome(welcome).into());
                 failpoint::hit("scheduler.welcome.after");
             }

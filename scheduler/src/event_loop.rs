@@ -6,6 +6,8 @@ use crate::arrival::{Arrival, UploadAnswer};
 use crate::effects::Effects;
 use crate::grpc::name_of;
 use crate::leaving::Leaving;
+use crate::pricing::{PriceOrder, PriceRefusal, Pricing};
+use crate::sessions::Session;
 use crate::signals::Stop;
 use crate::status::Snapshot;
 use crate::store::{Batch, Change, Store};
@@ -13,7 +15,7 @@ use poco_chain::failpoint;
 use poco_core::{Address, B256, TaskId};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Ack, Refusal, refusal};
-use poco_scheduler_core::{Action, Core, Input, Moment, Operation, Record};
+use poco_scheduler_core::{Action, Core, Input, Login, Moment, Operation, Record};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +37,7 @@ pub(crate) struct EventLoop {
     pub(crate) store: Store,
     pub(crate) effects: Effects,
     pub(crate) admission: Admission,
+    pub(crate) pricing: Pricing,
     /// How long a stop waits for what is under way.
     pub(crate) patience: Duration,
     /// The core's moment 0.
@@ -54,6 +57,7 @@ struct Turn {
     actions: Vec<Action>,
     acknowledged: Vec<(Address, u64, u64)>,
     ordered: Vec<Ordered>,
+    priced: Vec<(oneshot::Sender<Result<bool, PriceRefusal>>, bool)>,
 }
 
 /// An order that is taken, and who waits to hear so.
@@ -119,7 +123,7 @@ impl EventLoop {
             self.drain(&mut turn);
             taken += 1;
         }
-        let Turn { batch, reads, actions, acknowledged, ordered } = turn;
+        let Turn { batch, reads, actions, acknowledged, ordered, priced } = turn;
         // A question promises nothing, and may be asked again: the node answers meanwhile.
         for read in reads {
             self.effects.start(read, &self.core);
@@ -140,6 +144,9 @@ impl EventLoop {
             // Who gave it has gone otherwise; it holds all the same.
             let _ = reply.send(Ok(is_news));
         }
+        for (reply, is_news) in priced {
+            let _ = reply.send(Ok(is_news));
+        }
         if let Some(reason) = self.fatal.take() {
             anyhow::bail!(reason);
         }
@@ -156,21 +163,7 @@ impl EventLoop {
                 self.tell(input);
                 turn.batch.cursor = Some(cursor);
             }
-            Arrival::LoggedIn { login, session } => {
-                let (worker, outbox) = (login.worker, session.outbox.clone());
-                match self.effects.sessions.open(worker, session, self.silence) {
-                    Ok(()) => {
-                        tracing::info!(%worker, slots = login.capacity.slots, "worker connected");
-                        self.tell(Input::Connected(login));
-                    }
-                    // The stream has just been opened: its outbox is empty and takes this.
-                    Err(why) => {
-                        let refusal = refuse(why);
-                        self.effects.refused(name_of(refusal.cause()));
-                        drop(outbox.try_send(Box::new(Body::Refusal(refusal).into())));
-                    }
-                }
-            }
+            Arrival::LoggedIn { login, session } => self.log_in(login, session),
             Arrival::Left { worker, session } => {
                 if self.effects.sessions.close(worker, session) {
                     tracing::info!(%worker, "worker disconnected");
@@ -180,7 +173,7 @@ impl EventLoop {
             Arrival::Report { worker, session, number, task, body } => {
                 if self.effects.sessions.is_current(worker, session) {
                     if !self.core.is_given(worker, task) {
-                        self.effects.refused("report-of-no-task");
+                        self.effects.disown(worker, task);
                     }
                     self.tell(Input::Report { worker, task, body });
                     turn.acknowledged.push((worker, session, number));
@@ -188,6 +181,11 @@ impl EventLoop {
             }
             Arrival::Told { worker, session, input } => {
                 if self.effects.sessions.is_current(worker, session) {
+                    if let Input::Disclosed { task, .. } = &*input
+                        && !self.core.is_given(worker, *task)
+                    {
+                        self.effects.refused("vote-of-no-task");
+                    }
                     self.tell(*input);
                 }
             }
@@ -198,6 +196,9 @@ impl EventLoop {
             Arrival::Stored { task, result, reply } => {
                 let upload = self.effects.expect_answer(reply);
                 self.tell(Input::ResultStored { upload, task, result });
+            }
+            Arrival::GivenAsked { worker, task, reply } => {
+                let _ = reply.send(self.core.is_given(worker, task));
             }
             Arrival::TaskAsked { task, reply } => {
                 let _ = reply.send(self.core.task_report(task));
@@ -210,17 +211,30 @@ impl EventLoop {
             Arrival::ExplainAsked { subject, reply } => {
                 let _ = reply.send(subject.explain(&self.core));
             }
-            Arrival::StatsAsked { reply } => {
-                let _ = reply.send(self.core.stats());
-            }
-            Arrival::SnapshotAsked { reply } => {
-                let _ = reply.send(self.snapshot());
-            }
+            Arrival::StatsAsked { reply } => drop(reply.send(self.core.stats())),
+            Arrival::SnapshotAsked { reply } => drop(reply.send(self.snapshot())),
             Arrival::Ordered { order, reply } => self.take_order(order, reply, turn),
+            Arrival::Priced { order, reply } => self.take_price(order, reply, turn),
             Arrival::OffersAsked { policy, reply } => {
                 let _ = reply.send(self.core.offers(&policy));
             }
             Arrival::Fatal(reason) => self.fatal = Some(reason),
+        }
+    }
+
+    fn log_in(&mut self, login: Login, session: Session) {
+        let (worker, outbox) = (login.worker, session.outbox.clone());
+        match self.effects.sessions.open(worker, session, self.silence) {
+            Ok(()) => {
+                tracing::info!(%worker, slots = login.capacity.slots, "worker connected");
+                self.tell(Input::Connected(login));
+            }
+            // The stream has just been opened: its outbox is empty and takes this.
+            Err(why) => {
+                let refusal = refuse(why);
+                self.effects.refused(name_of(refusal.cause()));
+                drop(outbox.try_send(Box::new(Body::Refusal(refusal).into())));
+            }
         }
     }
 
@@ -254,6 +268,25 @@ impl EventLoop {
             self.tell(Input::Operation(operation));
         }
         turn.ordered.push(Ordered { order, is_news, reply });
+    }
+
+    fn take_price(
+        &self,
+        order: PriceOrder,
+        reply: oneshot::Sender<Result<bool, PriceRefusal>>,
+        turn: &mut Turn,
+    ) {
+        match self.pricing.with(order) {
+            Ok((prices, is_news)) => {
+                tracing::info!(?order, is_news, "the operator orders a price");
+                self.pricing.replace(prices.clone());
+                turn.batch.changes.push(Change::Prices(prices));
+                turn.priced.push((reply, is_news));
+            }
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+            }
+        }
     }
 
     fn upload_terms(&self, token: B256, task: TaskId) -> UploadAnswer {

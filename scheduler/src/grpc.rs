@@ -1,19 +1,25 @@
 //! The gRPC services: workers on one side, whoever watches on the other.
 
+mod logs;
 mod observer;
+mod statement;
 mod upload;
 mod work;
 
+pub(crate) use logs::authorize;
 pub(crate) use observer::{ask, explain, find};
 pub(crate) use work::name_of;
 
+use crate::access::Challenges;
 use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::meters::Meters;
 use crate::outlook::Outlook;
+use crate::pricing::Pricing;
 use crate::results::Results;
 use crate::sales::OfferShown;
 use crate::store::Store;
+use crate::transcripts::Transcripts;
 use poco_chain::Chain;
 use poco_core::Address;
 use poco_proto::MESSAGE_BYTES_MAX;
@@ -25,9 +31,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
+use upload::Uploads;
 
-/// Uploads at a time; each costs a file, some buffers and, at its end, a processor.
-const UPLOADS_MAX: usize = 16;
+/// The largest question of a requester: an order with params of 64 KiB fits.
+const QUESTION_BYTES_MAX: usize = 128 << 10;
+
+/// Explanations asked of the loop at a time: between two, all that has arrived meanwhile is served.
+pub(crate) const EXPLANATIONS_MAX: usize = 1;
 
 /// What the services need.
 #[derive(Clone, Debug)]
@@ -35,7 +45,14 @@ pub(crate) struct Context {
     pub(crate) chain: Chain,
     pub(crate) workerpool: Address,
     pub(crate) owner: Address,
+    /// Where workers and clients reach this pool.
+    pub(crate) url: String,
     pub(crate) admission: Admission,
+    /// For those who read what is theirs alone.
+    pub(crate) challenges: Challenges,
+    /// What runs print.
+    pub(crate) transcripts: Transcripts,
+    pub(crate) pricing: Pricing,
     pub(crate) outlook: watch::Receiver<Outlook>,
     pub(crate) on_offer: watch::Receiver<Vec<OfferShown>>,
     pub(crate) started: Instant,
@@ -47,6 +64,8 @@ pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) meters: Arc<Meters>,
     pub(crate) arrivals: Arrivals,
+    /// Whose turn it is to have something explained: each takes the loop's time.
+    pub(crate) explaining: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -59,12 +78,13 @@ impl Context {
 
 /// The services as routes of one server.
 pub(crate) fn routes(context: &Context) -> axum::Router {
-    let workers =
-        work::Service { context: context.clone(), uploads: Arc::new(Semaphore::new(UPLOADS_MAX)) };
+    let workers = work::Service { context: context.clone(), uploads: Uploads::default() };
     let workers = WorkersServer::new(workers).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let observer = observer::Service { context: context.clone() };
+    let readers = Arc::new(Semaphore::new(logs::READERS_MAX));
+    let statements = Semaphore::new(statement::STATEMENTS_MAX);
+    let observer = observer::Service { context: context.clone(), readers, statements };
     Routes::new(workers)
-        .add_service(ObserverServer::new(observer))
+        .add_service(ObserverServer::new(observer).max_decoding_message_size(QUESTION_BYTES_MAX))
         .prepare()
         .into_axum_router()
         .reset_fallback()

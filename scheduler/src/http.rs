@@ -1,13 +1,13 @@
 //! What is answered over HTTP: results, tasks as clients of the market see them, health, numbers.
 
-use crate::access::Challenges;
+mod tasks;
+
 use crate::arrival::Subject;
-use crate::grpc::{Context, explain, find};
+use crate::grpc::{Context, explain};
 use crate::meters::Seen;
 use crate::page::page;
 use crate::placement;
 use crate::status::{self, State as Working, Status};
-use crate::translate::checksummed;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -17,17 +17,16 @@ use axum::{Json, Router};
 use object_store::{GetOptions, GetRange};
 use poco_core::{Address, B256, Tag, TaskId, U256};
 use poco_result::Cid;
-use poco_scheduler_core::{OrderTerms, ReplicaReport, ReportStatus, TaskReport};
+use poco_scheduler_core::OrderTerms;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
+use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 #[derive(Clone, Debug)]
 struct Shared {
     context: Context,
-    challenges: Arc<Mutex<Challenges>>,
     shown: Arc<tokio::sync::Mutex<Option<Shown>>>,
 }
 
@@ -36,13 +35,10 @@ type Shown = (Instant, Arc<Status>);
 
 /// The routes.
 pub(crate) fn routes(context: &Context) -> Router {
-    let challenges = Challenges::new(context.chain.chain_id());
-    let challenges = Arc::new(Mutex::new(challenges));
-    let shared = Shared { context: context.clone(), challenges, shown: Arc::default() };
+    let shared = Shared { context: context.clone(), shown: Arc::default() };
     Router::new()
         .route("/ipfs/{cid}", get(result))
         .route("/results/{task}/challenge", get(challenge))
-        .route("/tasks/{task}", get(task))
         .route("/explain/pool", get(explain_pool))
         .route("/explain/order", get(explain_order))
         .route("/explain/task/{task}", get(explain_task))
@@ -52,6 +48,7 @@ pub(crate) fn routes(context: &Context) -> Router {
         .route("/status", get(whole_status))
         .route("/metrics", get(metrics))
         .with_state(shared)
+        .merge(tasks::routes(context))
 }
 
 /// Refuses with a status and one line.
@@ -132,7 +129,7 @@ async fn check_reader(
                      /results/<task>/challenge?address=<beneficiary>";
         return Err(Box::new(refuse(StatusCode::UNAUTHORIZED, error)));
     };
-    let caller = lock(&shared.challenges).close(proof);
+    let caller = shared.context.challenges.close(proof);
     match caller {
         Some(caller) if readers.contains(&caller) => Ok(()),
         Some(_) => {
@@ -144,7 +141,7 @@ async fn check_reader(
 }
 
 /// One range of bytes; others are ignored, as HTTP allows.
-fn range_of(text: &str) -> Option<GetRange> {
+pub(crate) fn range_of(text: &str) -> Option<GetRange> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     match (first.is_empty(), last.is_empty()) {
         (true, true) => None,
@@ -173,29 +170,8 @@ async fn challenge(
             "expected /results/<task>/challenge?address=<address>",
         );
     };
-    let data = lock(&shared.challenges).issue(address);
+    let data = shared.context.challenges.issue(address);
     Json(json!({ "ok": true, "data": data })).into_response()
-}
-
-fn lock(challenges: &Mutex<Challenges>) -> std::sync::MutexGuard<'_, Challenges> {
-    // Every change of it is complete by itself.
-    challenges.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn task(State(shared): State<Shared>, Path(task): Path<String>) -> Response {
-    let Ok(task) = task.parse::<TaskId>() else {
-        return refuse(StatusCode::BAD_REQUEST, "this is no task id");
-    };
-    match find(&shared.context, task).await {
-        Ok(report) => {
-            let cors = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-            (cors, Json(task_json(&report))).into_response()
-        }
-        Err(status) if status.code() == tonic::Code::NotFound => {
-            refuse(StatusCode::NOT_FOUND, "this pool does not know the task")
-        }
-        Err(status) => refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
-    }
 }
 
 async fn explain_pool(State(shared): State<Shared>) -> Response {
@@ -241,42 +217,6 @@ async fn explained(shared: &Shared, subject: Option<Subject>) -> Response {
         }
         Err(status) => refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
     }
-}
-
-fn task_json(report: &TaskReport) -> Value {
-    let status = match report.status {
-        ReportStatus::Pending => "RECEIVED",
-        ReportStatus::Active => "RUNNING",
-        ReportStatus::Revealing => "CONSENSUS_REACHED",
-        ReportStatus::Completed => "COMPLETED",
-        ReportStatus::Failed => "FAILED",
-    };
-    let replica = |replica: &ReplicaReport| {
-        let exit_code = replica.failure.as_ref().and_then(|failure| failure.exit_code);
-        let status = match (&replica.failure, replica.stage) {
-            (Some(failure), _) => failure.to_string(),
-            (None, Some(stage)) => stage.name().to_owned(),
-            (None, None) => "lost".to_owned(),
-        };
-        json!({
-            "walletAddress": checksummed(replica.worker),
-            "appExitCode": exit_code,
-            "currentStatus": status,
-            "statusUpdateList": [{ "status": status, "date": replica.updated.0 }],
-        })
-    };
-    json!({
-        "chainTaskId": report.task.to_string(),
-        "chainDealId": report.deal.to_string(),
-        "taskIndex": report.index.to_string(),
-        "currentStatus": status,
-        "dateStatusList": [{ "status": status, "date": report.ended.0 }],
-        "waitingFor": report.waiting_for,
-        "contributionDeadline": report.contribution_deadline.0,
-        "finalDeadline": report.final_deadline.0,
-        "resultLink": report.location,
-        "replicates": report.replicas.iter().map(replica).collect::<Vec<_>>(),
-    })
 }
 
 /// Healthy while the loop answers and the chain can be read; degraded where less is taken on.

@@ -221,6 +221,12 @@ impl Meters {
         self.refused.with_label_values(&[reason]).inc();
     }
 
+    /// How often that was counted.
+    #[cfg(test)]
+    pub(crate) fn refusals(&self, reason: &str) -> u64 {
+        self.refused.with_label_values(&[reason]).get()
+    }
+
     /// Takes in how long a task was in a status.
     pub(crate) fn measured(&self, status: ReportStatus, millis: u64) {
         if let Some((_, name)) = STATUSES.iter().find(|(known, _)| *known == status) {

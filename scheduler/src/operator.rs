@@ -1,12 +1,14 @@
 //! The commands of an operator: each asks the running scheduler over its admin socket, but for the
 //! repair of its store, for which it must not run.
 
-use crate::cli::{Command, Flags, WorkerArgument};
+use crate::cli::{Command, Flags, PriceArguments, WorkerArgument};
 use crate::config::Config;
+use crate::pricing::{PriceAsked, PriceShown, Sale};
 use crate::repair;
 use crate::status::{State, Status, WorkerShown};
 use anyhow::{Context as _, bail};
 use comfy_table::{ContentArrangement, Table, presets};
+use poco_core::Amount;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -40,6 +42,29 @@ pub(crate) async fn run(command: &Command, flags: &Flags) -> anyhow::Result<Stri
             let answer = socket.get("list").await?;
             if *json { pretty(&answer) } else { Ok(lists_shown(&answer)) }
         }
+        Command::Prices { json } => {
+            let answer = socket.get("prices").await?;
+            if *json { pretty(&answer) } else { prices_shown(&answer) }
+        }
+        Command::Price(PriceArguments { category, price_nano, price_full_nano }) => {
+            let (price_nano, price_full_nano) = (*price_nano, *price_full_nano);
+            let asked = PriceAsked { price_nano, price_full_nano };
+            let path = format!("prices/{category}");
+            let answer =
+                socket.ask(|client, base| client.put(format!("{base}{path}")).json(&asked)).await?;
+            Ok(told(&answer, &format!("category {category} is sold at that price")))
+        }
+        Command::Unsell(of) => {
+            let category = of.category;
+            let done = format!("category {category} is not sold");
+            socket.order(&format!("prices/{category}/stop"), &done).await
+        }
+        Command::Unprice(of) => {
+            let category = of.category;
+            let path = format!("prices/{category}");
+            let answer = socket.ask(|client, base| client.delete(format!("{base}{path}"))).await?;
+            Ok(told(&answer, &format!("category {category} is sold as the configuration says")))
+        }
         Command::Pause => socket.order("pause", "new deals are paused").await,
         Command::Resume => socket.order("resume", "new deals are served").await,
         Command::Drain(of) => socket.of_worker(of, "drain", "gets no new tasks").await,
@@ -64,11 +89,7 @@ impl Socket {
 
     async fn order(&self, path: &str, done: &str) -> anyhow::Result<String> {
         let answer = self.ask(|client, base| client.post(format!("{base}{path}"))).await?;
-        Ok(if answer["changed"] == true {
-            format!("{done}\n")
-        } else {
-            format!("{done}, as before\n")
-        })
+        Ok(told(&answer, done))
     }
 
     async fn of_worker(
@@ -117,6 +138,33 @@ fn cause(path: &Path, error: &reqwest::Error) -> String {
     }
 }
 
+/// What an order has done.
+fn told(answer: &Value, done: &str) -> String {
+    if answer["changed"] == true { format!("{done}\n") } else { format!("{done}, as before\n") }
+}
+
+/// The prices for people.
+fn prices_shown(answer: &Value) -> anyhow::Result<String> {
+    let prices: Vec<PriceShown> = serde_json::from_value(answer["prices"].clone())
+        .context("the scheduler that runs is of another version than this command")?;
+    if prices.is_empty() {
+        return Ok("nothing is sold by itself\n".into());
+    }
+    let mut shown = table(&["category", "idle", "full", "by"]);
+    for PriceShown { category, sale, by_order } in prices {
+        let (idle, full) = match sale {
+            Sale::At { price_nano, price_full_nano } => {
+                let shown = |nano| Amount::from_nano(nano).to_string();
+                (shown(price_nano), shown(price_full_nano))
+            }
+            Sale::Stopped => ("not sold".into(), String::new()),
+        };
+        let by = if by_order { "order" } else { "configuration" };
+        shown.add_row([category.to_string(), idle, full, by.into()]);
+    }
+    Ok(format!("{}\n", trimmed(&shown)))
+}
+
 fn pretty(value: &Value) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
@@ -139,6 +187,7 @@ fn shown(status: &Status) -> String {
     let Status { pool, chain, funds, spent, .. } = status;
     add("pool", format!("{} on chain {}", pool.workerpool, pool.chain_id));
     add("owner", pool.owner.clone());
+    add("url", pool.url.clone());
     add("scheduler", format!("version {}, up {} s", pool.version, pool.up_seconds));
     let state = match status.health.state {
         State::Ok => "ok",

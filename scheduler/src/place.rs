@@ -3,25 +3,29 @@
 
 use crate::admin;
 use crate::admission::Admission;
-use crate::config::Checked;
+use crate::config::{Checked, Config};
+use crate::doors::Doors;
+use crate::pricing::Pricing;
 use crate::repair::check_finished;
 use crate::results::Results;
 use crate::rival::KeyLock;
 use crate::store::{Identity, Store};
+use crate::tls::Tls;
+use crate::token::Token;
 use anyhow::Context as _;
 use poco_chain::Chain;
 use poco_core::Address;
 use std::path::{Path, PathBuf};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 
 /// What nobody else has while this lives.
 pub(crate) struct Place {
     pub(crate) lock: KeyLock,
-    pub(crate) listener: TcpListener,
-    pub(crate) admin: UnixListener,
+    pub(crate) doors: Doors,
     pub(crate) results: Results,
     pub(crate) store: Store,
     pub(crate) admission: Admission,
+    pub(crate) pricing: Pricing,
     /// Uploads under way; empty.
     pub(crate) uploads: PathBuf,
 }
@@ -44,17 +48,36 @@ impl Place {
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
+        let programs = programs(config).await?;
         let results = Results::open(config.results_url.as_ref(), &data_dir.join("results"))?;
         results.check().await?;
+        let is_encrypted = config.tls.is_on(listener.local_addr()?);
+        let tls =
+            is_encrypted.then(|| Tls::open(&config.tls, &data_dir.join("tls"))).transpose()?;
         check_finished(data_dir)?;
         let store = Store::open(&data_dir.join("store"), identity(checked, chain))?;
         let (allowed, denied) = (config.allowed_workers.clone(), config.denied_workers.clone());
         let admission = Admission::new(allowed, denied, store.standing()?);
+        let pricing =
+            Pricing::new(config.sales.policy(), config.market_url.is_some(), store.prices()?);
         let admin = admin::listen(&config.admin_socket())?;
         let uploads = data_dir.join("uploads");
         empty(&uploads)?;
-        Ok(Self { lock, listener, admin, results, store, admission, uploads })
+        let doors = Doors { listener, tls, admin, programs };
+        Ok(Self { lock, doors, results, store, admission, pricing, uploads })
     }
+}
+
+/// Where programs give the operator's orders, where they may.
+async fn programs(config: &Config) -> anyhow::Result<Option<(TcpListener, Token)>> {
+    let (Some(listen), Some(file)) = (config.admin_listen, &config.admin_token_file) else {
+        return Ok(None);
+    };
+    let token = Token::read(file)?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: choose another --admin-listen"))?;
+    Ok(Some((listener, token)))
 }
 
 /// Which pool a store is about.

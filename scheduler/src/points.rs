@@ -116,7 +116,7 @@ pub(crate) fn of_change(change: &Change) -> Option<[&'static str; 2]> {
         Change::DeleteCommit(_) => {
             Some(["scheduler.lane.store.uncommit.before", "scheduler.lane.store.uncommit.after"])
         }
-        Change::Result { .. } | Change::Standing(_) => None,
+        Change::Result { .. } | Change::Standing(_) | Change::Prices(_) => None,
         Change::DeleteDeal(_) => {
             Some(["scheduler.store.close.before", "scheduler.store.close.after"])
         }

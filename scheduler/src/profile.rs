@@ -1,8 +1,10 @@
-//! Publishes in the market where this pool is reached.
+//! Publishes in the market where this pool is reached and what it promises, as the owner signs it.
 
 use poco_chain::Wallet;
-use poco_core::message::eth_signed_message_hash;
-use poco_core::{Address, B256, Bytes, U256, keccak256};
+use poco_core::message::{eth_signed_message_hash, pool_profile_hash};
+use poco_core::signature::recover;
+use poco_core::{Address, Bytes};
+use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,6 +25,8 @@ pub(crate) struct Profile {
     pub(crate) chain_id: u64,
     pub(crate) workerpool: Address,
     pub(crate) wallet: Arc<Wallet>,
+    /// The text of its terms, where it promises anything.
+    pub(crate) terms: Option<String>,
 }
 
 impl Profile {
@@ -49,13 +53,20 @@ impl Profile {
 
     async fn put(&self) -> anyhow::Result<()> {
         let timestamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-        let hash = message(self.chain_id, self.workerpool, &self.api_url, timestamp);
+        let Self { chain_id, workerpool, api_url, terms, .. } = self;
+        let hash = pool_profile_hash(*chain_id, *workerpool, api_url, terms.as_deref(), timestamp);
         let sign: Bytes = self.wallet.sign_hash(eth_signed_message_hash(hash));
         let base = self.market_url.as_str().trim_end_matches('/');
         let pool = self.workerpool.to_checksum(None);
         let url = format!("{base}/{}/workerpools/{pool}", self.chain_id);
-        let body = json!({ "apiUrl": self.api_url, "timestamp": timestamp, "sign": sign });
+        let mut body = json!({ "apiUrl": self.api_url, "timestamp": timestamp, "sign": sign });
+        if let Some(terms) = terms {
+            body["terms"] = terms.as_str().into();
+        }
         let client = reqwest::Client::builder().timeout(REQUEST_TIME).build()?;
+        if self.stands(&client, &url).await? {
+            return Ok(());
+        }
         let response = client.put(url).json(&body).send().await?;
         let status = response.status();
         if status.is_success() {
@@ -64,14 +75,27 @@ impl Profile {
         let text = response.text().await.unwrap_or_default();
         anyhow::bail!("the market answers {status}: {}", text.chars().take(200).collect::<String>())
     }
-}
 
-/// `keccak256("PoCo pool profile" ‖ chain id ‖ pool ‖ url ‖ timestamp)`.
-fn message(chain_id: u64, workerpool: Address, api_url: &str, timestamp: u64) -> B256 {
-    let mut bytes = b"PoCo pool profile".to_vec();
-    bytes.extend_from_slice(&U256::from(chain_id).to_be_bytes::<32>());
-    bytes.extend_from_slice(workerpool.as_slice());
-    bytes.extend_from_slice(api_url.as_bytes());
-    bytes.extend_from_slice(&U256::from(timestamp).to_be_bytes::<32>());
-    keccak256(bytes)
+    /// Whether the market shows just this, signed by this owner. Then it keeps its date: promises
+    /// hold from then on, whatever restarts there are.
+    async fn stands(&self, client: &reqwest::Client, url: &str) -> anyhow::Result<bool> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Standing {
+            api_url: String,
+            timestamp: u64,
+            sign: Bytes,
+            #[serde(default)]
+            terms: Option<String>,
+        }
+        let response = client.get(url).send().await?;
+        // One that does not show so much is an older market, and takes the profile anew.
+        let Ok(standing) = response.json::<Standing>().await else { return Ok(false) };
+        let Standing { api_url, timestamp, sign, terms } = standing;
+        let ours = terms.as_deref();
+        let hash = pool_profile_hash(self.chain_id, self.workerpool, &api_url, ours, timestamp);
+        let signer = recover(eth_signed_message_hash(hash), &sign);
+        let is_same = api_url == self.api_url && terms == self.terms;
+        Ok(is_same && signer == Some(self.wallet.address()))
+    }
 }

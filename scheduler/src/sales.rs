@@ -7,6 +7,7 @@
 
 use crate::arrival::{Arrival, Arrivals};
 use crate::market::Market;
+use crate::pricing::Pricing;
 use crate::store::Store;
 use anyhow::Context as _;
 use poco_chain::{Chain, Wallet};
@@ -14,7 +15,7 @@ use poco_core::order::Order as _;
 use poco_core::{
     Address, B256, Conditions, OrderHash, OrderMark, Signed, Timestamp, U256, WorkerpoolOrder,
 };
-use poco_scheduler_core::{Offer, SalesPolicy};
+use poco_scheduler_core::Offer;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,8 +57,10 @@ pub(crate) struct Seller {
     pub(crate) market: Market,
     pub(crate) wallet: Arc<Wallet>,
     pub(crate) workerpool: Address,
-    pub(crate) policy: Arc<SalesPolicy>,
+    pub(crate) pricing: Pricing,
     pub(crate) expire_seconds: u64,
+    /// What its orders offer, where the hub heeds marks.
+    pub(crate) conditions: Conditions,
     pub(crate) store: Store,
     pub(crate) arrivals: Arrivals,
     pub(crate) shown: watch::Sender<Vec<OfferShown>>,
@@ -115,7 +118,7 @@ impl Stall {
     /// Brings what is listed in line with what should be on offer.
     async fn round(&mut self) -> anyhow::Result<()> {
         let (reply, answer) = oneshot::channel();
-        let policy = self.seller.policy.clone();
+        let policy = self.seller.pricing.policy();
         self.seller.arrivals.send(Arrival::OffersAsked { policy, reply }).await?;
         let wanted: BTreeMap<u64, Offer> =
             answer.await?.into_iter().map(|offer| (offer.category, offer)).collect();
@@ -158,7 +161,7 @@ impl Stall {
         let (salt, expires) = match seller.chain.epoch(owner).await? {
             Some(epoch) => {
                 let expiry = now.after(seller.expire_seconds);
-                let mark = OrderMark::new(Conditions::NONE, Some(expiry), epoch, tail.into())?;
+                let mark = OrderMark::new(seller.conditions, Some(expiry), epoch, tail.into())?;
                 (mark.to_salt(), Some(expiry))
             }
             // Such an order is valid until its volume is used or it is cancelled on chain.

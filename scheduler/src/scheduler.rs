@@ -1,31 +1,31 @@
 //! Puts the parts together and runs them until the process is told to stop.
 
+use crate::access::Challenges;
 use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::config::{Checked, LaneChoice};
 use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
 use crate::follow::{Books, follow};
+use crate::grpc;
 use crate::market::Market;
 use crate::meters::Meters;
 use crate::outlook::{Outlook, funds, look_out};
 use crate::place::Place;
+use crate::pricing::Pricing;
 use crate::profile::Profile;
 use crate::rival::Watchman;
 use crate::sales::{OfferShown, Seller};
 use crate::signals::Stop;
 use crate::store::Store;
-use crate::{admin, grpc, http};
+use crate::transcripts::Transcripts;
 use anyhow::{Context as _, ensure};
-use axum::serve::{Listener, ListenerExt as _};
 use poco_chain::{BlockRef, Chain, Cursor, EventStream, Interest, Purse, Sender, Wallet};
 use poco_core::Address;
 use poco_scheduler_core::{Core, Head, Input, Moment, Record, Settings};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -55,9 +55,10 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let mut settings = checked.settings(owner);
     settings.settlement = settles(&chain, &checked).await?;
     let core = start_core(settings, records, &place.admission, &purse, head);
+    let url = place.doors.url(checked.config.public_url.as_ref())?;
     tracing::info!(
         block = head.number, from_block = cursor.next_block(),
-        address = %place.listener.local_addr()?, "serving workers and clients"
+        address = %place.doors.listener.local_addr()?, url = url, "serving workers and clients"
     );
     let interest = Interest::pool_of(checked.workerpool, owner);
     let events = EventStream::new(chain.clone(), interest, cursor);
@@ -66,32 +67,33 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let (outlook, outlook_seen) = watch::channel(Outlook::new(purse));
     let watchman = Watchman::new(chain.clone(), owner, place.store.own.clone(), &purse);
     let looking = tokio::spawn(look_out(watchman, outlook, arrivals.clone()));
-    let tools = Tools {
-        chain: chain.clone(),
-        workerpool: checked.workerpool,
-        wallet: wallet.clone(),
-        sender,
-        store: place.store.clone(),
-        results: place.results.clone(),
-        meters: meters.clone(),
-        arrivals: arrivals.clone(),
-        heartbeat_seconds: checked.config.heartbeat_seconds,
-    };
-    publish(&checked, &place.listener, &chain, wallet.clone(), &stop.gently)?;
+    publish(&checked, &url, &chain, wallet.clone(), &stop.gently)?;
     let (shown, on_offer) = watch::channel(Vec::new());
-    let seller = seller(&checked, (&chain, &wallet), &place.store, (&arrivals, shown))?;
+    let seller =
+        seller(&checked, (&chain, &wallet), (&place.store, &place.pricing), (&arrivals, shown))?;
     let selling = seller.map(|seller| tokio::spawn(seller.run(stop.gently.clone())));
     let outlook = outlook_seen;
-    let shared = Shared { chain, owner, outlook, on_offer, meters, arrivals, started: origin };
+    let started = origin;
+    let shared = Shared { chain, owner, url, outlook, on_offer, meters, arrivals, started };
+    let effects = Effects::new(shared.tools(&checked, &place, (wallet, sender)));
     let over = CancellationToken::new();
     let context = shared.context(&checked, &place, over.clone());
-    let Place { lock, listener, admin, store, admission, .. } = place;
-    let serving = tokio::spawn(serve(listener, admin, context));
-    let effects = Effects::new(tools);
+    let Place { lock, doors, store, admission, pricing, .. } = place;
+    let config = checked.config.clone();
+    let serving = tokio::spawn(async move { doors.open(&config, context).await });
     let silence = Duration::from_secs(checked.config.heartbeat_seconds.into());
     let patience = Duration::from_secs(checked.config.stop_seconds);
-    let event_loop =
-        EventLoop { core, store, effects, admission, patience, origin, silence, fatal: None };
+    let event_loop = EventLoop {
+        core,
+        store,
+        effects,
+        admission,
+        pricing,
+        patience,
+        origin,
+        silence,
+        fatal: None,
+    };
     let ended = event_loop.run(queue, &stop).await;
     stop.gently.cancel();
     over.cancel();
@@ -111,6 +113,7 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
 struct Shared {
     chain: Chain,
     owner: Address,
+    url: String,
     outlook: watch::Receiver<Outlook>,
     on_offer: watch::Receiver<Vec<OfferShown>>,
     meters: Arc<Meters>,
@@ -119,12 +122,31 @@ struct Shared {
 }
 
 impl Shared {
+    fn tools(&self, checked: &Checked, place: &Place, by: (Arc<Wallet>, Sender)) -> Tools {
+        let (wallet, sender) = by;
+        Tools {
+            chain: self.chain.clone(),
+            workerpool: checked.workerpool,
+            wallet,
+            sender,
+            store: place.store.clone(),
+            results: place.results.clone(),
+            meters: self.meters.clone(),
+            arrivals: self.arrivals.clone(),
+            heartbeat_seconds: checked.config.heartbeat_seconds,
+        }
+    }
+
     fn context(self, checked: &Checked, place: &Place, stop: CancellationToken) -> grpc::Context {
         grpc::Context {
+            challenges: Challenges::new(self.chain.chain_id()),
+            transcripts: Transcripts::default(),
             chain: self.chain,
             workerpool: checked.workerpool,
             owner: self.owner,
+            url: self.url,
             admission: place.admission.clone(),
+            pricing: place.pricing.clone(),
             outlook: self.outlook,
             on_offer: self.on_offer,
             started: self.started,
@@ -135,6 +157,7 @@ impl Shared {
             store: place.store.clone(),
             meters: self.meters,
             arrivals: self.arrivals,
+            explaining: Arc::new(Semaphore::new(grpc::EXPLANATIONS_MAX)),
             stop,
         }
     }
@@ -182,6 +205,7 @@ async fn check_pool(chain: &Chain, checked: &Checked, owner: Address) -> anyhow:
         "pool {pool} belongs to {}, but the keystore is that of {owner}: choose the owner's --keystore",
         entry.owner
     );
+    checked.config.profile.check_policy(entry.scheduler_reward_ratio)?;
     let purse = chain.purse(owner).await?;
     tracing::info!(
         %pool, %owner, description = entry.description, chain = chain.chain_id(),
@@ -190,24 +214,23 @@ async fn check_pool(chain: &Chain, checked: &Checked, owner: Address) -> anyhow:
     Ok(purse)
 }
 
-/// Who sells what the pool can do, where the configuration says for how much.
+/// Who sells what the pool can do, where there is a market.
 fn seller(
     checked: &Checked,
     (chain, wallet): (&Chain, &Arc<Wallet>),
-    store: &Store,
+    (store, pricing): (&Store, &Pricing),
     (arrivals, shown): (&Arrivals, watch::Sender<Vec<OfferShown>>),
 ) -> anyhow::Result<Option<Seller>> {
     let config = &checked.config;
-    let Some((policy, url)) = config.sales.policy().zip(config.market_url.as_ref()) else {
-        return Ok(None);
-    };
+    let Some(url) = config.market_url.as_ref() else { return Ok(None) };
     Ok(Some(Seller {
         chain: chain.clone(),
         market: Market::new(url, chain.chain_id(), wallet.clone())?,
         wallet: wallet.clone(),
         workerpool: checked.workerpool,
-        policy: Arc::new(policy),
+        pricing: pricing.clone(),
         expire_seconds: config.sales.expire_seconds,
+        conditions: config.profile.offered(),
         store: store.clone(),
         arrivals: arrivals.clone(),
         shown,
@@ -216,58 +239,16 @@ fn seller(
 
 fn publish(
     checked: &Checked,
-    listener: &TcpListener,
+    url: &str,
     chain: &Chain,
     wallet: Arc<Wallet>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let Some(market_url) = checked.config.market_url.clone() else { return Ok(()) };
-    let api_url = match &checked.config.public_url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => format!("http://{}", listener.local_addr()?),
-    };
-    let (chain_id, workerpool) = (chain.chain_id(), checked.workerpool);
-    let profile = Profile { market_url, api_url, chain_id, workerpool, wallet };
+    let (chain_id, workerpool, api_url) = (chain.chain_id(), checked.workerpool, url.to_owned());
+    let terms = checked.config.profile.terms();
+    let terms = terms.as_ref().map(serde_json::to_string).transpose()?;
+    let profile = Profile { market_url, api_url, chain_id, workerpool, wallet, terms };
     tokio::spawn(profile.publish(stop.clone()));
     Ok(())
-}
-
-/// gRPC and HTTP, versions 1 and 2, on one port, and the operator's socket.
-async fn serve(listener: TcpListener, admin: UnixListener, context: grpc::Context) {
-    let stop = context.stop.clone();
-    let routes = grpc::routes(&context).merge(http::routes(&context));
-    let server = axum::serve(prompt(listener), routes);
-    let operators = axum::serve(admin, admin::routes(&context));
-    let ended = tokio::try_join!(
-        server.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future(),
-        operators.with_graceful_shutdown(stop.cancelled_owned()).into_future(),
-    );
-    if let Err(error) = ended {
-        tracing::error!(%error, "the server failed");
-    }
-}
-
-/// Sends what is written at once. A command to a worker often follows an acknowledgement; the system
-/// would hold it back until the worker's side has confirmed that, up to 40 ms later.
-fn prompt(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
-    listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection sends late");
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn connections_send_at_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut listener = prompt(listener);
-        let (_ours, (theirs, _)) =
-            tokio::join!(async { TcpStream::connect(address).await.unwrap() }, listener.accept());
-        assert!(theirs.nodelay().unwrap());
-    }
 }

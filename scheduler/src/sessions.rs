@@ -12,9 +12,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Messages that wait for one worker. When they are this many it has stopped reading: a worker has
-/// at most 4096 slots, and may get an assignment for each at once.
+/// Messages that wait for one worker. When they are this many it has stopped reading: a login is answered
+/// with a command for each of its live tasks, all at once.
 pub(crate) const OUTBOX_LEN: usize = 8192;
+
+/// Live tasks that one worker may tell of in its login: those of all its slots, and some thousand that
+/// have ended and may come back.
+pub(crate) const LIVE_TASKS_MAX: usize = 6_000;
 
 /// Workers at a time: each costs some 100 kB of buffers.
 pub(crate) const WORKERS_MAX: usize = 10_000;

@@ -75,6 +75,8 @@ pub(crate) struct PoolShown {
     pub(crate) hub: String,
     pub(crate) workerpool: String,
     pub(crate) owner: String,
+    /// For workers and clients, with the pin of its key where they need one.
+    pub(crate) url: String,
     pub(crate) version: String,
     pub(crate) up_seconds: u64,
 }
@@ -153,6 +155,7 @@ pub(crate) async fn status(context: &Context) -> Result<Status, tonic::Status> {
             hub: checksummed(context.chain.hub()),
             workerpool: checksummed(context.workerpool),
             owner: checksummed(context.owner),
+            url: context.url.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
             up_seconds: context.started.elapsed().as_secs(),
         },

@@ -11,6 +11,7 @@ mod tests;
 
 use crate::admission::Standing;
 use crate::points;
+use crate::pricing::Prices;
 use crate::rival::OwnTransactions;
 use anyhow::{Context as _, bail, ensure};
 use poco_chain::{Cursor, LedgerStore, failpoint};
@@ -64,6 +65,7 @@ const META_IDENTITY: &[u8] = b"identity";
 const META_CURSOR: &[u8] = b"cursor";
 const META_STANDING: &[u8] = b"standing";
 const META_ORDERS: &[u8] = b"orders";
+const META_PRICES: &[u8] = b"prices";
 
 /// Which pool a store is about; a folder never holds two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +107,8 @@ pub(crate) enum Change {
     },
     /// What the operator has ordered.
     Standing(Standing),
+    /// What the operator has ordered about prices.
+    Prices(Prices),
     DeleteDeal(DealId),
     DeleteTask(TaskId),
     DeleteCommit(CommitKey),
@@ -232,6 +236,9 @@ impl Store {
             Change::Standing(standing) => {
                 writes.put_cf(self.family(META), META_STANDING, encode(standing)?);
             }
+            Change::Prices(prices) => {
+                writes.put_cf(self.family(META), META_PRICES, encode(prices)?);
+            }
             Change::DeleteDeal(deal) => writes.delete_cf(self.family(DEALS), deal.0),
             Change::DeleteCommit(key) => writes.delete_cf(self.family(COMMITS), commit_key(key)),
             Change::DeleteTask(task) => writes.delete_cf(self.family(TASKS), task.0),
@@ -247,6 +254,11 @@ impl Store {
     /// What the operator has ordered.
     pub(crate) fn standing(&self) -> anyhow::Result<Standing> {
         Ok(self.get(META, META_STANDING)?.unwrap_or_default())
+    }
+
+    /// What the operator has ordered about prices.
+    pub(crate) fn prices(&self) -> anyhow::Result<Prices> {
+        Ok(self.get(META, META_PRICES)?.unwrap_or_default())
     }
 
     /// The orders that may be listed in the market.
@@ -389,6 +401,29 @@ impl LedgerStore for Store {
         self.write(writes)?;
         failpoint::hit("scheduler.ledger.remove.after");
         Ok(())
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    //! Stored values, open to those who put their decoding to the test.
+
+    use super::*;
+
+    /// Reads the bytes as each of what is stored; what is read and written is read again as the same.
+    pub(crate) fn read_all(bytes: &[u8]) {
+        if let Ok(record) = decode_record(bytes) {
+            let written = encode(&record).expect("a record can be written");
+            let again = decode_record(&written).expect("what is written can be read");
+            assert_eq!(again, record);
+        }
+        let _ = decode::<Standing>(bytes);
+        let _ = decode::<Prices>(bytes);
+        let _ = decode::<TaskReport>(bytes);
+        let _ = decode::<Cursor>(bytes);
+        let _ = decode::<Identity>(bytes);
+        let _ = decode::<Vec<OrderHash>>(bytes);
+        let _ = poco_chain::read_ledger_record(bytes);
     }
 }
 

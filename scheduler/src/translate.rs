@@ -159,7 +159,14 @@ fn cut(mut text: String, bytes_max: usize) -> String {
     text
 }
 
+/// A failure without what the app printed, which is its requester's alone.
 fn failure_shown(failure: &Failure) -> v1::Failure {
+    let (stdout_tail, stderr_tail) = Default::default();
+    v1::Failure { stdout_tail, stderr_tail, ..failure_told(failure) }
+}
+
+/// A failure with all that is known of it, for the requester.
+pub(crate) fn failure_told(failure: &Failure) -> v1::Failure {
     use v1::failure::Cause as Shown;
     let cause = match failure.cause {
         Cause::Declined => Shown::Declined,

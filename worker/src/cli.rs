@@ -33,6 +33,46 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what the wallet earned and lost for each task that has ended, and why, by the chain.
+    Statement {
+        /// Another wallet than this worker's.
+        #[arg(long, value_name = "ADDRESS")]
+        worker: Option<Address>,
+        /// Tasks for which it voted from this block on.
+        #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+        from_block: u64,
+        #[command(flatten)]
+        form: StatementFlags,
+    },
+}
+
+/// How a statement is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct StatementFlags {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print comma-separated values, amounts in nRLC.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+/// How a statement is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatementForm {
+    Text,
+    Json,
+    Csv,
+}
+
+impl StatementFlags {
+    pub(crate) fn chosen(self) -> StatementForm {
+        match (self.json, self.csv) {
+            (true, _) => StatementForm::Json,
+            (false, true) => StatementForm::Csv,
+            (false, false) => StatementForm::Text,
+        }
+    }
 }
 
 /// What is no setting.
@@ -59,7 +99,7 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_WORKER_DATA_DIR", value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_dir: Option<PathBuf>,
-    /// The pool's gRPC address.
+    /// The pool's address as its scheduler prints it: `https://HOST:PORT/#sha256=PIN`, or `http://…`.
     #[arg(long, env = "POCO_SCHEDULER_URL", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduler_url: Option<Url>,
@@ -75,6 +115,10 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_WORKER_FORGET_DEPTH_BLOCKS", value_name = "COUNT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     forget_depth_blocks: Option<u64>,
+    /// Tell the pool what apps print while they run, for the requesters who own the runs.
+    #[arg(long, env = "POCO_WORKER_TELL_PRINTED", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tell_printed: Option<bool>,
     /// What this machine offers, by the tags' names, separated by commas.
     #[arg(long, env = "POCO_WORKER_TAGS", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]

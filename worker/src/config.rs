@@ -5,6 +5,7 @@ use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, SenderSettings};
 use poco_core::tag::NAMED_BITS;
 use poco_core::{Address, Amount, Tag};
+use poco_proto::pool_url::PoolUrl;
 use poco_sandbox::{DiskMode, RunLimits};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ const REGION_BYTES_MAX: usize = 24;
 pub(crate) struct Config {
     /// Folder of journal and runs; one per worker.
     pub(crate) data_dir: PathBuf,
-    /// The pool's gRPC address.
+    /// The pool's address as its scheduler prints it, with the pin of its key where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scheduler_url: Option<Url>,
     /// The pool.
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     /// Blocks on top of a task's end before what is kept for it is deleted: a reorg of fewer may bring
     /// the task back, and with it what is owed for it.
     pub(crate) forget_depth_blocks: u64,
+    /// Tell the pool what apps print while they run, for the requesters who own the runs.
+    pub(crate) tell_printed: bool,
     /// What this machine offers, by the tags' names: `gpu`.
     pub(crate) tags: Vec<String>,
     /// Log filter, as `info` or `poco_worker=debug`.
@@ -212,7 +215,7 @@ pub(crate) enum DiskChoice {
 #[derive(Clone, Debug)]
 pub(crate) struct Checked {
     pub(crate) config: Config,
-    pub(crate) scheduler_url: Url,
+    pub(crate) scheduler_url: PoolUrl,
     pub(crate) workerpool: Address,
     pub(crate) tag: Tag,
     pub(crate) chain: poco_chain::ChainSettings,
@@ -229,6 +232,7 @@ impl Default for Config {
             workerpool: None,
             slots: u32::try_from(processors).unwrap_or(1),
             forget_depth_blocks: 12,
+            tell_printed: true,
             tags: Vec::new(),
             log: "info".into(),
             log_format: LogFormat::Text,
@@ -338,10 +342,11 @@ impl Config {
                 "no scheduler is set: scheduler_url, --scheduler-url or POCO_SCHEDULER_URL".into(),
             );
         }
-        if self.scheduler_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https"))
-        {
-            problems.push("scheduler_url must start with http:// or https://".into());
-        }
+        let scheduler_url = self.scheduler_url.clone().map(PoolUrl::try_from).transpose();
+        let scheduler_url = scheduler_url
+            .map_err(|problem| problems.push(format!("scheduler_url {problem}")))
+            .ok()
+            .flatten();
         if self.workerpool.is_none_or(|pool| pool.is_zero()) {
             problems.push("no pool is set: workerpool, --workerpool or POCO_WORKERPOOL".into());
         }
@@ -350,7 +355,7 @@ impl Config {
         }
         self.machine.problems(&mut problems);
         self.sandbox.problems(&mut problems);
-        match (chain, tag, self.scheduler_url.clone(), self.workerpool) {
+        match (chain, tag, scheduler_url, self.workerpool) {
             (Some(chain), Some(tag), Some(scheduler_url), Some(workerpool))
                 if problems.is_empty() =>
             {

@@ -14,6 +14,7 @@ pub(crate) use upload::upload;
 use crate::arrival::{Arrival, Outbox};
 use poco_chain::Wallet;
 use poco_core::{Address, TaskId};
+use poco_proto::pool_url::PoolUrl;
 use poco_proto::{MESSAGE_BYTES_MAX, v1};
 use poco_worker_core::{Input, Stage};
 use rand::Rng as _;
@@ -21,8 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
-use url::Url;
+use tonic::transport::Channel;
 
 /// For a connection to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -38,12 +38,23 @@ const PAUSE_MILLIS_MAX: u64 = 15_000;
 
 /// What the link must know.
 pub(crate) struct Link {
-    pub(crate) url: Url,
+    pub(crate) url: PoolUrl,
     pub(crate) identity: Identity,
     pub(crate) capacity: v1::Capacity,
     /// The core's tasks, as of the last batch.
     pub(crate) live: watch::Receiver<Vec<(TaskId, Stage)>>,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
+    /// Who takes what runs print, while a stream is open.
+    pub(crate) audience: watch::Sender<Option<Audience>>,
+}
+
+/// A scheduler that wants to hear what runs print.
+#[derive(Clone, Debug)]
+pub(crate) struct Audience {
+    /// Where to tell it; closed with the stream.
+    pub(crate) outbox: mpsc::Sender<v1::Printed>,
+    /// How much of one run.
+    pub(crate) bytes_max: u64,
 }
 
 /// Who logs in, and where to.
@@ -96,16 +107,14 @@ impl Link {
 }
 
 /// A connection to the scheduler at `url`, made when first used.
-pub(crate) fn channel(url: &Url) -> Result<Channel, tonic::transport::Error> {
-    let mut endpoint = Endpoint::from_shared(url.to_string())?
+pub(crate) fn channel(url: &PoolUrl) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = url
+        .endpoint()?
         .connect_timeout(CONNECT_TIME)
         .http2_keep_alive_interval(KEEPALIVE_PAUSE)
         .keep_alive_timeout(KEEPALIVE_TIME)
         .keep_alive_while_idle(true)
         .tcp_nodelay(true);
-    if url.scheme() == "https" {
-        endpoint = endpoint.tls_config(ClientTlsConfig::new().with_native_roots())?;
-    }
     Ok(endpoint.connect_lazy())
 }
 

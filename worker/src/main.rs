@@ -22,6 +22,8 @@ mod reads;
 mod runs;
 mod signals;
 mod stake;
+mod statement;
+mod telling;
 mod worker;
 
 use cli::{Cli, Command};
@@ -36,6 +38,9 @@ async fn main() -> ExitCode {
         _ if cli.options.list_failpoints => Ok(output::failpoints()),
         _ if cli.options.print_config => output::config(&cli),
         Some(Command::Doctor { json }) => Ok(doctor::doctor(&cli, json).await),
+        Some(Command::Statement { worker, from_block, form }) => {
+            statement::statement(&cli, worker, from_block, form.chosen()).await
+        }
         Some(Command::Run) | None => run(&cli).await,
     };
     done.unwrap_or_else(|error| output::failure(&error))

@@ -27,6 +27,11 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// An answer.
+pub(crate) fn text(text: &str) {
+    println!("{text}");
+}
+
 /// The doctor's findings, for people.
 pub(crate) fn checks(checks: &[Check]) {
     for check in checks {

@@ -7,6 +7,7 @@ use crate::arrival::Arrival;
 use crate::causes;
 use crate::config::SandboxConfig;
 use crate::params;
+use crate::telling::Teller;
 use poco_chain::failpoint;
 use poco_core::{Address, Bytes, DealId, TaskId};
 use poco_result::archive::Extent;
@@ -38,6 +39,7 @@ pub(crate) struct Tools {
     pub(crate) fetcher: Fetcher,
     pub(crate) config: SandboxConfig,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
+    pub(crate) teller: Teller,
 }
 
 /// What to run.
@@ -88,6 +90,7 @@ impl Runs {
 
     /// Stops a run and deletes all it left.
     pub(crate) fn discard(&mut self, task: TaskId) {
+        self.tools.teller.end(task);
         let tools = self.tools.clone();
         self.follow(task, true, async move { tools.discard(task).await });
     }
@@ -96,6 +99,7 @@ impl Runs {
     /// away is swept at the next start.
     pub(crate) fn let_go(&mut self) {
         self.jobs.values().for_each(JoinHandle::abort);
+        self.tools.teller.end_all();
     }
 
     fn follow(
@@ -151,6 +155,7 @@ impl Tools {
             Some(_) | None => self.start(order).await?,
         };
         self.step(task, Step::Running { container: run.container.clone() }).await;
+        self.teller.begin(&self.sandbox, task, &run);
         self.finish(task, run, extent).await
     }
 
@@ -185,6 +190,7 @@ impl Tools {
         failpoint::hit("worker.container.end.before");
         let ended = self.sandbox.wait(&run).await.map_err(|error| causes::of_wait(&error))?;
         failpoint::hit("worker.container.end.after");
+        self.teller.hurry(task);
         tracing::info!(%task, outcome = ?ended.outcome, "the container ended");
         if let Some(failure) = causes::of_ended(&ended) {
             return Err(causes::with_tails(failure, &ended));

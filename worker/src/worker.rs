@@ -11,6 +11,7 @@ use crate::journal::{Journal, Owner};
 use crate::link::{Identity, Link};
 use crate::runs::{Runs, Tools};
 use crate::stake;
+use crate::telling::Teller;
 use anyhow::{Context as _, ensure};
 use poco_chain::{Chain, Sender, Wallet};
 use poco_core::lane::{NonceSecret, nonce_secret_hash};
@@ -63,11 +64,13 @@ pub(crate) async fn run(
     stake::bond(&chain, &sender, (worker, checked.workerpool), checked.bond).await;
 
     let (arrivals, queue) = mpsc::channel(QUEUE_LEN);
+    let (audience, audience_seen) = watch::channel(None);
     let tools = Tools {
         sandbox,
         fetcher: fetcher(&checked)?,
         config: checked.config.sandbox.clone(),
         arrivals: arrivals.clone(),
+        teller: Teller::new(checked.config.tell_printed, audience_seen),
     };
     let clock = Clock::new(head.timestamp);
     let records = journal.records()?;
@@ -85,6 +88,7 @@ pub(crate) async fn run(
         capacity: capacity(&checked),
         live: live_seen,
         arrivals: arrivals.clone(),
+        audience,
     };
     let link = tokio::spawn(link.run(stop.clone()));
     let following = tokio::spawn(follow(chain.clone(), head.number, arrivals.clone()));

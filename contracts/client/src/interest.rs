@@ -18,6 +18,7 @@ enum What {
     Tasks,
     /// A pool, and whose money is counted.
     Pool(Address, Option<Address>),
+    Ends,
     Everything,
 }
 
@@ -58,6 +59,13 @@ impl Interest {
         Self { what: What::Pool(pool, Some(owner)) }
     }
 
+    /// The ends of tasks, and what they move: what opens tasks, votes, reveals, rewards and seizures of
+    /// every pool, as the hub does not tell them apart.
+    #[must_use]
+    pub const fn ends() -> Self {
+        Self { what: What::Ends }
+    }
+
     /// Every event of the hub and its registries, and `PolicyUpdate` from whoever emits it: its
     /// `workerpool` is a pool only if the registry says so.
     #[must_use]
@@ -75,6 +83,15 @@ impl Interest {
             |emitters| of(emitters).event_signature(Workerpool::PolicyUpdate::SIGNATURE_HASH);
         match self.what {
             What::Tasks => vec![hub(TASK_TOPICS.to_vec())],
+            What::Ends => vec![hub(vec![
+                Hub::TaskInitialize::SIGNATURE_HASH,
+                Hub::TaskContribute::SIGNATURE_HASH,
+                Hub::TaskReveal::SIGNATURE_HASH,
+                Hub::TaskFinalize::SIGNATURE_HASH,
+                Hub::TaskClaimed::SIGNATURE_HASH,
+                Hub::Reward::SIGNATURE_HASH,
+                Hub::Seize::SIGNATURE_HASH,
+            ])],
             What::Pool(pool, owner) => {
                 let mut topics = TASK_TOPICS.to_vec();
                 topics.extend([

@@ -20,12 +20,15 @@ pub mod deploy;
 pub mod failpoint;
 mod file;
 mod file_ledger;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod interest;
 pub mod interface;
 pub mod keystore;
 mod rpc;
 mod sender;
 mod settings;
+mod statement;
 mod stream;
 mod transaction;
 mod wallet;
@@ -46,6 +49,7 @@ pub use sender::{
 #[cfg(feature = "clap")]
 pub use settings::ChainFlags;
 pub use settings::{ChainConfig, ChainSettings};
+pub use statement::{Party, TaskEnd};
 pub use stream::{Blocks, EventStream, LocatedEvent, StreamItem};
 pub use transaction::{GroupPurpose, NewResource, Transaction};
 pub use wallet::Wallet;

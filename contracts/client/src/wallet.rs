@@ -104,14 +104,14 @@ impl Wallet {
         bytes.into()
     }
 
-    /// Signs a service's challenge, given the service's whole answer: `<hash>_<signature>_<address>`, as
-    /// the header `authorization` wants it.
+    /// Signs a service's challenge, given the service's whole answer, the typed data itself or under
+    /// `data`: `<hash>_<signature>_<address>`, as the header `authorization` wants it.
     ///
     /// Only a challenge for this chain is signed, and only typed data whose type is known here: a
     /// service cannot make the wallet sign anything else. `None` where it is something else.
     #[must_use]
     pub fn answer_challenge(&self, chain_id: u64, answer: &Value) -> Option<String> {
-        let data = answer.get("data")?;
+        let data = answer.get("data").unwrap_or(answer);
         let domain = data.get("domain")?;
         let service = domain.get("name")?.as_str()?;
         let text = data.get("message")?.get("challenge")?.as_str()?;
@@ -182,6 +182,8 @@ mod tests {
         for chain in [7.into(), "7".into()] {
             let answer = wallet.answer_challenge(7, &asked(chain, "Challenge"));
             assert_eq!(answer, Some(expected.clone()));
+            let bare = wallet.answer_challenge(7, &asked("7".into(), "Challenge")["data"]);
+            assert_eq!(bare, Some(expected.clone()));
         }
         assert_eq!(wallet.answer_challenge(7, &asked(8.into(), "Challenge")), None);
         assert_eq!(wallet.answer_challenge(7, &asked(7.into(), "AppOrder")), None);

@@ -74,6 +74,12 @@ async fn a_pool_sells_its_free_slots_by_itself_and_withdraws_them() -> Result<()
     .await
     .with_context(|| pool.scheduler.tail(40))?;
 
+    // Another price by order takes the place of the configuration's, and gives it back.
+    operate(&world, &["price", "0", "6000000000"])?;
+    until_offered(&pool, 0).await?;
+    operate(&world, &["unprice", "0"])?;
+    until_offered(&pool, 1).await?;
+
     operate(&world, &["pause"])?;
     until_offered(&pool, 0).await?;
     operate(&world, &["resume"])?;

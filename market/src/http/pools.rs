@@ -1,4 +1,4 @@
-//! Where pools' own APIs are, as their owners say.
+//! Where pools' own APIs are and what pools promise, as their owners say.
 
 use super::answer::{Answer, Failure, success};
 use super::orders::json_body;
@@ -16,7 +16,12 @@ pub(super) async fn show(State(gateway): Shared, Path(pool): Path<(String, Strin
     let market = gateway.market.clone();
     let profile = blocking(move || market.store.profile(workerpool)).await?;
     let profile = profile.ok_or_else(|| Failure::NotFound("workerpool not found".into()))?;
-    success(json!({ "apiUrl": profile.api_url }))
+    let Profile { api_url, timestamp, sign, terms } = profile;
+    let mut answer = json!({ "apiUrl": api_url, "timestamp": timestamp, "sign": sign });
+    if let Some(terms) = terms {
+        answer["terms"] = terms.into();
+    }
+    success(answer)
 }
 
 pub(super) async fn publish(
@@ -28,6 +33,7 @@ pub(super) async fn publish(
     let profile: Profile = serde_json::from_value(json_body(body).await?)
         .map_err(|error| Failure::Invalid(format!("the profile is malformed: {error}")))?;
     profile.check_url().map_err(Failure::Invalid)?;
+    profile.check_terms().map_err(Failure::Invalid)?;
     let api_url = profile.api_url.clone();
     publish::publish_profile(&gateway.market, workerpool, profile).await?;
     success(json!({ "apiUrl": api_url }))

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+mod audit;
 mod bound;
 pub(crate) mod claim;
 pub(crate) mod deal;
@@ -10,6 +11,7 @@ pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod group;
 pub(crate) mod keeper;
+mod logs;
 pub(crate) mod order;
 pub(crate) mod orderbook;
 mod place;

@@ -71,6 +71,15 @@ pub(crate) enum WorkerpoolCommand {
         #[arg(value_parser = address::parse)]
         workerpool: Address,
     },
+    /// Hold what a pool promised in its signed profile against what the chain says it did
+    Audit {
+        /// The pool
+        #[arg(value_parser = address::parse)]
+        workerpool: Address,
+        /// Tasks that were opened from this block on
+        #[arg(long, default_value_t = 0)]
+        from_block: u64,
+    },
     /// Set what workers stake and what the pool keeps, for deals to come
     Policy {
         /// The pool
@@ -172,6 +181,9 @@ pub(crate) async fn run_workerpool(
         }
         WorkerpoolCommand::Deploy { description } => {
             deploy(context, OrderKind::Workerpool, &NewResource::Workerpool { description }).await
+        }
+        WorkerpoolCommand::Audit { workerpool, from_block } => {
+            super::audit::run(context, workerpool, from_block).await
         }
         WorkerpoolCommand::Policy { workerpool, worker_stake, scheduler_reward } => {
             let chain = context.chain().await?;

@@ -2,6 +2,7 @@
 
 use super::bound::{self, Bound};
 use super::deal::{find, location, status_name};
+use super::logs::{self, LogsArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, pairs, table};
@@ -25,6 +26,8 @@ pub(crate) enum TaskCommand {
         /// Its id
         task: TaskId,
     },
+    /// Show what the runs of a task print, to its requester alone: live with --follow
+    Logs(LogsArgs),
 }
 
 #[derive(Serialize)]
@@ -72,8 +75,6 @@ struct FailureLine {
     cause: &'static str,
     detail: String,
     exit_code: i32,
-    stdout_tail: String,
-    stderr_tail: String,
 }
 
 impl Show for TaskAnswer {
@@ -140,23 +141,20 @@ fn show_replica(replica: &ReplicaLine) -> String {
     let mut text = format!("worker {}: {}{connected}", replica.worker, replica.stage);
     if let Some(failure) = &replica.failure {
         text.push_str(&format!("\n  {}: {}", failure.cause, failure.detail));
-        for (name, tail) in [("stdout", &failure.stdout_tail), ("stderr", &failure.stderr_tail)] {
-            for line in tail.lines() {
-                text.push_str(&format!("\n  {name} | {line}"));
-            }
-        }
     }
     text
 }
 
 pub(crate) async fn run(context: &Context, command: TaskCommand) -> Result<(), Failure> {
-    let chain = context.chain().await?;
     match command {
+        TaskCommand::Logs(args) => logs::run(context, args).await,
         TaskCommand::Show { task } => {
+            let chain = context.chain().await?;
             let answer = read(context, &chain, task).await?;
             context.output.answer(&answer)
         }
         TaskCommand::Follow { task } => {
+            let chain = context.chain().await?;
             let (deal, pool) = find_pool(context, &chain, task).await?;
             let ended = super::follow::task(context, &chain, pool, task).await?;
             let answer = read(context, &chain, task).await?;
@@ -245,8 +243,6 @@ fn failure_line(failure: &ReplicaFailure) -> FailureLine {
         cause: cause_name(failure.cause()),
         detail: failure.detail.clone(),
         exit_code: failure.exit_code,
-        stdout_tail: failure.stdout_tail.clone(),
-        stderr_tail: failure.stderr_tail.clone(),
     }
 }
 
@@ -268,7 +264,7 @@ pub(crate) fn stage_name(stage: Stage) -> &'static str {
     }
 }
 
-fn cause_name(cause: poco_proto::v1::failure::Cause) -> &'static str {
+pub(super) fn cause_name(cause: poco_proto::v1::failure::Cause) -> &'static str {
     use poco_proto::v1::failure::Cause;
     match cause {
         Cause::Unspecified => "failed",

@@ -1,6 +1,6 @@
 //! What requesters and operators see. Read only.
 
-use super::Context;
+use super::{Context, logs, statement};
 use crate::arrival::{Arrival, Subject};
 use crate::watchers::Watched;
 use crate::{explaining, translate};
@@ -8,13 +8,14 @@ use futures::StreamExt as _;
 use poco_core::TaskId;
 use poco_proto::v1::observer_server::Observer;
 use poco_proto::v1::{
-    ExplainRequest, Explanation as Explained, GetPoolRequest, GetTaskRequest, PoolReport,
-    TaskReport,
+    ExplainRequest, Explanation as Explained, GetPoolRequest, GetTaskRequest, LogsPart,
+    LogsRequest, PoolReport, Statement, TaskReport,
 };
 use poco_proto::words;
 use poco_scheduler_core::{Explanation, ReportStatus, TaskReport as Shown};
 use std::pin::Pin;
-use tokio::sync::{mpsc, oneshot, watch};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -25,6 +26,10 @@ const WATCH_LEN: usize = 4;
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) context: Context,
+    /// Of what runs print.
+    pub(super) readers: Arc<Semaphore>,
+    /// Statements under way.
+    pub(super) statements: Semaphore,
 }
 
 #[tonic::async_trait]
@@ -65,6 +70,17 @@ impl Observer for Service {
         Ok(Response::new(explaining::shown(&explained)))
     }
 
+    async fn get_statement(
+        &self,
+        request: Request<GetTaskRequest>,
+    ) -> Result<Response<Statement>, Status> {
+        let busy = "too many statements are made now; try again";
+        let _permit =
+            self.statements.try_acquire().map_err(|_| Status::resource_exhausted(busy))?;
+        let task = task_of(request)?;
+        statement::of_task(&self.context, task).await.map(Response::new)
+    }
+
     type WatchTaskStream = Pin<Box<dyn Stream<Item = Result<TaskReport, Status>> + Send>>;
 
     async fn watch_task(
@@ -72,22 +88,42 @@ impl Observer for Service {
         request: Request<GetTaskRequest>,
     ) -> Result<Response<Self::WatchTaskStream>, Status> {
         let task = task_of(request)?;
-        // One question: between two, a task that was not known yet could become so, and whoever
-        // wanted to follow it would be shown one report and sent away.
-        let watched = ask(&self.context, |reply| Arrival::WatchAsked { task, reply }).await?;
-        let once = |report: &Shown| {
-            let report = translate::task_shown(report);
-            Ok(Response::new(futures::stream::iter([Ok(report)]).boxed()))
-        };
-        let watch = match watched {
-            Some(Watched::Changes(watch)) => watch,
-            Some(Watched::Once(report)) => return once(&report),
-            // Ended and retired: there is one report, and nothing will change.
-            None => return once(&retired(&self.context, task).await?),
+        let watch = match watch(&self.context, task).await? {
+            Watched::Changes(watch) => watch,
+            Watched::Once(report) => {
+                let report = translate::task_shown(&report);
+                return Ok(Response::new(futures::stream::iter([Ok(report)]).boxed()));
+            }
         };
         let (sender, reports) = mpsc::channel(WATCH_LEN);
         tokio::spawn(show(watch, sender, self.context.stop.clone()));
         Ok(Response::new(ReceiverStream::new(reports).boxed()))
+    }
+
+    type ReadLogsStream = ReceiverStream<Result<LogsPart, Status>>;
+
+    async fn read_logs(
+        &self,
+        request: Request<LogsRequest>,
+    ) -> Result<Response<Self::ReadLogsStream>, Status> {
+        let permit = self.readers.clone().try_acquire_owned();
+        let busy = "too many read logs now; try again";
+        let permit = permit.map_err(|_| Status::resource_exhausted(busy))?;
+        let parts = logs::read(&self.context, request.into_inner(), permit).await?;
+        Ok(Response::new(ReceiverStream::new(parts)))
+    }
+}
+
+/// Follows a task. One question: between two, a task that was not known yet could become so, and
+/// whoever wanted to follow it would be shown one report and sent away.
+///
+/// # Errors
+/// `not_found`, or `unavailable` while the process stops.
+pub(super) async fn watch(context: &Context, task: TaskId) -> Result<Watched, Status> {
+    match ask(context, |reply| Arrival::WatchAsked { task, reply }).await? {
+        Some(watched) => Ok(watched),
+        // Ended and retired: there is one report, and nothing will change.
+        None => Ok(Watched::Once(Box::new(retired(context, task).await?))),
     }
 }
 
@@ -110,7 +146,7 @@ async fn show(
     }
 }
 
-fn has_ended(report: &Shown) -> bool {
+pub(super) fn has_ended(report: &Shown) -> bool {
     match report.status {
         ReportStatus::Completed | ReportStatus::Failed => true,
         ReportStatus::Pending | ReportStatus::Active | ReportStatus::Revealing => false,
@@ -140,6 +176,7 @@ pub(crate) async fn find(context: &Context, task: TaskId) -> Result<Shown, Statu
 /// `not_found` for a task that is not known or has been forgotten, or `unavailable` while the
 /// process stops.
 pub(crate) async fn explain(context: &Context, subject: Subject) -> Result<Explanation, Status> {
+    let _turn = context.explaining.acquire().await.expect("nobody closes it");
     let subject = Box::new(subject);
     let explained = ask(context, |reply| Arrival::ExplainAsked { subject, reply }).await?;
     explained.ok_or_else(|| {

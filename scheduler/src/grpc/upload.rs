@@ -9,6 +9,8 @@ use poco_proto::v1::upload_part::Body;
 use poco_proto::v1::{UploadHeader, UploadPart, UploadReceipt};
 use poco_proto::words;
 use poco_scheduler_core::{Input, StoredResult, UploadTerms};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
@@ -16,8 +18,53 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
+/// Uploads at a time; each costs a file, some buffers and, at its end, a processor.
+const UPLOADS_MAX: usize = 16;
+/// Uploads of one worker at a time: so no few take all places.
+const UPLOADS_PER_WORKER: usize = 4;
 /// An upload that brings nothing for this long is over.
 const PART_TIME: Duration = Duration::from_secs(30);
+
+/// The uploads under way, by worker. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Uploads {
+    open: Arc<Mutex<BTreeMap<Address, usize>>>,
+}
+
+/// An upload's place among those under way.
+#[derive(Debug)]
+struct Place {
+    uploads: Uploads,
+    worker: Address,
+}
+
+impl Uploads {
+    fn take(&self, worker: Address) -> Result<Place, Status> {
+        let mut open = self.lock();
+        let own = open.get(&worker).copied().unwrap_or_default();
+        if own >= UPLOADS_PER_WORKER || open.values().sum::<usize>() >= UPLOADS_MAX {
+            return Err(Status::resource_exhausted("too many uploads now; try again"));
+        }
+        open.insert(worker, own.saturating_add(1));
+        drop(open);
+        Ok(Place { uploads: self.clone(), worker })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Address, usize>> {
+        // Every change of it is complete by itself.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.uploads.lock();
+        match open.get(&self.worker).copied() {
+            Some(more) if more > 1 => open.insert(self.worker, more.saturating_sub(1)),
+            Some(_) | None => open.remove(&self.worker),
+        };
+    }
+}
 
 /// Takes one upload in.
 ///
@@ -26,6 +73,7 @@ const PART_TIME: Duration = Duration::from_secs(30);
 /// again is of no use, others where it is.
 pub(super) async fn receive(
     context: &Context,
+    uploads: &Uploads,
     mut parts: Streaming<UploadPart>,
 ) -> Result<UploadReceipt, Status> {
     let Some(Body::Header(header)) = next(&mut parts).await? else {
@@ -33,6 +81,8 @@ pub(super) async fn receive(
     };
     let task = words::task(&header.task).map_err(invalid)?;
     let (worker, terms) = terms(context, task, &header).await?;
+    // Now that it is known whose it is: a stranger takes nobody's place.
+    let _place = uploads.take(worker)?;
     if header.size > context.upload_bytes_max {
         return Err(Status::invalid_argument(format!(
             "the result has {} bytes; this pool takes {}",
@@ -193,4 +243,25 @@ fn invalid(error: words::BadLength) -> Status {
 fn ours(error: impl Into<anyhow::Error>) -> Status {
     tracing::error!(error = format!("{:#}", error.into()), "a result cannot be stored");
     Status::internal("the pool cannot store the result at the moment; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_few_workers_take_all_places_of_uploads() {
+        let uploads = Uploads::default();
+        let take = |worker: u8| uploads.take(Address::repeat_byte(worker));
+        let mut places: Vec<Place> = (0..UPLOADS_PER_WORKER).map(|_| take(1).unwrap()).collect();
+        assert_eq!(take(1).unwrap_err().code(), tonic::Code::ResourceExhausted);
+        for worker in 2..=4 {
+            places.extend((0..UPLOADS_PER_WORKER).map(|_| take(worker).unwrap()));
+        }
+        assert_eq!(take(5).unwrap_err().code(), tonic::Code::ResourceExhausted);
+        places.remove(0);
+        assert!(take(5).is_ok());
+        places.clear();
+        assert!(uploads.lock().is_empty());
+    }
 }

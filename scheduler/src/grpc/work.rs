@@ -1,27 +1,31 @@
 //! One stream per worker: challenge, login, then commands and reports until either side ends it.
 
-use super::{Context, upload};
+use super::upload::{self, Uploads};
+use super::{Context, ask};
 use crate::arrival::Arrival;
-use crate::sessions::{Heard, OUTBOX_LEN, Outgoing, Session};
+use crate::limits::{Excess, Held, Visit};
+use crate::pace::{Allowance, Rate};
+use crate::sessions::{Heard, LIVE_TASKS_MAX, OUTBOX_LEN, Outgoing, Session};
 use crate::translate;
 use poco_core::lane::Bond;
 use poco_core::message::login_hash;
 use poco_core::signature::recover;
-use poco_core::{Address, B256, U256};
+use poco_core::{Address, B256, TaskId, U256};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::worker_message::Body as Told;
 use poco_proto::v1::workers_server::Workers;
 use poco_proto::v1::{
-    Challenge, Heartbeat, Login as LoginMessage, Refusal, SchedulerMessage, UploadPart,
+    Challenge, Heartbeat, Login as LoginMessage, Printed, Refusal, SchedulerMessage, UploadPart,
     UploadReceipt, WorkerMessage, refusal,
 };
 use poco_proto::{PROTOCOL_VERSION, words};
 use poco_scheduler_core::{Input, Login};
-use std::sync::Arc;
+use prost::Message as _;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{interval, sleep_until, timeout};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -36,13 +40,24 @@ const SCORE_PAUSE: Duration = Duration::from_millis(500);
 /// Tries to read a score; after these the worker is asked to come back.
 const SCORE_TRIES: u32 = 10;
 
+/// Tasks that a stream remembers to have been given, of which it may tell; asked again beyond.
+const GIVEN_MAX: usize = 4096;
+/// What a worker may tell, in units: 1 a message and 1 a KiB. Hundreds of tasks a second end and begin on
+/// one with that; who tells more is read more slowly, and holds up nobody but itself.
+const TELLING_RATE: Rate = Rate { per_second: 5_000, burst: 10_000 };
+const UNIT_BYTES: usize = 1024;
+/// What a ballot costs in such units: its signature is checked, which takes some 100 µs.
+const BALLOT_COST: u32 = 10;
+/// Messages of one stream that cannot be read, or that it has no business to send, before it is cut.
+const MISTAKES_MAX: u32 = 64;
+
 /// Numbers sessions; unique in this process.
 static LAST_SESSION: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) context: Context,
-    pub(super) uploads: Arc<Semaphore>,
+    pub(super) uploads: Uploads,
 }
 
 #[tonic::async_trait]
@@ -54,13 +69,20 @@ impl Workers for Service {
         request: Request<Streaming<WorkerMessage>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
         let (sender, messages) = mpsc::channel(STREAM_LEN);
+        let visit = request.extensions().get::<Visit>().cloned();
+        let visit = visit.ok_or_else(|| Status::internal("the connection is not known"))?;
+        let place = visit.begin_login().map_err(excess)?;
         let stream = Stream {
             context: self.context.clone(),
+            visit,
             incoming: request.into_inner(),
             outgoing: sender,
             last_number: 0,
+            given: BTreeSet::new(),
+            allowance: Allowance::new(TELLING_RATE, Instant::now()),
+            mistakes: 0,
         };
-        tokio::spawn(stream.serve());
+        tokio::spawn(stream.serve(place));
         Ok(Response::new(ReceiverStream::new(messages)))
     }
 
@@ -68,16 +90,8 @@ impl Workers for Service {
         &self,
         request: Request<Streaming<UploadPart>>,
     ) -> Result<Response<UploadReceipt>, Status> {
-        let refused = |status: Status| {
-            self.context.meters.refused("upload");
-            status
-        };
-        let _permit = self
-            .uploads
-            .try_acquire()
-            .map_err(|_| refused(Status::resource_exhausted("too many uploads now; try again")))?;
-        let received = upload::receive(&self.context, request.into_inner()).await;
-        received.map(Response::new).map_err(refused)
+        let received = upload::receive(&self.context, &self.uploads, request.into_inner()).await;
+        received.map(Response::new).inspect_err(|_| self.context.meters.refused("upload"))
     }
 }
 
@@ -86,15 +100,31 @@ struct Ended;
 
 struct Stream {
     context: Context,
+    visit: Visit,
     incoming: Streaming<WorkerMessage>,
     outgoing: mpsc::Sender<Result<SchedulerMessage, Status>>,
     last_number: u64,
+    /// Tasks of which the worker may tell what they print.
+    given: BTreeSet<TaskId>,
+    /// For what the worker tells.
+    allowance: Allowance,
+    mistakes: u32,
 }
 
 impl Stream {
-    async fn serve(mut self) {
+    async fn serve(mut self, place: Held) {
         let nonce: B256 = B256::from(rand::random::<[u8; 32]>());
-        let Ok(Some(login)) = timeout(LOGIN_TIME, self.log_in(nonce)).await else { return };
+        let Ok(login) = timeout(LOGIN_TIME, self.log_in(nonce)).await else {
+            self.context.meters.refused("login-time");
+            self.refuse(refusal::Cause::Signature, "the login did not come in time").await;
+            return;
+        };
+        let Some(login) = login else { return };
+        let _working = match self.visit.work() {
+            Ok(working) => working,
+            Err(excess) => return self.refuse(refusal::Cause::Full, &excess.to_string()).await,
+        };
+        drop(place);
         let (outbox, inbox) = mpsc::channel(OUTBOX_LEN);
         let session = Session {
             id: LAST_SESSION.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
@@ -127,12 +157,22 @@ impl Stream {
             protocol_version: PROTOCOL_VERSION,
         };
         self.say(Body::Challenge(challenge)).await.ok()?;
-        let message = self.incoming.message().await.ok()??;
+        let message = match self.incoming.message().await {
+            Ok(message) => message?,
+            Err(status) => {
+                let Ended = self.broken(&status).await;
+                return None;
+            }
+        };
         let Some(Told::Login(told)) = message.body else {
             self.context.meters.refused("no-login");
             self.refuse(refusal::Cause::Signature, "a login was expected").await;
             return None;
         };
+        if let Err(excess) = self.visit.log_in().await {
+            self.refuse(refusal::Cause::Full, &excess.to_string()).await;
+            return None;
+        }
         match self.check(&told, nonce).await {
             Ok(login) => Some(login),
             Err((cause, detail)) => {
@@ -162,6 +202,10 @@ impl Stream {
         }
         if !self.context.admission.admits(worker) {
             let detail = "this pool does not take this worker; ask its owner";
+            return Err((refusal::Cause::NotAllowed, detail));
+        }
+        if told.live.len() > LIVE_TASKS_MAX {
+            let detail = "a worker holds at most 6000 tasks; end it and let it forget some";
             return Err((refusal::Cause::NotAllowed, detail));
         }
         let capacity = told.capacity.as_ref().and_then(translate::capacity).ok_or((
@@ -200,15 +244,18 @@ impl Stream {
         let mut beat = interval(period / 2);
         // A login is answered before anything else is said.
         let mut is_answered = false;
+        let mut ready = Instant::now();
         loop {
             let silent = session.heard.at() + period * SILENT_HEARTBEATS;
             let done = tokio::select! {
-                message = self.incoming.message() => match message {
+                message = next(&mut self.incoming, ready) => match message {
                     Ok(Some(message)) => {
                         session.heard.mark();
+                        ready = Instant::now() + self.allowance.spend(cost(&message), Instant::now());
                         self.take(worker, session, message).await
                     }
-                    Ok(None) | Err(_) => Err(Ended),
+                    Ok(None) => Err(Ended),
+                    Err(status) => Err(self.broken(&status).await),
                 },
                 outgoing = inbox.recv() => match outgoing.map(|one| one.into_body()) {
                     Some(body) => {
@@ -256,33 +303,85 @@ impl Stream {
                     let arrival = Arrival::Report { worker, session, number, task, body };
                     self.context.arrivals.send(arrival).await.map_err(|_| Ended)
                 }
-                // Sent again it would be no better.
+                // Acknowledged: sent again it would be no better.
                 None => {
-                    self.context.meters.refused("report-unreadable");
+                    self.mistaken("report-unreadable").await?;
                     self.say(Body::Ack(poco_proto::v1::Ack { id: number })).await
                 }
             },
+            Some(Told::Printed(printed)) => self.hear(worker, printed).await,
             Some(Told::Login(_)) | None => {
                 self.context.meters.refused("message-unexpected");
+                let detail = "a login comes once, and every message has a body this pool knows";
+                self.refuse(refusal::Cause::Unreadable, detail).await;
                 Err(Ended)
             }
         }
     }
 
+    /// Keeps what a run of this worker printed. It never comes to the loop.
+    async fn hear(&mut self, worker: Address, printed: Printed) -> Result<(), Ended> {
+        let Ok(task) = words::task(&printed.task) else {
+            return self.mistaken("printed-unreadable").await;
+        };
+        if !self.given.contains(&task) {
+            let given = ask(&self.context, |reply| Arrival::GivenAsked { worker, task, reply });
+            if !given.await.map_err(|_| Ended)? {
+                self.context.meters.refused("printed-of-no-task");
+                return Ok(());
+            }
+            if self.given.len() >= GIVEN_MAX {
+                self.given.clear();
+            }
+            self.given.insert(task);
+        }
+        if let Err(why) = self.context.transcripts.take(worker, task, printed) {
+            self.context.meters.refused(why.name());
+        }
+        Ok(())
+    }
+
     /// Brings what was told to the loop, where it can be read.
     async fn pass_told(
-        &self,
+        &mut self,
         worker: Address,
         session: u64,
         input: Option<Input>,
     ) -> Result<(), Ended> {
         let Some(input) = input.map(Box::new) else {
-            self.context.meters.refused("vote-unreadable");
-            tracing::warn!(%worker, "a ballot or disclosure is unreadable, or not its worker's");
-            return Ok(());
+            tracing::debug!(%worker, "a ballot or disclosure is unreadable, or not its worker's");
+            return self.mistaken("vote-unreadable").await;
         };
         let arrival = Arrival::Told { worker, session, input };
         self.context.arrivals.send(arrival).await.map_err(|_| Ended)
+    }
+
+    /// Counts what cannot be read. Some of it, another version may send; one that goes on is cut.
+    async fn mistaken(&mut self, reason: &str) -> Result<(), Ended> {
+        self.context.meters.refused(reason);
+        self.mistakes = self.mistakes.saturating_add(1);
+        if self.mistakes < MISTAKES_MAX {
+            return Ok(());
+        }
+        let detail =
+            format!("{MISTAKES_MAX} messages could not be read ({reason}); update the worker");
+        self.refuse(refusal::Cause::Unreadable, &detail).await;
+        Err(Ended)
+    }
+
+    /// The stream brought no message: it was cut, or what came is none.
+    async fn broken(&mut self, status: &Status) -> Ended {
+        let is_garbage = matches!(
+            status.code(),
+            tonic::Code::Internal | tonic::Code::OutOfRange | tonic::Code::Unimplemented
+        );
+        if is_garbage {
+            self.context.meters.refused("message-unreadable");
+            tracing::debug!(%status, "a message is none");
+            let detail = "a message could not be decoded, or is too large; update the worker";
+            self.refuse(refusal::Cause::Unreadable, detail).await;
+        }
+        Ended
     }
 
     async fn pass_on(&mut self, session: &Session, body: Body) -> Result<(), Ended> {
@@ -321,6 +420,28 @@ impl Stream {
     }
 }
 
+/// The next message, not before `ready`.
+async fn next(
+    incoming: &mut Streaming<WorkerMessage>,
+    ready: Instant,
+) -> Result<Option<WorkerMessage>, Status> {
+    if ready > Instant::now() {
+        sleep_until(ready).await;
+    }
+    incoming.message().await
+}
+
+/// What a message costs of its worker's allowance.
+fn cost(message: &WorkerMessage) -> u32 {
+    let units = u32::try_from(message.encoded_len() / UNIT_BYTES).unwrap_or(u32::MAX);
+    let extra = if matches!(message.body, Some(Told::Ballot(_))) { BALLOT_COST } else { 0 };
+    units.saturating_add(1).saturating_add(extra)
+}
+
+fn excess(excess: Excess) -> Status {
+    Status::resource_exhausted(excess.to_string())
+}
+
 /// A cause of a refusal as a label of a metric.
 pub(crate) fn name_of(cause: refusal::Cause) -> &'static str {
     match cause {
@@ -331,5 +452,6 @@ pub(crate) fn name_of(cause: refusal::Cause) -> &'static str {
         refusal::Cause::AlreadyConnected => "login-already-connected",
         refusal::Cause::Full => "login-full",
         refusal::Cause::Leaving => "login-leaving",
+        refusal::Cause::Unreadable => "message-unreadable",
     }
 }

@@ -2,11 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many events")]
 
+mod bad_input;
 mod chain;
+mod floods;
 mod keys;
+mod logs;
 mod operator;
+mod prices;
 mod refusals;
 mod repair;
 mod runs;
 mod scheduler;
+mod statement;
+mod tls;
+mod variants;
 mod worker;

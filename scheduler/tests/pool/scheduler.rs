@@ -57,13 +57,22 @@ pub(crate) fn free_address() -> String {
 
 impl Process {
     pub(crate) async fn start(chain: &Chainside, more: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let keystore = store(folder.path(), &chain.owner, "password", KdfCost::CHEAP).unwrap();
-        let listen = free_address();
-        let child = Self::spawn(chain, &listen, folder.path(), &keystore, (more, ""));
-        let process = Self { child, listen, folder, keystore };
+        let process = Self::begin(chain, more);
         process.until_healthy().await;
         process
+    }
+
+    /// Starts it and does not wait until it answers.
+    pub(crate) fn begin(chain: &Chainside, more: &[&str]) -> Self {
+        Self::begin_on(chain, &free_address(), more)
+    }
+
+    /// The same at an address.
+    pub(crate) fn begin_on(chain: &Chainside, listen: &str, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keystore = store(folder.path(), &chain.owner, "password", KdfCost::CHEAP).unwrap();
+        let child = Self::spawn(chain, listen, folder.path(), &keystore, (more, ""));
+        Self { child, listen: listen.to_owned(), folder, keystore }
     }
 
     fn spawn(
@@ -94,6 +103,25 @@ impl Process {
         self.kill();
         self.child =
             Self::spawn(chain, &self.listen, self.folder.path(), &self.keystore, (&[], failpoints));
+    }
+
+    /// Ends the process as a power cut would and starts it again with other flags.
+    pub(crate) fn kill_and_restart_with(&mut self, chain: &Chainside, more: &[&str]) {
+        self.kill();
+        let (folder, keystore) = (self.folder.path(), &self.keystore);
+        self.child = Self::spawn(chain, &self.listen, folder, keystore, (more, ""));
+    }
+
+    /// Memory of the process that is its own, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.listen.parse().unwrap()
     }
 
     /// Whether the process has ended by itself.

@@ -7,6 +7,7 @@ use poco_core::message::login_hash;
 use poco_core::{
     Address, B256, Bytes, Call, Recorded, ResultDigest, ResultHash, ResultSeal, TaskId,
 };
+use poco_proto::pool_url::PoolUrl;
 use poco_proto::v1::scheduler_message::Body as Heard;
 use poco_proto::v1::upload_part::Body as Part;
 use poco_proto::v1::worker_message::Body as Told;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
 
 /// What the apps of these tests leave, as a zip.
 pub(crate) struct Output {
@@ -111,7 +113,7 @@ impl Worker {
 
     /// One stream; answers why it was refused, if it was.
     pub(crate) async fn session(&mut self) -> Option<refusal::Cause> {
-        let mut client = WorkersClient::connect(self.url.clone()).await.ok()?;
+        let mut client = self.client();
         let (sender, messages) = mpsc::channel(64);
         let mut incoming = client.work(ReceiverStream::new(messages)).await.ok()?.into_inner();
         let mut number = 0;
@@ -149,7 +151,7 @@ impl Worker {
 
     /// What the scheduler says first after a login.
     pub(crate) async fn first_answer(&self) -> Option<Heard> {
-        let mut client = WorkersClient::connect(self.url.clone()).await.ok()?;
+        let mut client = self.client();
         let (sender, messages) = mpsc::channel(1);
         let mut incoming = client.work(ReceiverStream::new(messages)).await.ok()?.into_inner();
         let Heard::Challenge(challenge) = incoming.message().await.ok()??.body? else {
@@ -161,7 +163,12 @@ impl Worker {
         incoming.message().await.ok()??.body
     }
 
-    fn login(&self, chain_id: u64, nonce: B256) -> Login {
+    fn client(&self) -> WorkersClient<Channel> {
+        let url = PoolUrl::try_from(self.url.parse::<url::Url>().unwrap()).unwrap();
+        WorkersClient::new(url.endpoint().unwrap().connect_lazy())
+    }
+
+    pub(crate) fn login(&self, chain_id: u64, nonce: B256) -> Login {
         let worker = self.wallet.address();
         let hash = login_hash(chain_id, self.chain.workerpool, worker, nonce);
         let live = |(task, stage): (&TaskId, &Stage)| LiveTask {
@@ -272,9 +279,7 @@ impl Worker {
         let parts = output.bytes.chunks(100).map(|part| Part::Data(part.to_vec()));
         let parts = parts.map(|part| UploadPart { body: Some(part) });
         let all: Vec<UploadPart> = std::iter::once(header).chain(parts).collect();
-        let client = WorkersClient::connect(self.url.clone()).await;
-        let mut client = client.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
-        let receipt = client.upload_result(tokio_stream::iter(all)).await?;
+        let receipt = self.client().upload_result(tokio_stream::iter(all)).await?;
         Ok(receipt.into_inner().location)
     }
 }

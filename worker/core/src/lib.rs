@@ -27,6 +27,7 @@ mod scheduler;
 mod stages;
 mod task;
 mod time;
+mod transcript;
 mod upload;
 mod verify;
 mod votes;
@@ -40,3 +41,4 @@ pub use task::{
     Assignment, Commit, Computation, Lane, Promise, Record, Sealed, Stage, State, Terms, Work,
 };
 pub use time::{Millis, Now};
+pub use transcript::{Channel, PART_BYTES_MAX, Part, Transcript};

@@ -34,7 +34,7 @@ pub use facts::Facts;
 pub use folder::RunFolder;
 pub use image::{BadImageName, Credentials, ImageRef, PullError, PullProgress};
 pub use leftover::Swept;
-pub use logs::SavedLogs;
+pub use logs::{Printed, Reading, SavedLogs};
 pub use run::{NotARun, RootFs, Run, RunId, RunLimits, RunSpec, RunState, Secret};
 pub use sandbox::{Sandbox, Settings, StartError, split_args};
 pub use wait::{Ended, Outcome, Usage, WaitError};

@@ -1,21 +1,21 @@
 //! One stream, from the challenge to its end.
 
 use super::messages::{input_of, live_message, live_of, stage_of};
-use super::{Connection, Identity, Link, channel, client};
+use super::{Audience, Connection, Identity, Link, channel, client};
 use crate::arrival::Arrival;
 use poco_chain::failpoint;
 use poco_core::message::login_hash;
 use poco_core::{Address, TaskId};
+use poco_proto::pool_url::PoolUrl;
 use poco_proto::{PROTOCOL_VERSION, v1, words};
 use poco_worker_core::{Input, Stage};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
-use url::Url;
 use v1::scheduler_message::Body as Incoming;
 use v1::worker_message::Body as Outgoing;
 
@@ -23,6 +23,11 @@ use v1::worker_message::Body as Outgoing;
 const LOGIN_TIME: Duration = Duration::from_secs(20);
 /// Messages that wait for the stream. When they are this many the peer has stopped reading.
 const OUTBOX_LEN: usize = 256;
+/// Messages about what runs print that wait for the stream: it is told when nothing else is, so they
+/// wait where they are made.
+const PRINTED_LEN: usize = 1;
+/// The next look at whether the stream is free for what runs print.
+const PRINTED_PAUSE: Duration = Duration::from_millis(20);
 /// Reports that wait for an acknowledgement on one stream; the oldest is forgotten beyond, and
 /// told again by the core.
 const UNACKNOWLEDGED_MAX: usize = 20_000;
@@ -94,6 +99,7 @@ pub(super) async fn session(link: &Link) -> Ended {
         Err(error) => return Ended { was_open: false, error },
     };
     let error = stream.serve(link).await;
+    link.audience.send_replace(None);
     Ended { was_open: true, error }
 }
 
@@ -101,7 +107,10 @@ pub(super) async fn session(link: &Link) -> Ended {
 ///
 /// # Errors
 /// Why a worker could not log in there.
-pub(crate) async fn challenge(url: &Url, identity: Option<&Identity>) -> Result<(), SessionError> {
+pub(crate) async fn challenge(
+    url: &PoolUrl,
+    identity: Option<&Identity>,
+) -> Result<(), SessionError> {
     let asked = timeout(LOGIN_TIME, async {
         // The sender is kept until the challenge is there: without it the stream would end.
         let (_outgoing, messages) = mpsc::channel(1);
@@ -129,6 +138,7 @@ struct Stream {
     last_id: u64,
     reports: BTreeMap<u64, (TaskId, Stage)>,
     outbox: mpsc::Receiver<Outgoing>,
+    printed: mpsc::Receiver<v1::Printed>,
     connection: Connection,
     heartbeat: Duration,
 }
@@ -165,6 +175,9 @@ impl Stream {
         };
         failpoint::hit("worker.login.after");
         let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
+        let (teller, printed) = mpsc::channel(PRINTED_LEN);
+        let bytes_max = welcome.printed_bytes_max;
+        let audience = Audience { outbox: teller, bytes_max };
         let end = CancellationToken::new();
         let connection = Connection { outbox: sender, session: welcome.session, channel, end };
         let seconds = welcome.heartbeat_seconds.clamp(1, HEARTBEAT_SECONDS_MAX);
@@ -173,8 +186,9 @@ impl Stream {
             Arrival::Connected { live: live_of(welcome.live), connection: connection.clone() };
         link.arrivals.send(arrival).await.map_err(|_| SessionError::Stopping)?;
         tracing::info!(url = %link.url, "logged in to the scheduler");
+        link.audience.send_replace((bytes_max > 0).then_some(audience));
         let reports = BTreeMap::new();
-        Ok(Self { incoming, outgoing, last_id: 1, reports, outbox, connection, heartbeat })
+        Ok(Self { incoming, outgoing, last_id: 1, reports, outbox, printed, connection, heartbeat })
     }
 
     async fn serve(&mut self, link: &Link) -> SessionError {
@@ -185,6 +199,9 @@ impl Stream {
         // Only a scheduler that has beaten is known to beat.
         let mut beats = false;
         loop {
+            // What runs print goes out where nothing waits: it never stands before a report.
+            let is_free = self.outgoing.capacity() == self.outgoing.max_capacity();
+            let is_held_up = !is_free && !self.printed.is_empty();
             let taken = tokio::select! {
                 message = next(&mut self.incoming) => match message {
                     Ok((id, body)) => {
@@ -199,6 +216,10 @@ impl Stream {
                     None => Err(SessionError::Stopping),
                 },
                 _ = beat.tick() => self.say(Outgoing::Heartbeat(v1::Heartbeat {})).await,
+                Some(printed) = self.printed.recv(), if is_free => {
+                    self.say(Outgoing::Printed(printed)).await
+                }
+                () = sleep(PRINTED_PAUSE), if is_held_up => Ok(()),
                 () = sleep_until(heard + silence), if beats => {
                     Err(SessionError::Silent(silence.as_secs()))
                 }

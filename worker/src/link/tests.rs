@@ -21,6 +21,7 @@ const NONCE: B256 = B256::repeat_byte(0x4e);
 const POOL: Address = Address::repeat_byte(0x22);
 const HUB: Address = Address::repeat_byte(0x33);
 const CHAIN: u64 = 31337;
+const PRINTED_BYTES: u64 = 1000;
 
 type Outgoing = Pin<Box<dyn Stream<Item = Result<v1::SchedulerMessage, Status>> + Send>>;
 
@@ -47,6 +48,7 @@ impl Served {
                 | FromWorker::Ack(_)
                 | FromWorker::Report(_)
                 | FromWorker::Ballot(_)
+                | FromWorker::Printed(_)
                 | FromWorker::Disclosure(_)) => {
                     return (message.id, body);
                 }
@@ -69,7 +71,9 @@ impl Served {
         self.challenge(POOL).await;
         let (1, FromWorker::Login(login)) = self.hear().await else { panic!("it logs in") };
         let live = vec![v1::LiveTask { task: vec![7; 32], stage: v1::Stage::Running.into() }];
-        let welcome = v1::Welcome { session: b"session".to_vec(), heartbeat_seconds, live };
+        let session = b"session".to_vec();
+        let printed_bytes_max = PRINTED_BYTES;
+        let welcome = v1::Welcome { session, heartbeat_seconds, live, printed_bytes_max };
         self.say(2, FromScheduler::Welcome(welcome)).await;
         login
     }
@@ -116,6 +120,7 @@ struct Rig {
     streams: mpsc::Receiver<Served>,
     uploads: mpsc::Receiver<Vec<v1::UploadPart>>,
     live: watch::Sender<Vec<(TaskId, Stage)>>,
+    audience: watch::Receiver<Option<Audience>>,
     worker: Address,
     stop: CancellationToken,
     link: tokio::task::JoinHandle<()>,
@@ -125,7 +130,7 @@ impl Rig {
     async fn new() -> Self {
         poco_chain::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let url = pool_url(&format!("http://{}", listener.local_addr().unwrap()));
         let (streams_in, streams) = mpsc::channel(4);
         let (uploads_in, uploads) = mpsc::channel(4);
         let scheduler = Scheduler { streams: streams_in, uploads: uploads_in };
@@ -137,16 +142,18 @@ impl Rig {
         let worker = wallet.address();
         let (live, live_seen) = watch::channel(vec![(task(), Stage::Contributed)]);
         let (arrivals_in, arrivals) = mpsc::channel(64);
+        let (audience_in, audience) = watch::channel(None);
         let link = Link {
             url,
             identity: Identity { wallet, workerpool: POOL, chain_id: CHAIN, hub: HUB },
             capacity: v1::Capacity { slots: 2, ..v1::Capacity::default() },
             live: live_seen,
             arrivals: arrivals_in,
+            audience: audience_in,
         };
         let stop = CancellationToken::new();
         let link = tokio::spawn(link.run(stop.clone()));
-        Self { arrivals, streams, uploads, live, worker, stop, link }
+        Self { arrivals, streams, uploads, live, audience, worker, stop, link }
     }
 
     async fn stream(&mut self) -> Served {
@@ -325,7 +332,58 @@ async fn a_result_streams_from_disk_in_parts() {
 
 #[tokio::test]
 async fn a_scheduler_that_is_not_there_is_named_plainly() {
-    let error = challenge(&"http://127.0.0.1:1".parse().unwrap(), None).await.unwrap_err();
+    let error = challenge(&pool_url("http://127.0.0.1:1"), None).await.unwrap_err();
     assert!(error.to_string().contains("cannot be reached"), "{error}");
     assert!(!error.to_string().contains('\n'), "{error}");
+}
+
+#[tokio::test]
+async fn what_runs_print_is_wanted_by_the_scheduler_and_told_when_nothing_else_is() {
+    let mut rig = Rig::new().await;
+    assert!(rig.audience.borrow().is_none(), "nobody listens yet");
+    let mut served = rig.stream().await;
+    served.log_in(60).await;
+    let connection = rig.connected().await;
+    rig.audience.wait_for(Option::is_some).await.unwrap();
+    let audience = rig.audience.borrow().clone().unwrap();
+    assert_eq!(audience.bytes_max, PRINTED_BYTES);
+    let printed = |offset| {
+        let part = v1::PrintedPart { is_stderr: false, offset, data: vec![b'x'; 16 << 10] };
+        v1::Printed { task: task().0.to_vec(), telling: 1, parts: vec![part], is_over: false }
+    };
+    // An app that prints as fast as it can does not hold a report up.
+    let outbox = audience.outbox.clone();
+    let flood = tokio::spawn(async move {
+        let mut offset = 0;
+        while outbox.send(printed(offset)).await.is_ok() {
+            offset += 16 << 10;
+        }
+    });
+    let FromWorker::Printed(first) = served.hear().await.1 else { panic!("it prints") };
+    assert_eq!(first, printed(0));
+    // Nothing is read for a while: the stream is full of what was printed.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let report = report_message(task(), Stage::Revealed, None, None);
+    connection.outbox.send(FromWorker::Report(report)).await.unwrap();
+    let mut before = 0;
+    loop {
+        match served.hear().await.1 {
+            FromWorker::Printed(_) => before += 1,
+            FromWorker::Report(report) => break assert_eq!(report.stage(), v1::Stage::Revealed),
+            other @ (FromWorker::Login(_)
+            | FromWorker::Heartbeat(_)
+            | FromWorker::Ack(_)
+            | FromWorker::Ballot(_)
+            | FromWorker::Disclosure(_)) => panic!("{other:?}"),
+        }
+    }
+    // What the transport holds on its way, and nothing that waited here.
+    assert!(before < 200, "{before}");
+    drop(served);
+    rig.audience.wait_for(Option::is_none).await.unwrap();
+    flood.await.unwrap();
+}
+
+fn pool_url(text: &str) -> PoolUrl {
+    PoolUrl::try_from(text.parse::<url::Url>().unwrap()).unwrap()
 }

@@ -130,6 +130,14 @@ pub(crate) fn is_running(task: TaskId) -> bool {
     !docker(&["ps", "-q", "--filter", &filter]).expect("the engine answers").trim().is_empty()
 }
 
+/// Makes a file appear in the running container of a task.
+pub(crate) fn touch(task: TaskId, path: &str) {
+    let filter = format!("label=poco.task={task}");
+    let found = docker(&["ps", "-q", "--filter", &filter]).expect("the engine answers");
+    let write = format!("echo > {path}");
+    docker(&["exec", found.trim(), "sh", "-c", &write]).expect("the container runs");
+}
+
 fn hex_of(word: B256) -> String {
     word.to_string().trim_start_matches("0x").to_owned()
 }

@@ -110,6 +110,71 @@ async fn a_stopped_worker_leaves_its_container_running_and_goes_on_with_it() {
     assert_eq!(engine::starts_of(task), 1);
 }
 
+/// A step of a script that waits for [`engine::touch`].
+fn wait_for(path: &str) -> String {
+    format!("while [ ! -e {path} ]; do sleep 0.1; done")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_app_prints_is_told_while_it_runs_and_again_by_a_worker_that_comes_back() {
+    let Some(app) = engine::app("printing").await else { return };
+    let (first, second) = (wait_for("/tmp/a"), wait_for("/tmp/b"));
+    let script = format!(
+        "echo one; {first}; echo two; echo oops >&2; {second}; echo end; {}",
+        market::SCRIPT
+    );
+    let market = Market::open_with(&app, 1, (1, &script)).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    let (_, stage) = pool.until_printed(task, |heard| heard.stdout == "one\n").await;
+    // The message and the report take ways of their own.
+    assert!([v1::Stage::Fetching, v1::Stage::Running].contains(&stage), "{stage:?}");
+    engine::touch(task, "/tmp/a");
+    let (heard, stage) = pool
+        .until_printed(task, |heard| heard.stdout == "one\ntwo\n" && heard.stderr == "oops\n")
+        .await;
+    assert!([v1::Stage::Fetching, v1::Stage::Running].contains(&stage), "{stage:?}");
+    assert_eq!(heard.stderr, "oops\n");
+    worker.terminate().await;
+    let mut worker = machine.start(None);
+    // The engine logs each stream on its own.
+    let is_all = |now: &pool::Heard| now.stdout == "one\ntwo\n" && now.stderr == "oops\n";
+    let (again, _) =
+        pool.until_printed(task, |now| now.telling != heard.telling && is_all(now)).await;
+    assert_eq!(again.lost, 0);
+    engine::touch(task, "/tmp/b");
+    let (heard, _) = pool.until_printed(task, |heard| heard.is_over).await;
+    assert_eq!(heard.stdout, "one\ntwo\nend\n");
+    pool.until_finalized(task).await;
+    assert_paid(&market, task, 1).await;
+    worker.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_floods_its_output_is_told_in_part_and_with_its_end() {
+    let Some(app) = engine::app("flooding").await else { return };
+    // 3 MB and more, as fast as it goes.
+    let flood = "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); \
+        echo $i.0123456789012345678901234567890123456789012345678901234567890123456789; done";
+    let script = format!("{flood}; echo the end; {}", market::SCRIPT);
+    let market = Market::open_with(&app, 1, (1, &script)).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    let (heard, _) = pool.until_printed(task, |heard| heard.is_over).await;
+    assert!(heard.stdout.ends_with("\nthe end\n"), "the end is never lost");
+    assert!(heard.lost > 0, "it shows that some is missing");
+    assert!((heard.stdout.len() as u64) < pool::PRINTED_BYTES_MAX + (1 << 17));
+    pool.until_finalized(task).await;
+    assert_paid(&market, task, 1).await;
+    worker.terminate().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_scheduler_costs_no_stake() {
     let Some(app) = engine::app("silent").await else { return };

@@ -20,6 +20,9 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
+/// What the pool hears of a run while it goes on.
+pub(crate) const PRINTED_BYTES_MAX: u64 = 1 << 20;
+
 /// How far the pool goes with a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
@@ -38,6 +41,19 @@ struct Known {
     failure: Option<v1::Failure>,
     upload: Option<(String, ResultDigest)>,
     is_finalized: bool,
+    printed: Heard,
+}
+
+/// What the worker told of what a run printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// Its number; another one begins anew.
+    pub(crate) telling: u64,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// Bytes that were left out.
+    pub(crate) lost: u64,
+    pub(crate) is_over: bool,
 }
 
 #[derive(Clone)]
@@ -87,7 +103,8 @@ impl Pool {
             .find(|index| TaskId::of_deal(self.inner.deal, U256::from(*index)) == task)
             .unwrap();
         let stage = v1::Stage::Unspecified;
-        let known = Known { wish, index, stage, failure: None, upload: None, is_finalized: false };
+        let (failure, upload, is_finalized, printed) = (None, None, false, Heard::default());
+        let known = Known { wish, index, stage, failure, upload, is_finalized, printed };
         self.inner.tasks.lock().unwrap().insert(task, known);
         self.inner.assign(task);
     }
@@ -106,6 +123,16 @@ impl Pool {
 
     pub(crate) fn digest_of_upload(&self, task: TaskId) -> ResultDigest {
         self.inner.tasks.lock().unwrap()[&task].upload.clone().unwrap().1
+    }
+
+    /// What a run printed, once that is as `is_there` says, and how far the task was then.
+    pub(crate) async fn until_printed(
+        &self,
+        task: TaskId,
+        is_there: impl Fn(&Heard) -> bool,
+    ) -> (Heard, v1::Stage) {
+        let known = self.wait(task, |known| is_there(&known.printed)).await;
+        (known.printed, known.stage)
     }
 
     async fn wait(&self, task: TaskId, is_there: impl Fn(&Known) -> bool) -> Known {
@@ -185,6 +212,7 @@ impl Inner {
                     self.say(Outgoing::Ack(ack));
                     self.follow(task);
                 }
+                Incoming::Printed(printed) => self.hear(printed),
                 Incoming::Heartbeat(_)
                 | Incoming::Ack(_)
                 | Incoming::Ballot(_)
@@ -193,13 +221,38 @@ impl Inner {
         }
     }
 
+    fn hear(&self, printed: v1::Printed) {
+        let task = words::task(&printed.task).unwrap();
+        let mut tasks = self.tasks.lock().unwrap();
+        let Some(Known { printed: heard, .. }) = tasks.get_mut(&task) else { return };
+        if heard.telling != printed.telling {
+            *heard = Heard { telling: printed.telling, ..Heard::default() };
+        }
+        for part in printed.parts {
+            let length = heard.stdout.len() as u64 + heard.lost;
+            let text = String::from_utf8(part.data).unwrap();
+            if part.is_stderr {
+                heard.stderr.push_str(&text);
+            } else {
+                heard.lost += part.offset.checked_sub(length).expect("told once, in order");
+                heard.stdout.push_str(&text);
+            }
+        }
+        heard.is_over |= printed.is_over;
+    }
+
     fn welcome(&self, login: v1::Login) {
         let chain_id = self.chain.chain_id();
         let hash = login_hash(chain_id, self.workerpool, self.worker, B256::repeat_byte(7));
         assert_eq!(signature::recover(hash, &login.signature), Some(self.worker));
         let live: Vec<TaskId> =
             login.live.iter().map(|live| words::task(&live.task).unwrap()).collect();
-        let welcome = v1::Welcome { session: vec![1], heartbeat_seconds: 60, live: Vec::new() };
+        let welcome = v1::Welcome {
+            session: vec![1],
+            heartbeat_seconds: 60,
+            live: Vec::new(),
+            printed_bytes_max: PRINTED_BYTES_MAX,
+        };
         self.say(Outgoing::Welcome(welcome));
         let unknown: Vec<TaskId> = {
             let tasks = self.tasks.lock().unwrap();

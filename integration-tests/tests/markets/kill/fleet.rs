@@ -19,6 +19,11 @@ use std::time::{Duration, Instant};
 
 /// Workers of a pool: three that a task at trust 5 needs, and a spare one.
 pub(crate) const WORKERS: usize = 4;
+/// More tasks than any walk takes: who gets one is drawn, and a point that the others did not come by
+/// has a task more.
+const TASKS_MAX: u64 = 300;
+/// What so many tasks cost, beside what the requester of every pool has.
+const MONEY: &str = "3000RLC";
 /// Longest wait for something that must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for a point that may have been missed; it then has a task of its own.
@@ -67,7 +72,9 @@ impl Fleet {
     /// A pool with its offers published and nobody at work yet.
     pub(crate) async fn start() -> Result<Self> {
         let world = World::start().await?;
-        let mut pool = Pool::start(&world, &Plan { workers: 0, ..Plan::default() }).await?;
+        let plan = Plan { workers: 0, volume: TASKS_MAX, ..Plan::default() };
+        let mut pool = Pool::start(&world, &plan).await?;
+        world.fund(Party::Requester, MONEY)?;
         // Its own one takes the place, on the same port and with a folder of its own.
         pool.scheduler.kill()?;
         for number in 0..WORKERS {

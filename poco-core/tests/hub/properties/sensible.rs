@@ -55,7 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What the property must have seen, else it proves less than it says.
-const MUST_SEE: [&str; 18] = [
+const MUST_SEE: [&str; 22] = [
     "a partial fill",
     "a sponsored deal",
     "a deal without a dataset",
@@ -74,6 +74,10 @@ const MUST_SEE: [&str; 18] = [
     "a part of the kitty paid",
     "a closed order",
     "a withdrawal",
+    "proved",
+    "outvoted",
+    "not-revealed",
+    "refunded",
 ];
 
 #[test]

@@ -10,13 +10,14 @@ use poco_core::event::AnyOrder;
 use poco_core::hub::{Config, Hub, Outcome, Policy, Refusal, RegistryCall, TokenCall};
 use poco_core::message::authorization_hash;
 use poco_core::order::OrderOperation;
+use poco_core::statement::{Moves, statement};
 use poco_core::task::TaskStatus;
 use poco_core::{
-    Address, Amount, AppOrder, B256, Bytes, DatasetOrder, OrderKind, RequestOrder, Rules, Signed,
-    TaskId, Timestamp, U256, WorkerpoolOrder,
+    Address, Amount, AppOrder, B256, Bytes, DatasetOrder, Event, OrderKind, RequestOrder, Rules,
+    Signed, TaskId, Timestamp, U256, WorkerpoolOrder,
 };
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const HUB_OWNER: Address = Address::repeat_byte(0x01);
 pub(crate) const APP_OWNER: Address = Address::repeat_byte(0x02);
@@ -110,7 +111,10 @@ impl<'a> World<'a> {
         let before = self.hub.clone();
         let result = self.hub.call(sender, self.now, call);
         match &result {
-            Ok(outcome) => self.books.record(&outcome.events),
+            Ok(outcome) => {
+                self.books.record(&outcome.events);
+                self.check_statements(&before, &outcome.events);
+            }
             Err(refusal) => {
                 assert!(self.hub == before, "a refused call changed something: {call:?}");
                 // Every refusal has a text for people and perhaps one of the reference.
@@ -120,6 +124,52 @@ impl<'a> World<'a> {
         }
         self.books.check(&self.hub);
         result
+    }
+
+    /// Every task that ended has a statement, which says to the unit what its workers have more or
+    /// less than before.
+    fn check_statements(&self, before: &Hub, events: &[Event]) {
+        let ended = |event: &Event| {
+            if let Event::TaskFinalize { task, .. } | Event::TaskClaimed { task } = event {
+                Some(*task)
+            } else {
+                None
+            }
+        };
+        let mut earned: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for task in events.iter().filter_map(ended) {
+            let mut moves = Moves::default();
+            for event in events {
+                moves.add(task.0, event);
+            }
+            let view = self.hub.task(task);
+            let deal = self.hub.deal(view.deal).expect("a task has a deal");
+            let vote = |worker: &Address| (*worker, self.hub.contribution(task, *worker));
+            let votes: Vec<_> = view.contributors.iter().map(vote).collect();
+            let told = statement(deal, (task, &view), &votes, &moves);
+            let told = told.unwrap_or_else(|error| panic!("{task}: {error}"));
+            let brought = told.price.0 + told.forfeited.0;
+            let paid: U256 = told.workers.iter().map(|line| line.reward.0).sum();
+            let kept = if told.is_completed { brought - paid } else { U256::ZERO };
+            assert_eq!(told.fee.0, kept, "what workers do not get, the pool keeps");
+            for line in &told.workers {
+                self.see(line.verdict.name());
+                let sums = earned.entry(line.worker).or_default();
+                sums.0 += line.reward.0;
+                sums.1 += line.lost.0;
+            }
+        }
+        let all = |hub: &Hub, owner| {
+            let account = hub.account(owner);
+            account.free.0 + account.frozen.0
+        };
+        // The last one owns a pool, and so has other parts as well.
+        for (worker, (rewarded, lost)) in earned {
+            if WORKERS[..4].contains(&worker) {
+                let (had, has) = (all(before, worker), all(&self.hub, worker));
+                assert_eq!(has + lost, had + rewarded, "{worker}");
+            }
+        }
     }
 
     pub(crate) fn registry(&mut self, sender: Address, call: &RegistryCall) {

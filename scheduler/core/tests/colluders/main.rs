@@ -1,7 +1,7 @@
 //! A thousand workers of whom one in ten colludes, at trust 10: the real choice, the real weights
 //! and consensus, a chain that is only what these need.
 //!
-//! `cargo test -p poco-scheduler-core --test colluders -- --nocapture` prints the table. Three kinds
+//! `cargo test --release -p poco-scheduler-core --test colluders -- --ignored --nocapture` prints the table. Three kinds
 //! of colluders: bold ones, who give the same wrong result each time and so never earn a score;
 //! cunning ones, who know each other and of each other's tasks, and lie only where the lie will be
 //! the consensus, so that they never lose a stake and have as much score as anybody; and turned
@@ -39,6 +39,7 @@ fn run(lane: Lane, colluders: Colluders, scores: Scores) -> Outcome {
 const WRONG_MAX: f64 = 0.1 / TRUST as f64;
 
 #[test]
+#[ignore = "takes many minutes without optimization: cargo test --release -- --ignored"]
 fn fresh_workers_accept_less_than_a_tenth_of_the_wrong_results_that_trust_allows() {
     for lane in [Lane::Settlement, Lane::Classic] {
         for colluders in [Colluders::Bold, Colluders::Cunning] {
@@ -50,6 +51,7 @@ fn fresh_workers_accept_less_than_a_tenth_of_the_wrong_results_that_trust_allows
 }
 
 #[test]
+#[ignore = "takes many minutes without optimization: cargo test --release -- --ignored"]
 fn with_scores_fewer_replicas_do_and_the_settlement_lane_is_as_safe() {
     for colluders in [Colluders::Bold, Colluders::Cunning] {
         let outcome = run(Lane::Settlement, colluders, Scores::Spread);
@@ -62,6 +64,7 @@ fn with_scores_fewer_replicas_do_and_the_settlement_lane_is_as_safe() {
 }
 
 #[test]
+#[ignore = "takes many minutes without optimization: cargo test --release -- --ignored"]
 fn in_the_classic_lane_a_worker_that_weighs_enough_decides_alone() {
     let outcome = run(Lane::Classic, Colluders::Bold, Scores::Spread);
     assert!(outcome.mean_replicas() < f64::from(fixed_replicas(TRUST)), "{outcome:?}");
@@ -73,6 +76,7 @@ fn in_the_classic_lane_a_worker_that_weighs_enough_decides_alone() {
 }
 
 #[test]
+#[ignore = "takes many minutes without optimization: cargo test --release -- --ignored"]
 fn the_same_seed_gives_the_same_run() {
     let run = || {
         let ways = (Lane::Settlement, Colluders::Cunning, Scores::Spread);
