@@ -22,9 +22,10 @@ build: setup ## build every binary
 test: setup ## run every test
 	@deploy/test.sh
 
-bench: setup ## time, gas and memory of tasks beside the reference's (RUNS=20, JSON=1)
+bench: setup ## time, gas and memory of tasks beside the reference's, and the scheduler under load (RUNS=20, JSON=1)
 	@cargo build --release --workspace --bins
 	@cargo bench --quiet --workspace --bench market -- --runs $(or $(RUNS),20) $(if $(JSON),--json)
+	@cargo run --quiet --release -p poco-load
 
 lint: setup ## formatting and lints only
 	cargo fmt --all --check

@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["poco-chain", "poco-core", "poco-proto", "poco-scheduler", "poco-worker-core"],
     ),
     ("poco-differential", &["poco-core"]),
+    ("poco-load", &["poco-chain", "poco-core", "poco-proto"]),
     ("poco-sim", &["poco-chain-core", "poco-core", "poco-scheduler-core", "poco-worker-core"]),
     ("poco-integration-tests", &["poco-chain", "poco-core", "poco-proto", "poco-result"]),
 ];
@@ -45,7 +46,7 @@ const PURE: [&str; 4] = ["poco-core", "poco-scheduler-core", "poco-worker-core",
 
 /// Libraries that one place alone may know: ABI encoding, protobuf, the store, the engine.
 const KNOWN_ONLY_IN: &[(&str, &[&str])] = &[
-    ("alloy-sol-types", &["poco-chain", "poco-differential"]),
+    ("alloy-sol-types", &["poco-chain", "poco-differential", "poco-load"]),
     ("tonic-prost", &["poco-proto"]),
     ("bollard", &["poco-sandbox"]),
     ("rocksdb", &["poco-scheduler", "poco-worker", "poco-market"]),

@@ -6,7 +6,7 @@ use crate::event_loop::UploadReplies;
 use crate::meters::Meters;
 use crate::reads::Reads;
 use crate::results::Results;
-use crate::sessions::Sessions;
+use crate::sessions::{Outgoing, Sessions};
 use crate::store::Store;
 use crate::sweep::sweep;
 use crate::transcripts::PRINTED_BYTES_MAX;
@@ -112,7 +112,7 @@ impl Effects {
                 // The stream itself knows its session and fills it in.
                 let (session, printed_bytes_max) = (Vec::new(), PRINTED_BYTES_MAX);
                 let welcome = Welcome { session, heartbeat_seconds, live, printed_bytes_max };
-                self.sessions.send(worker, Body::Welcome(welcome));
+                self.sessions.send(worker, Body::Welcome(welcome).into());
                 failpoint::hit("scheduler.welcome.after");
             }
             Action::Tell { worker, command } => self.tell(worker, command),
@@ -146,17 +146,20 @@ impl Effects {
     fn tell(&self, worker: Address, command: Wanted) {
         let (name, body) = match command {
             Wanted::Assign { task, deal, index, lane } => {
-                let hash = authorization_hash(worker, task, Address::ZERO);
                 let assign = Assign {
                     task: task.0.to_vec(),
                     deal: deal.0.to_vec(),
                     // Deals of more than 2^64 tasks cannot be paid for.
                     index: index.saturating_to(),
-                    authorization: self.tools.wallet.sign_hash(hash).to_vec(),
+                    // Filled in by the worker's own stream, beside the loop.
+                    authorization: Vec::new(),
                     enclave_challenge: Address::ZERO.to_vec(),
                     lane: translate::lane(lane).into(),
                 };
-                ("assign", command::Body::Assign(assign))
+                let hash = authorization_hash(worker, task, Address::ZERO);
+                let wallet = self.tools.wallet.clone();
+                let unsigned = Outgoing::Unsigned { assign, hash, wallet };
+                return self.send(worker, "assign", unsigned);
             }
             Wanted::Reveal(task) => {
                 ("reveal", command::Body::Reveal(Reveal { task: task.0.to_vec() }))
@@ -179,9 +182,13 @@ impl Effects {
             }
             Wanted::Ended(task) => ("ended", command::Body::Ended(Ended { task: task.0.to_vec() })),
         };
+        self.send(worker, name, Body::Command(Command { body: Some(body) }).into());
+    }
+
+    fn send(&self, worker: Address, name: &str, command: Outgoing) {
         failpoint::hit(&format!("scheduler.{name}.before"));
         self.tools.meters.commands.with_label_values(&[name]).inc();
-        self.sessions.send(worker, Body::Command(Command { body: Some(body) }));
+        self.sessions.send(worker, command);
         failpoint::hit(&format!("scheduler.{name}.after"));
     }
 

@@ -23,7 +23,11 @@ use tokio::time::{Instant, sleep_until};
 
 /// Arrivals that share one batch: enough that a sync is paid by many, few enough that the first
 /// does not wait long.
-const TURN_ARRIVALS_MAX: usize = 128;
+const TURN_ARRIVALS_MAX: usize = 512;
+
+/// Actions of one turn after which no more is taken in: they are what takes long, and the first of
+/// them waits for the last to be stored.
+const TURN_ACTIONS_MAX: usize = 1024;
 
 /// Sleep where the core has no timer; it is told of everything else.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -48,6 +52,8 @@ pub(crate) struct EventLoop {
 #[derive(Default)]
 struct Turn {
     batch: Batch,
+    /// Questions for the node.
+    reads: Vec<Action>,
     actions: Vec<Action>,
     acknowledged: Vec<(Address, u64, u64)>,
     ordered: Vec<Ordered>,
@@ -92,29 +98,42 @@ impl EventLoop {
                 () = sleep_until(due) => Some(Arrival::Core(Input::Timer)),
             };
             let more = std::iter::from_fn(|| arrivals.try_recv().ok());
-            let all: Vec<Arrival> = first.into_iter().chain(more).take(TURN_ARRIVALS_MAX).collect();
-            self.turn(all)?;
+            self.turn(first.into_iter().chain(more))?;
         }
-        let rest: Vec<Arrival> = std::iter::from_fn(|| arrivals.try_recv().ok()).collect();
-        self.turn(rest)?;
+        // What is in the queue now: nobody is waited for.
+        let mut rest = arrivals.len();
+        while rest > 0 {
+            let more = std::iter::from_fn(|| arrivals.try_recv().ok());
+            rest = rest.saturating_sub(self.turn(more)?.max(1));
+        }
         self.effects.close();
         Ok(())
     }
 
-    fn turn(&mut self, arrivals: impl IntoIterator<Item = Arrival>) -> anyhow::Result<()> {
-        let mut turn = Turn::default();
+    /// Takes in as many of `arrivals` as fit one turn, and answers how many.
+    fn turn(&mut self, arrivals: impl IntoIterator<Item = Arrival>) -> anyhow::Result<usize> {
+        let (mut turn, mut taken) = (Turn::default(), 0);
         self.drain(&mut turn);
-        for arrival in arrivals {
+        let mut arrivals = arrivals.into_iter();
+        while taken < TURN_ARRIVALS_MAX
+            && turn.actions.len() < TURN_ACTIONS_MAX
+            && let Some(arrival) = arrivals.next()
+        {
             self.take(arrival, &mut turn);
             self.drain(&mut turn);
+            taken += 1;
         }
-        let Turn { batch, actions, acknowledged, ordered, priced } = turn;
+        let Turn { batch, reads, actions, acknowledged, ordered, priced } = turn;
+        // A question promises nothing, and may be asked again: the node answers meanwhile.
+        for read in reads {
+            self.effects.start(read, &self.core);
+        }
         // RocksDB waits for the disk.
         tokio::task::block_in_place(|| self.store.commit(&batch))?;
         for (worker, session, number) in acknowledged {
             if self.effects.sessions.is_current(worker, session) {
                 failpoint::hit("scheduler.acknowledge.before");
-                self.effects.sessions.send(worker, Body::Ack(Ack { id: number }));
+                self.effects.sessions.send(worker, Body::Ack(Ack { id: number }).into());
                 failpoint::hit("scheduler.acknowledge.after");
             }
         }
@@ -134,7 +153,7 @@ impl EventLoop {
         for action in actions {
             self.effects.start(action, &self.core);
         }
-        Ok(())
+        Ok(taken)
     }
 
     fn take(&mut self, arrival: Arrival, turn: &mut Turn) {
@@ -214,7 +233,7 @@ impl EventLoop {
             Err(why) => {
                 let refusal = refuse(why);
                 self.effects.refused(name_of(refusal.cause()));
-                drop(outbox.try_send(Body::Refusal(refusal)));
+                drop(outbox.try_send(Box::new(Body::Refusal(refusal).into())));
             }
         }
     }
@@ -292,13 +311,13 @@ impl EventLoop {
                     turn.batch.changes.push(Change::Retire { task, report, keep_until });
                     turn.actions.push(Action::Changed(task));
                 }
-                other @ (Action::Sweep { .. }
-                | Action::Measured { .. }
-                | Action::ReadDeal { .. }
+                read @ (Action::ReadDeal { .. }
                 | Action::ReadTask { .. }
                 | Action::ReadScore(_)
                 | Action::ReadGuard { .. }
-                | Action::ReadBond(_)
+                | Action::ReadBond(_)) => turn.reads.push(read),
+                other @ (Action::Sweep { .. }
+                | Action::Measured { .. }
                 | Action::TransactLane { .. }
                 | Action::Transact { .. }
                 | Action::Welcome { .. }

@@ -1,7 +1,9 @@
 //! The open streams of workers: one per wallet.
 
+use poco_chain::Wallet;
 use poco_core::{Address, B256};
 use poco_proto::v1::scheduler_message::Body;
+use poco_proto::v1::{Assign, Command, command};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,10 +30,43 @@ pub(crate) struct Session {
     pub(crate) id: u64,
     /// Names the session in uploads.
     pub(crate) token: B256,
-    pub(crate) outbox: mpsc::Sender<Body>,
+    /// Of boxes: a queue has room for some dozen entries from the start.
+    pub(crate) outbox: mpsc::Sender<Box<Outgoing>>,
     /// Ends the stream.
     pub(crate) end: CancellationToken,
     pub(crate) heard: Heard,
+}
+
+/// What waits for a worker.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Ready(Body),
+    /// An assignment without its authorization, which is the signature of `hash`. The stream makes
+    /// it: signatures are most of what an assignment takes, and so they are made side by side.
+    Unsigned {
+        assign: Assign,
+        hash: B256,
+        wallet: Arc<Wallet>,
+    },
+}
+
+impl From<Body> for Outgoing {
+    fn from(body: Body) -> Self {
+        Self::Ready(body)
+    }
+}
+
+impl Outgoing {
+    /// The message itself.
+    pub(crate) fn into_body(self) -> Body {
+        match self {
+            Self::Ready(body) => body,
+            Self::Unsigned { mut assign, hash, wallet } => {
+                assign.authorization = wallet.sign_hash(hash).to_vec();
+                Body::Command(Command { body: Some(command::Body::Assign(assign)) })
+            }
+        }
+    }
 }
 
 /// When a worker was last heard.
@@ -114,9 +149,9 @@ impl Sessions {
 
     /// Queues a message. A worker that does not read is cut off: it finds out what it missed when
     /// it comes back.
-    pub(crate) fn send(&self, worker: Address, body: Body) {
+    pub(crate) fn send(&self, worker: Address, message: Outgoing) {
         let Some(session) = self.open.get(&worker) else { return };
-        if session.outbox.try_send(body).is_err() {
+        if session.outbox.try_send(Box::new(message)).is_err() {
             tracing::warn!(%worker, "a worker does not take its messages; its stream is closed");
             session.end.cancel();
         }
@@ -145,7 +180,7 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    fn session(id: u64) -> (Session, mpsc::Receiver<Body>) {
+    fn session(id: u64) -> (Session, mpsc::Receiver<Box<Outgoing>>) {
         let (outbox, inbox) = mpsc::channel(1);
         let token = B256::with_last_byte(u8::try_from(id).unwrap());
         let end = CancellationToken::new();
@@ -179,7 +214,7 @@ mod tests {
         let (only, _inbox) = session(1);
         sessions.open(worker, only.clone(), Duration::from_secs(60)).unwrap();
         for _ in 0..2 {
-            sessions.send(worker, Body::Heartbeat(poco_proto::v1::Heartbeat {}));
+            sessions.send(worker, Body::Heartbeat(poco_proto::v1::Heartbeat {}).into());
         }
         assert!(only.end.is_cancelled());
     }

@@ -10,8 +10,9 @@ use crate::limits::{
     SETTLEMENT_TASKS_MAX,
 };
 use crate::notice::Notice;
-use crate::task::{ReplicaState, Task};
+use crate::task::ReplicaState;
 use crate::words::{Cause, Failure};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use poco_core::lane::{Ballot, BlindedVote, LaneCall, ROW_MAX};
@@ -35,13 +36,13 @@ impl Core {
         if !self.settings.settlement {
             return;
         }
-        let begun: Vec<DealId> = self.bundles.keys().copied().collect();
-        for deal in begun {
-            self.tend_bundle(deal);
+        // Of a deal nothing changes here but by its tasks, which also look again in time.
+        let touched = core::mem::take(&mut self.gathering);
+        for deal in &touched {
+            self.tend_bundle(*deal);
         }
-        let ready: Vec<DealId> = self.index.ready.keys().copied().collect();
-        for deal in ready {
-            if !self.bundles.contains_key(&deal) {
+        for deal in touched {
+            if self.index.ready.contains_key(&deal) && !self.bundles.contains_key(&deal) {
                 self.begin_bundle(deal);
             }
         }
@@ -81,7 +82,7 @@ impl Core {
             }
         }
         let is_due = run.len() >= SETTLEMENT_TASKS_MAX
-            || !self.index.busy.contains_key(&deal)
+            || !self.index.is_busy(deal)
             || since.after(GATHER_SECONDS) <= now;
         let Some(first) = first.checked_add(U256::from(offset)).filter(|_| is_due) else { return };
         let ballots = workers.into_iter().map(|worker| (worker, None)).collect();
@@ -112,7 +113,7 @@ impl Core {
         let is_ready = bundle.tasks.iter().all(|task| ready.is_some_and(|all| all.contains(task)));
         let tasks = bundle.tasks.iter().filter_map(|(_, id)| self.tasks.get(id));
         let workers: BTreeSet<Address> =
-            tasks.flat_map(Task::settling).map(|(worker, _)| worker).collect();
+            tasks.flat_map(|task| task.settling()).map(|(worker, _)| worker).collect();
         if !is_ready || !workers.iter().eq(bundle.ballots.keys()) {
             self.bundles.remove(&deal);
             return;
@@ -150,6 +151,7 @@ impl Core {
     /// worker computed and for no other.
     pub(crate) fn on_ballot(&mut self, deal: DealId, ballot: Ballot) {
         let Some(bundle) = self.bundles.get(&deal).filter(|bundle| !bundle.is_sent) else { return };
+        self.gathering.insert(deal);
         let is_asked = bundle.ballots.get(&ballot.worker) == Some(&None)
             && ballot.first == bundle.first
             && ballot.entries.len() == bundle.tasks.len();
@@ -183,7 +185,8 @@ impl Core {
             let mut has_failed = false;
             self.change(id, |task| {
                 if let Some(replica) = task.replicas.get_mut(&worker) {
-                    replica.state = ReplicaState::Failed { failure: failure.clone(), since: now };
+                    replica.state =
+                        ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
                     task.is_unsaved = true;
                     has_failed = true;
                 }

@@ -42,7 +42,7 @@ impl Core {
     pub(crate) fn on_rollback(&mut self, to: u64) {
         self.epoch = self.epoch.saturating_add(1);
         self.clock.roll_back(to);
-        let is_touched = |task: &&Task| task.seen_block > to || task.reading.is_some();
+        let is_touched = |task: &&Box<Task>| task.seen_block > to || task.reading.is_some();
         let touched: Vec<TaskId> =
             self.tasks.values().filter(is_touched).map(|task| task.id).collect();
         for id in touched {
@@ -68,7 +68,7 @@ impl Core {
         task.read_at = self.now;
         let had_ended = matches!(task.phase, Phase::Ended(_));
         let left = task.learn(facts, self.now);
-        self.index.update(task);
+        self.reindex(id);
         self.dirty.insert(id);
         if let Some((status, millis)) = left {
             self.act(Action::Measured { status, millis });
@@ -110,7 +110,7 @@ impl Core {
         for worker in involved {
             if self.workers.is_connected(worker) {
                 self.act(Action::Tell { worker, command: Command::Ended(id) });
-            } else if self.index.tasks_of(worker).is_empty() {
+            } else if self.index.tasks_len(worker) == 0 {
                 self.workers.forget(worker);
             }
         }
@@ -148,11 +148,13 @@ impl Core {
 
     /// Takes a task out of the memory, and its deal with the last of its tasks.
     pub(crate) fn forget_task(&mut self, id: TaskId) {
-        self.index.remove(id);
         self.dirty.remove(&id);
-        self.moments.set(id, None);
-        self.times.set(id, None);
         if let Some(task) = self.tasks.remove(&id) {
+            if let Some(number) = task.number {
+                self.moments.set(number, None);
+                self.times.set(number, None);
+            }
+            self.index.remove(&task);
             self.close_commit(&task);
             self.wanting.remove(id);
             self.close_deal(task.deal);

@@ -83,7 +83,7 @@ impl Core {
         self.commits.insert(key, commit);
         for id in tasks {
             self.change(id, |task| {
-                task.lane.commit = Some(key);
+                task.lane.commit = Some(Box::new(key));
                 if matches!(task.errand, Errand::InFlight(Kind::Commit)) {
                     task.errand = Errand::None;
                 }
@@ -98,7 +98,7 @@ impl Core {
             self.commits.iter().map(|(key, commit)| (*key, commit.tasks().collect())).collect();
         for (key, tasks) in commits {
             for id in tasks {
-                self.change(id, |task| task.lane.commit = Some(key));
+                self.change(id, |task| task.lane.commit = Some(Box::new(key)));
             }
         }
     }
@@ -124,21 +124,21 @@ impl Core {
         for id in ids {
             let commits = &self.commits;
             let Some(task) = self.tasks.get_mut(&id) else { continue };
-            task.lane.commit = task.lane.commit.filter(|key| commits.contains_key(key));
+            task.lane.commit = task.lane.commit.take().filter(|key| commits.contains_key(key));
             task.lane.closed = task.lane.closed.filter(|block| *block <= to);
             if matches!(task.errand, Errand::InFlight(Kind::Commit)) {
                 // Mined once it is told again, or refused when it is tried again.
                 task.errand = Errand::None;
             }
             task.is_unsaved = true;
-            self.index.update(task);
+            self.reindex(id);
             self.dirty.insert(id);
         }
     }
 
     /// Forgets a commit with the last of its tasks.
     pub(crate) fn close_commit(&mut self, task: &Task) {
-        let Some(key) = task.lane.commit else { return };
+        let Some(key) = task.lane.commit.as_deref().copied() else { return };
         let is_needed = |commit: &CommitRecord| {
             commit.tasks().any(|id| id != task.id && self.tasks.contains_key(&id))
         };
@@ -179,7 +179,7 @@ impl Core {
 }
 
 fn is_undone(task: &Task, commits: &BTreeMap<CommitKey, CommitRecord>, to: u64) -> bool {
-    task.lane.commit.is_some_and(|key| !commits.contains_key(&key))
+    task.lane.commit.as_ref().is_some_and(|key| !commits.contains_key(key))
         || task.lane.closed.is_some_and(|block| block > to)
         || matches!(task.errand, Errand::InFlight(Kind::Commit))
 }

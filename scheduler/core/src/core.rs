@@ -15,9 +15,10 @@ use crate::record::{CommitKey, CommitRecord, Record, TaskRecord};
 use crate::settings::Settings;
 use crate::task::Task;
 use crate::workers::Workers;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use poco_core::{Address, DealId, TaskId, Timestamp};
+use poco_core::{Address, Amount, DealId, TaskId, Timestamp};
 
 /// A pool's scheduler without IO: [`Core::handle`] takes a fact in, [`Core::poll_action`] gives
 /// out what to do, [`Core::next_timer`] says when to call with [`Input::Timer`].
@@ -29,7 +30,7 @@ pub struct Core {
     /// Raised by each rollback: answers to older questions may be about blocks that never were.
     pub(crate) epoch: u64,
     pub(crate) deals: BTreeMap<DealId, DealState>,
-    pub(crate) tasks: BTreeMap<TaskId, Task>,
+    pub(crate) tasks: BTreeMap<TaskId, Box<Task>>,
     pub(crate) workers: Workers,
     pub(crate) guards: Guards,
     pub(crate) gate: Gate,
@@ -44,14 +45,21 @@ pub struct Core {
     pub(crate) has_news: bool,
     /// Deals whose tasks found nobody though many were looked at, and until when they rest.
     pub(crate) rests: BTreeMap<DealId, Moment>,
+    /// Deals whose record differs from what is stored: written once, however many of their tasks
+    /// were made.
+    pub(crate) unsaved_deals: BTreeSet<DealId>,
     /// Deals whose next task found nobody though somebody was free.
     pub(crate) passed_over: BTreeSet<DealId>,
     /// Tasks about which something changed since they were last reviewed.
     pub(crate) dirty: BTreeSet<TaskId>,
+    /// Work was left for another time, so that what was decided gets out meanwhile.
+    pub(crate) has_more: bool,
     pub(crate) moments: MomentWakes,
     pub(crate) times: Wakes<Timestamp>,
     pub(crate) batches_in_flight: BTreeMap<Kind, usize>,
     pub(crate) commits: BTreeMap<CommitKey, CommitRecord>,
+    /// Deals whose tasks were reviewed since ballots were last gathered.
+    pub(crate) gathering: BTreeSet<DealId>,
     /// Ballots being gathered, one commit of a deal at a time.
     pub(crate) bundles: BTreeMap<DealId, Bundle>,
     next_sweep: Moment,
@@ -79,12 +87,15 @@ impl Core {
             wanting: Line::default(),
             has_news: false,
             rests: BTreeMap::new(),
+            unsaved_deals: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             dirty: BTreeSet::new(),
+            has_more: false,
             moments: MomentWakes::default(),
             times: Wakes::default(),
             batches_in_flight: BTreeMap::new(),
             commits: BTreeMap::new(),
+            gathering: BTreeSet::new(),
             bundles: BTreeMap::new(),
             next_sweep: now,
             actions: VecDeque::new(),
@@ -143,6 +154,7 @@ impl Core {
             Input::Timer => {}
         }
         self.settle();
+        self.save_deals();
     }
 
     /// The next thing to do. Drain all before the next input: see [`Action`] for the order.
@@ -153,6 +165,9 @@ impl Core {
     /// When to call with [`Input::Timer`] if nothing else comes before.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
+        if self.has_more {
+            return Some(self.now);
+        }
         let time = self.clock.time(self.now);
         // Deals that have expired already go on with each answer about the tasks made last.
         let expiry = self.unmade.iter().map(|(last, _)| *last).find(|last| *last > time);
@@ -167,13 +182,14 @@ impl Core {
 
     /// Draws every conclusion from what is known now.
     fn settle(&mut self) {
-        while let Some(task) = self.moments.pop(self.now) {
-            self.dirty.insert(task);
+        while let Some(number) = self.moments.pop(self.now) {
+            self.dirty.extend(self.index.name(number));
         }
         let time = self.clock.time(self.now);
-        while let Some(task) = self.times.pop(time) {
-            self.dirty.insert(task);
+        while let Some(number) = self.times.pop(time) {
+            self.dirty.extend(self.index.name(number));
         }
+        self.has_more = false;
         self.make_tasks();
         loop {
             // A review makes other kinds of work, and at most once for each task another review.
@@ -208,9 +224,23 @@ impl Core {
     pub(crate) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
         if let Some(task) = self.tasks.get_mut(&id) {
             change(task);
-            self.index.update(task);
+            self.reindex(id);
             self.dirty.insert(id);
         }
+    }
+
+    /// Takes in what has become of a task.
+    pub(crate) fn reindex(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            let stake = stake_in(&self.deals, task.deal);
+            self.index.update(task, stake);
+        }
+    }
+
+    /// The same of a task that is not in its place just now.
+    pub(crate) fn index_as(&mut self, task: &mut Task) {
+        let stake = stake_in(&self.deals, task.deal);
+        self.index.update(task, stake);
     }
 
     /// Asks for the state of a task as of `at_least` or later.
@@ -231,9 +261,18 @@ impl Core {
     pub fn is_consistent(&self) -> bool {
         let mut fresh = Index::default();
         for task in self.tasks.values() {
-            fresh.update(task);
+            let mut task = Task { number: None, ..Task::clone(task) };
+            let stake = stake_in(&self.deals, task.deal);
+            fresh.update(&mut task, stake);
         }
         fresh.touched.clear();
-        fresh == self.index && self.workers.is_consistent(|worker| self.index.slots_used(worker))
+        fresh.is_same(&self.index)
+            && self.workers.is_consistent(|worker| self.index.slots_used(worker))
     }
+}
+
+/// What a vote in a deal costs; nothing while its terms are not known.
+fn stake_in(deals: &BTreeMap<DealId, DealState>, deal: DealId) -> Amount {
+    let facts = deals.get(&deal).and_then(|deal| deal.facts.as_ref());
+    facts.map_or(Amount::ZERO, |facts| facts.deal.worker_stake)
 }

@@ -5,7 +5,9 @@ use crate::core::Core;
 use crate::index::take_out;
 use crate::input::DealFacts;
 use crate::intake::Intake;
-use crate::limits::{BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_HELD_RATIO};
+use crate::limits::{
+    BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_AT_ONCE_MAX, TASKS_HELD_RATIO,
+};
 use crate::notice::Notice;
 use crate::plan::Sight;
 use crate::record::{DealRecord, Record, TaskRecord};
@@ -62,10 +64,10 @@ impl Core {
     pub(crate) fn restore_task(&mut self, record: TaskRecord) {
         let facts = self.deals.get(&record.deal).and_then(|deal| deal.facts.as_ref());
         let terms = facts.map(|facts| (facts.deal.requester, facts.deal.start_time));
-        let task = Task::restored(record, terms.unwrap_or_default(), self.now);
+        let mut task = Task::restored(record, terms.unwrap_or_default(), self.now);
         let id = task.id;
-        self.index.update(&task);
-        self.tasks.insert(id, task);
+        self.index_as(&mut task);
+        self.tasks.insert(id, Box::new(task));
         self.read_task(id, 0);
     }
 
@@ -130,8 +132,7 @@ impl Core {
         if is_new {
             self.note(Notice::DealSeen { deal: id, tasks, trust });
         }
-        let tasks = self.index.by_deal.get(&id).cloned().unwrap_or_default();
-        self.dirty.extend(tasks);
+        self.dirty.extend(self.index.tasks_in(id));
     }
 
     /// Asks again about deals from blocks after `to`: they may be gone or have another start.
@@ -159,7 +160,7 @@ impl Core {
         let held_max = self.settings.tasks_live_max.saturating_mul(TASKS_HELD_RATIO);
         // What is passed over stays so while tasks are made.
         let passed_over = self.count_passed_over();
-        let live = |core: &Self| core.index.live.len().saturating_sub(passed_over);
+        let live = |core: &Self| core.index.live_len().saturating_sub(passed_over);
         let is_full = |core: &Self| {
             live(core) >= core.settings.tasks_live_max || core.tasks.len() >= held_max
         };
@@ -168,9 +169,14 @@ impl Core {
         }
         let mut turns: BTreeSet<(usize, Timestamp, DealId, Address)> =
             self.unmade_of.keys().filter_map(|one| self.turn_to_make(*one, None)).collect();
+        let mut made = 0usize;
         while !is_full(self)
             && let Some((idle, last, id, requester)) = turns.pop_first()
         {
+            if made >= TASKS_AT_ONCE_MAX {
+                self.has_more = true;
+                break;
+            }
             if live(self) >= live_max && idle >= TASKS_AHEAD_EACH {
                 // So have all others.
                 break;
@@ -182,6 +188,7 @@ impl Core {
                 Intake::BegunTasks | Intake::BegunRuns => false,
             };
             let is_made = may_make && self.make_task(id, false);
+            made = made.saturating_add(usize::from(is_made));
             // Of a deal whose task could not be made, none can.
             turns.extend(self.turn_to_make(requester, (!is_made).then_some((last, id))));
         }
@@ -189,17 +196,20 @@ impl Core {
 
     /// How many live tasks were passed over, with the fresh ones of the same deals.
     fn count_passed_over(&self) -> usize {
-        let requester = |id: &DealId| Some(self.deals.get(id)?.facts.as_ref()?.deal.requester);
-        let fresh = |id: &DealId| requester(id).map(|who| self.index.fresh_of(who, *id));
-        let fresh = self.passed_over.iter().filter_map(fresh);
-        fresh.fold(self.index.stuck.len(), usize::saturating_add)
+        let fresh = self.passed_over.iter().map(|id| self.index.fresh_of(*id));
+        fresh.fold(self.index.stuck_len(), usize::saturating_add)
     }
 
     /// How many tasks of a requester wait in the line for a slot.
     fn waiting_of(&self, requester: Address) -> usize {
-        let deals = self.index.fresh.get(&requester).into_iter().flatten();
-        let waiting = deals.filter(|(id, _)| !self.passed_over.contains(*id));
-        waiting.map(|(_, tasks)| tasks.len()).fold(0, usize::saturating_add)
+        let is_of = |id: &&DealId| {
+            let facts = self.deals.get(id).and_then(|deal| deal.facts.as_ref());
+            facts.is_some_and(|facts| facts.deal.requester == requester)
+        };
+        let passed_over = self.passed_over.iter().filter(is_of);
+        let passed_over = passed_over.map(|id| self.index.fresh_of(*id));
+        let passed_over = passed_over.fold(0, usize::saturating_add);
+        self.index.fresh_for(requester).saturating_sub(passed_over)
     }
 
     /// Whose turn it is by the tasks that wait in the line, with the next deal behind `behind`.
@@ -213,7 +223,7 @@ impl Core {
         let is_open = |last: Timestamp| !(self.clock.is_set() && last.has_passed(time));
         let mut deals = self.unmade_of.get(&requester)?.range((begin, Bound::Unbounded));
         let is_served =
-            |id: DealId| !self.passed_over.contains(&id) || self.index.fresh_of(requester, id) == 0;
+            |id: DealId| !self.passed_over.contains(&id) || self.index.fresh_of(id) == 0;
         let (last, id) = deals.find(|(last, id)| is_open(*last) && is_served(*id))?;
         Some((self.waiting_of(requester), *last, *id, requester))
     }
@@ -227,15 +237,9 @@ impl Core {
         let past = self.unmade.iter().take_while(|(last, _)| last.has_passed(time));
         let past: Vec<DealId> = past.map(|(_, id)| *id).collect();
         for id in past {
-            let count = if self.open_tasks(id) == 0 { BATCH_TASKS_MAX } else { 0 };
+            let count = if self.index.live_of(id) == 0 { BATCH_TASKS_MAX } else { 0 };
             let _made = (0..count).take_while(|_| self.make_task(id, true)).count();
         }
-    }
-
-    /// How many of a deal's tasks are made and have not ended.
-    fn open_tasks(&self, id: DealId) -> usize {
-        let tasks = self.index.by_deal.get(&id).into_iter().flatten();
-        tasks.filter(|task| self.index.live.contains(*task)).count()
     }
 
     /// Makes the next task of a deal; `false` where there is none.
@@ -257,8 +261,8 @@ impl Core {
             task.phase = Phase::Pending;
             task.phase_since = Some(self.now);
         }
-        self.index.update(&task);
-        self.tasks.insert(task_id, task);
+        self.index_as(&mut task);
+        self.tasks.insert(task_id, Box::new(task));
         self.dirty.insert(task_id);
         if is_past {
             self.read_task(task_id, 0);
@@ -288,7 +292,6 @@ impl Core {
             guards: &self.guards,
             intake: self.gate.intake(),
             facts,
-            deals: &self.deals,
             commits: &self.commits,
             has_settlement: self.settings.settlement,
         }
@@ -297,9 +300,7 @@ impl Core {
     /// Forgets a deal whose tasks are all made and forgotten.
     pub(crate) fn close_deal(&mut self, id: DealId) {
         let is_done = self.deals.get(&id).is_some_and(|deal| {
-            deal.facts.is_some()
-                && deal.next >= deal.size()
-                && !self.index.by_deal.contains_key(&id)
+            deal.facts.is_some() && deal.next >= deal.size() && !self.index.has_tasks_in(id)
         });
         if is_done {
             self.deals.remove(&id);
@@ -308,7 +309,7 @@ impl Core {
     }
 
     fn drop_deal(&mut self, id: DealId) {
-        for task in self.index.by_deal.get(&id).cloned().unwrap_or_default() {
+        for task in self.index.tasks_in(id) {
             self.act(Action::DeleteTask(task));
             self.forget_task(task);
         }
@@ -337,7 +338,14 @@ impl Core {
     }
 
     fn save_deal(&mut self, id: DealId) {
-        if let Some(deal) = self.deals.get(&id) {
+        self.unsaved_deals.insert(id);
+    }
+
+    /// Stores what has become of deals.
+    pub(crate) fn save_deals(&mut self) {
+        for id in core::mem::take(&mut self.unsaved_deals) {
+            // It may have gone meanwhile.
+            let Some(deal) = self.deals.get(&id) else { continue };
             let DealState { block, block_hash, places, facts, next, .. } = deal.clone();
             let record = DealRecord { id, block, block_hash, places, facts, next };
             self.act(Action::Put(Record::Deal(Box::new(record))));

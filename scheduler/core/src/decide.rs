@@ -357,7 +357,10 @@ impl<'a> Search<'a> {
 
     /// Looks at the free or at the busy workers, until those found meet the goal.
     fn look(&mut self, is_free: bool, fits: impl Fn(&Class) -> bool + Copy) {
-        let mut window = WINDOW;
+        // Where any one is enough there are none fewer: then it is the first, or who has the image of
+        // those beside it.
+        let is_one_enough = self.goal.is_met(&[U256::from(WEIGHT_MIN)]);
+        let mut window = if is_one_enough { IMAGE_WINDOW } else { WINDOW };
         for drawn in self.question.drawn(is_free, fits) {
             if !self.take(drawn) {
                 continue;

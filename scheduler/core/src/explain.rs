@@ -114,7 +114,7 @@ impl Core {
             told.fact("placement", placement);
         }
         told.fact("order drawn by", format!("block {block} {hash}, {places} places"));
-        for (worker, replica) in &task.replicas {
+        for (worker, replica) in task.replicas.iter() {
             let rank = replica.rank.map_or("late".into(), |rank| format!("rank {rank}"));
             let stage = task.stage_of(*worker).map_or("ended", crate::words::Stage::name);
             told.fact(&format!("worker {worker}"), format!("{stage}, {rank}"));
@@ -134,7 +134,7 @@ impl Core {
         let used = self.index.slots_used(worker);
         let Some(known) = self.workers.get(worker) else {
             let mut told = Explanation::new(subject, "it to log in".into());
-            told.fact("tasks it is held to", self.index.tasks_of(worker).len());
+            told.fact("tasks it is held to", self.index.tasks_len(worker));
             return told;
         };
         let mut told = Explanation::new(subject, String::new());
@@ -188,7 +188,7 @@ impl Core {
     /// The first waiting tasks of deals: what they wait for, the others of theirs do as well.
     fn explained(&self) -> impl Iterator<Item = &Task> {
         let first = self.wanting.first_of_deals().take(DEALS_EXPLAINED_MAX);
-        first.filter_map(|id| self.tasks.get(&id))
+        first.filter_map(|id| self.tasks.get(&id).map(|task| &**task))
     }
 
     /// Who of this pool would take a task of an order, matched now.

@@ -216,7 +216,7 @@ impl Core {
 
     fn review_all_if_changed(&mut self, before: Intake) {
         if self.gate.intake() != before {
-            self.dirty.extend(self.index.live.iter().copied());
+            self.dirty.extend(self.index.live());
         }
     }
 

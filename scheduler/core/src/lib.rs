@@ -25,6 +25,7 @@ mod core;
 mod deals;
 mod decide;
 mod explain;
+mod few;
 mod guards;
 mod index;
 mod input;

@@ -15,6 +15,10 @@ pub(crate) const TASKS_AHEAD: usize = 8;
 /// in the line.
 pub(crate) const TASKS_AHEAD_EACH: usize = 2;
 
+/// Tasks made, and tasks given out, at a time. Of more the rest comes after what else has arrived:
+/// the first need not wait for the last, and no worker gets more than it takes in meanwhile.
+pub(crate) const TASKS_AT_ONCE_MAX: usize = 256;
+
 /// Tasks held until their claim, as multiples of the live limit. Beyond, no new ones are made:
 /// a broken app with a million tasks must not fill the memory.
 pub(crate) const TASKS_HELD_RATIO: usize = 10;
@@ -98,6 +102,10 @@ pub(crate) const REST_SECONDS_MAX: u64 = 60;
 
 /// Live tasks are read again after this time without an event, in case one was missed.
 pub(crate) const REREAD_SECONDS: u64 = 60;
+
+/// Tasks that are read again each second, at most: what a node is asked for, only to be sure, must
+/// not grow with the pool.
+pub(crate) const REREADS_PER_SECOND: u64 = 100;
 
 /// A run is started only if this share (1 / ratio) of its category's time is left.
 pub(crate) const START_RATIO: u64 = 4;

@@ -100,7 +100,8 @@ impl Draw {
         let [_, key, ..] = self.words;
         let (at, pivot, places) = (u64::from(at), u64::from(*pivot), u64::from(self.places));
         let sum = pivot.saturating_add(places).saturating_sub(at);
-        let partner = sum.checked_rem(places).unwrap_or_default();
+        // The remainder by `places`, of which the sum is less than two: both are below it.
+        let partner = if sum >= places { sum.saturating_sub(places) } else { sum };
         let pair = at.max(partner) | ((round as u64) << 32);
         let is_swapped = mix(key.wrapping_add(pair.wrapping_mul(STEP))) & 1 == 1;
         let to = if is_swapped { partner } else { at };

@@ -4,7 +4,6 @@
 use crate::action::Kind;
 use crate::clock::{ChainClock, Moment};
 use crate::consensus::Tally;
-use crate::deals::DealState;
 use crate::guards::Guards;
 use crate::index::Index;
 use crate::input::DealFacts;
@@ -21,7 +20,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use poco_core::category::{Deadlines, REOPENED_DEADLINE_RATIO};
 use poco_core::task::ContributionStatus;
-use poco_core::{Address, B256, Conditions, DealConditions, DealId, Recorded, Timestamp, U256};
+use poco_core::{Address, B256, Conditions, DealConditions, Recorded, Timestamp, U256};
 
 /// One thing that a task needs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +58,6 @@ pub(crate) struct Sight<'a> {
     pub(crate) guards: &'a Guards,
     pub(crate) intake: Intake,
     pub(crate) facts: &'a DealFacts,
-    pub(crate) deals: &'a BTreeMap<DealId, DealState>,
     pub(crate) commits: &'a BTreeMap<CommitKey, CommitRecord>,
     pub(crate) has_settlement: bool,
     /// Hash and number of the block of the match, and the places before it.

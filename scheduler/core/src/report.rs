@@ -174,7 +174,7 @@ impl Core {
         let replica = |worker: Address| {
             let known = task.replicas.get(&worker);
             let failure = known.and_then(|replica| match &replica.state {
-                ReplicaState::Failed { failure, .. } => Some(failure.clone()),
+                ReplicaState::Failed { failure, .. } => Some(Failure::clone(failure)),
                 ReplicaState::Live { .. } | ReplicaState::Lost => None,
             });
             let has_stored = task.result.as_ref().is_some_and(|result| result.worker == worker);
@@ -226,7 +226,7 @@ impl Core {
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerReport> {
         let connected = self.workers.connected().map(|(worker, _)| worker);
-        let held = self.index.by_worker.keys().copied();
+        let held = self.index.holders();
         let all: BTreeSet<Address> = connected.chain(held).chain(self.workers.drained()).collect();
         let report = |worker: Address| {
             let known = self.workers.find(worker);
@@ -236,7 +236,7 @@ impl Core {
                 is_drained: self.workers.is_drained(worker),
                 slots: known.map_or(0, |known| known.capacity.slots),
                 slots_used: self.index.slots_used(worker),
-                tasks: self.index.by_worker.get(&worker).map_or(0, BTreeSet::len),
+                tasks: self.index.tasks_len(worker),
                 weight: known.map_or(U256::ZERO, |known| known.weight),
                 bond: known.map_or(Amount::ZERO, |known| known.bond),
             }
@@ -249,7 +249,7 @@ impl Core {
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
             deals: self.deals.len(),
-            tasks_live: self.index.live.len(),
+            tasks_live: self.index.live_len(),
             tasks_wanting: self.wanting.len(),
             workers: self.workers.connected().count(),
             slots: self.workers.slots(),

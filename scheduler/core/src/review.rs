@@ -6,8 +6,8 @@ use crate::core::Core;
 use crate::decide::{Depth, Question};
 use crate::limits::{
     ACCEPT_SECONDS, ASSIGNMENTS_MAX, CANDIDATES_MAX, CHOICE_REST_MILLIS, CONTRIBUTE_SECONDS,
-    LOOKED_AT_MAX, REREAD_SECONDS, RUN_GRACE_SECONDS, TRANSFER_SECONDS, UPLOAD_BEGIN_SECONDS,
-    UPLOAD_RETRY_SECONDS, UPLOAD_SECONDS,
+    LOOKED_AT_MAX, REREAD_SECONDS, REREADS_PER_SECOND, RUN_GRACE_SECONDS, TASKS_AT_ONCE_MAX,
+    TRANSFER_SECONDS, UPLOAD_BEGIN_SECONDS, UPLOAD_RETRY_SECONDS, UPLOAD_SECONDS,
 };
 use crate::line::{Pass, Ticket};
 use crate::notice::Notice;
@@ -27,11 +27,14 @@ impl Core {
         let Some(mut task) = self.tasks.remove(&id) else { return };
         let patience = self.expire(&mut task);
         let patience = patience.into_iter().chain(self.give_up(&mut task)).min();
-        self.index.update(&task);
+        self.index_as(&mut task);
         if let Errand::Resting { kind: Kind::Commit, until, .. } = task.errand
             && until <= self.now
         {
             task.errand = Errand::None;
+        }
+        if self.settings.settlement {
+            self.gathering.insert(task.deal);
         }
         let plan = match self.sight(task.deal) {
             Some(sight) => plan(&task, sight),
@@ -48,11 +51,11 @@ impl Core {
         task.waits_for = plan.waiting.name();
         task.is_passed_over &= plan.wants_workers;
         self.schedule(&task, &plan, patience);
-        let is_old = task.read_at.after(REREAD_SECONDS) <= self.now;
+        let is_old = task.read_at.after(self.reread_seconds()) <= self.now;
         let is_stale = is_old && !matches!(task.phase, Phase::Ended(_));
         let seen_block = task.seen_block;
         self.save_task(&mut task);
-        self.index.update(&task);
+        self.index_as(&mut task);
         self.tasks.insert(id, task);
         if goes_on {
             // Once for each task: it never comes back from there.
@@ -112,7 +115,8 @@ impl Core {
                 self.note(Notice::Lost { task: task.id, worker });
             } else {
                 let failure = Failure::new(Cause::Slow, stage.name());
-                replica.state = ReplicaState::Failed { failure: failure.clone(), since: now };
+                replica.state =
+                    ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
                 task.is_unsaved = true;
                 self.abandon(worker, task.id, "too slow; another worker takes it");
                 self.note(Notice::Failed { task: task.id, worker, failure });
@@ -215,7 +219,8 @@ impl Core {
             self.abandon(worker, task.id, "the others have agreed");
             let failure = Failure::new(Cause::Abandoned, "the others have agreed");
             if let Some(replica) = task.replicas.get_mut(&worker) {
-                replica.state = ReplicaState::Failed { failure, since: self.now };
+                replica.state =
+                    ReplicaState::Failed { failure: Box::new(failure), since: self.now };
             }
             task.is_unsaved = true;
         }
@@ -228,9 +233,15 @@ impl Core {
         }
     }
 
+    /// After how long without an event a task is read again: the more there are, the more rarely.
+    fn reread_seconds(&self) -> u64 {
+        let live = u64::try_from(self.index.live_len()).unwrap_or(u64::MAX);
+        REREAD_SECONDS.max(live / REREADS_PER_SECOND)
+    }
+
     fn schedule(&mut self, task: &Task, plan: &Plan, patience: Option<Moment>) {
         let is_ended = matches!(task.phase, Phase::Ended(_));
-        let reread = (!is_ended).then(|| task.read_at.after(REREAD_SECONDS));
+        let reread = (!is_ended).then(|| task.read_at.after(self.reread_seconds()));
         let at = [plan.wake_at, patience, reread.filter(|at| *at > self.now)];
         let mut at = at.into_iter().flatten().min();
         // With a new upload or replica just decided, its patience is not known yet.
@@ -238,8 +249,10 @@ impl Core {
             let soon = self.now.after(UPLOAD_BEGIN_SECONDS);
             at = Some(at.map_or(soon, |first| first.min(soon)));
         }
-        self.moments.set(task.id, at);
-        self.times.set(task.id, plan.wake_when);
+        if let Some(number) = task.number {
+            self.moments.set(number, at);
+            self.times.set(number, plan.wake_when);
+        }
         if plan.wants_workers {
             let deadline = self.sight(task.deal).map(|sight| sight.last_start(task));
             let ticket = Ticket {
@@ -274,10 +287,16 @@ impl Core {
         let now = self.now;
         self.rests.retain(|_, until| *until > now);
         let mut pass = Pass::new(&self.wanting, &self.index);
+        let mut assigned = 0usize;
         while self.workers.has_free()
             && let Some((requester, ticket)) = pass.next()
         {
+            if assigned >= TASKS_AT_ONCE_MAX {
+                (self.has_more, self.has_news) = (true, true);
+                break;
+            }
             let has_found = self.assign_one(ticket);
+            assigned = assigned.saturating_add(usize::from(has_found));
             is_passed_over |= self.pass_over(ticket, has_found);
             pass.go_on((requester, ticket), has_found, (&self.wanting, &self.index));
         }
@@ -296,7 +315,7 @@ impl Core {
         }
         let Some(task) = self.tasks.get_mut(&ticket.task) else { return false };
         let was_passed_over = core::mem::replace(&mut task.is_passed_over, !has_found);
-        self.index.update(task);
+        self.reindex(ticket.task);
         !has_found && !was_passed_over
     }
 
@@ -319,7 +338,8 @@ impl Core {
             self.promise(&mut task, candidate);
         }
         self.save_task(&mut task);
-        self.index.update(&task);
+        self.index_as(&mut task);
+        let number = task.number;
         self.tasks.insert(ticket.task, task);
         if has_found {
             self.place_workers();
@@ -327,7 +347,9 @@ impl Core {
         } else if looked_at > LOOKED_AT_MAX {
             let until = self.now.after_millis(CHOICE_REST_MILLIS);
             self.rests.insert(ticket.deal, until);
-            self.moments.set_sooner(ticket.task, until);
+            if let Some(number) = number {
+                self.moments.set_sooner(number, until);
+            }
         }
         has_found
     }

@@ -75,7 +75,7 @@ impl Core {
             .fold(0, usize::saturating_add);
         let capacity = share(slots, policy.factor_percent, HUNDRED);
         let unmade = self.deals.values().map(|deal| deal.unmade()).fold(0, u64::saturating_add);
-        let sold = (self.index.live.len() as u64).saturating_add(unmade);
+        let sold = (self.index.live_len() as u64).saturating_add(unmade);
         let free = (capacity as u64).saturating_sub(sold);
         let Some(tag) = serving().map(|(_, worker)| worker.capacity.tag).reduce(both) else {
             return Vec::new();

@@ -8,6 +8,7 @@ use crate::notice::Notice;
 use crate::record::Record;
 use crate::task::{Phase, Replica, ReplicaState, Task};
 use crate::words::{Cause, Failure, ReportBody, Stage};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use poco_core::task::ContributionStatus;
 use poco_core::{Address, TaskId};
@@ -174,7 +175,8 @@ impl Core {
                 (ReportBody::Reached(_), ReplicaState::Lost | ReplicaState::Failed { .. }) => {}
                 (ReportBody::Failed(failure), state) => {
                     if can_replace(state, &failure) {
-                        *state = ReplicaState::Failed { failure: failure.clone(), since: now };
+                        *state =
+                            ReplicaState::Failed { failure: Box::new(failure.clone()), since: now };
                         task.is_unsaved = true;
                         failed = Some(failure);
                     }
@@ -192,7 +194,7 @@ fn fail_unheard(replica: &mut Replica, since: crate::clock::Moment) {
     match &replica.state {
         ReplicaState::Live { .. } | ReplicaState::Lost => {
             let failure = Failure::new(Cause::Abandoned, "ended while its worker was away");
-            replica.state = ReplicaState::Failed { failure, since };
+            replica.state = ReplicaState::Failed { failure: Box::new(failure), since };
         }
         ReplicaState::Failed { .. } => {}
     }

@@ -10,11 +10,11 @@ use crate::limits::{
 };
 use crate::pick::Goal;
 use crate::plan::{Planner, Sight, Step};
-use crate::record::CommitRecord;
+use crate::record::{CommitKey, CommitRecord};
 use crate::task::{Errand, Phase, RowTold, Task};
 use crate::waiting::Waiting;
 use crate::words::{Lane, Stage};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use poco_core::category::Deadlines;
 use poco_core::credibility::WEIGHT_MIN;
@@ -65,11 +65,7 @@ impl<'a> Sight<'a> {
     /// beyond any amount, or the worker not connected.
     pub(crate) fn bond_missing(&self, worker: Address) -> Option<Amount> {
         let bond = self.workers.bond_of(worker)?;
-        let stake = |deal| self.deals.get(deal)?.facts.as_ref().map(|f| f.deal.worker_stake);
-        let promised = self.index.bonded.get(&worker).into_iter().flatten();
-        let needed = promised
-            .filter_map(|(_, deal)| stake(deal))
-            .try_fold(self.facts.deal.worker_stake, Amount::checked_add)?;
+        let needed = self.index.bonded(worker)?.checked_add(self.facts.deal.worker_stake)?;
         Some(needed.checked_sub(bond).unwrap_or_default())
     }
 
@@ -319,7 +315,7 @@ impl Core {
             return;
         }
         // Also of those given up: who comes back with the work done is taken again.
-        for (worker, replica) in &mut task.replicas {
+        for (worker, replica) in task.replicas.iter_mut() {
             replica.lane = Lane::Classic;
             task.told.remove(worker);
         }
@@ -342,29 +338,35 @@ impl Core {
         if let Some(alone) = tasks().find(|task| task.is_alone) {
             return Some(alloc::vec![alone.id]);
         }
+        let mut groups: BTreeMap<CommitKey, Vec<(u64, &Task)>> = BTreeMap::new();
         for task in tasks() {
             let Some(key) = task.commit() else { return Some(alloc::vec![task.id]) };
-            let mut group: Vec<(u64, &Task)> = tasks()
-                .filter(|other| other.commit() == Some(key))
-                .map(|other| (other.offset, other))
-                .collect();
+            groups.entry(key).or_default().push((task.offset, task));
+        }
+        for (key, mut group) in groups {
             group.sort_by_key(|(offset, _)| *offset);
-            let others = self.index.by_deal.get(&key.deal).into_iter().flatten();
-            let is_open = |other: &&Task| {
-                other.commit() == Some(key)
-                    && !other.lane.is_classic
-                    && !matches!(other.phase, Phase::Ended(_))
-                    && !matches!(other.errand, Errand::Queued(Kind::Settle))
-            };
-            let has_open = others.filter_map(|id| self.tasks.get(id)).any(|other| is_open(&other));
             let since = group.iter().filter_map(|(_, one)| one.lane.settle_since).min();
             let is_due = since.is_none_or(|since| since.after(GATHER_SECONDS) <= self.now);
-            if has_open && !is_due && group.len() < SETTLEMENT_TASKS_MAX {
-                continue;
+            if is_due || group.len() >= SETTLEMENT_TASKS_MAX || !self.has_open(key) {
+                return Some(first_run(&group));
             }
-            return Some(first_run(&group));
         }
         None
+    }
+
+    /// Whether a task of a commit is still on its way to its settlement.
+    fn has_open(&self, key: CommitKey) -> bool {
+        let rows = self.commits.get(&key).map_or(0, |commit| commit.rows.len());
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let is_open = |other: &Task| {
+            other.commit() == Some(key)
+                && !other.lane.is_classic
+                && !matches!(other.phase, Phase::Ended(_))
+                && !matches!(other.errand, Errand::Queued(Kind::Settle))
+        };
+        let indexes = (0..rows).filter_map(|place| key.first.checked_add(U256::from(place)));
+        let tasks = indexes.map(|index| TaskId::of_deal(key.deal, index));
+        tasks.filter_map(|id| self.tasks.get(&id)).any(|other| is_open(other))
     }
 
     /// The calls of the lane; `None` where a task is not what it was when it was queued.
@@ -376,7 +378,8 @@ impl Core {
         let row = || sight.row(first).cloned();
         match kind {
             Kind::Settle => {
-                let tasks: Option<Vec<&Task>> = tasks.iter().map(|id| self.tasks.get(id)).collect();
+                let tasks: Option<Vec<&Task>> =
+                    tasks.iter().map(|id| Some(&**self.tasks.get(id)?)).collect();
                 let batch = batch(&sight, commit, place, &tasks?)?;
                 Some(LaneCall::Settle { batches: Vec::from([batch]) })
             }

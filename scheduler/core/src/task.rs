@@ -2,12 +2,15 @@
 
 use crate::action::Kind;
 use crate::clock::Moment;
+use crate::few::Few;
+use crate::index::Number;
 use crate::input::{ContributionFacts, TaskFacts};
 use crate::limits::SAME_WORKER_SECONDS;
 use crate::record::{CommitKey, ReplicaRecord, StoredResult, TaskRecord};
 use crate::report::ReportStatus;
 use crate::words::{Failure, Lane, Stage};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use poco_core::credibility::{log_weight, weight};
@@ -21,10 +24,13 @@ pub(crate) type Turn = (u64, Timestamp, TaskId);
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) id: TaskId,
+    /// By what the index knows it.
+    pub(crate) number: Option<Number>,
     pub(crate) deal: DealId,
     pub(crate) requester: Address,
     pub(crate) offset: u64,
-    pub(crate) turn: Turn,
+    /// When the clocks of its deal began.
+    pub(crate) start: Timestamp,
     pub(crate) phase: Phase,
     /// The block as of which `phase` is known; a view of an earlier one is stale.
     pub(crate) seen_block: u64,
@@ -33,22 +39,22 @@ pub(crate) struct Task {
     pub(crate) read_at: Moment,
     /// When contributions end, once the hub said so of the open task.
     pub(crate) contribution_deadline: Option<Timestamp>,
-    pub(crate) replicas: BTreeMap<Address, Replica>,
+    pub(crate) replicas: Few<Address, Replica>,
     pub(crate) assignments: u32,
     pub(crate) hopeless: Option<String>,
-    pub(crate) result: Option<StoredResult>,
+    pub(crate) result: Option<Box<StoredResult>>,
     /// What votes weigh for the consensus: scores change later, and the hub does not show it.
-    pub(crate) weights: BTreeMap<Address, U256>,
+    pub(crate) weights: Few<Address, U256>,
     pub(crate) errand: Errand,
     /// Transactions that failed since the task last came further.
     pub(crate) failed_tries: u32,
     /// A batch with this task was refused: its next transaction carries it alone.
     pub(crate) is_alone: bool,
     /// When each worker was last told to assign or reveal over its present connection.
-    pub(crate) told: BTreeMap<Address, Moment>,
+    pub(crate) told: Few<Address, Moment>,
     pub(crate) upload: Upload,
     /// Revealers whose upload failed, and when they may be asked again.
-    pub(crate) upload_rests: BTreeMap<Address, Moment>,
+    pub(crate) upload_rests: Few<Address, Moment>,
     /// It has begun and wants more workers, and found none when somebody was last free.
     pub(crate) is_passed_over: bool,
     /// What it was last found to wait for, by name.
@@ -67,7 +73,7 @@ pub(crate) struct LaneState {
     /// It goes the classic lane's way.
     pub(crate) is_classic: bool,
     /// The commit that it is or was in.
-    pub(crate) commit: Option<CommitKey>,
+    pub(crate) commit: Option<Box<CommitKey>>,
     /// The block in which it left its commit.
     pub(crate) closed: Option<u64>,
     /// Since when it waits for others to be committed with.
@@ -76,9 +82,9 @@ pub(crate) struct LaneState {
     pub(crate) settle_since: Option<Moment>,
     /// What workers told of their votes; whether it is what they committed, the row says. A
     /// worker tells it again after each reconnect.
-    pub(crate) told: BTreeMap<Address, (LaneVote, Option<ResultDigest>)>,
+    pub(crate) told: Few<Address, (LaneVote, Option<ResultDigest>)>,
     /// What each worker was last told of the row.
-    pub(crate) row_told: BTreeMap<Address, RowTold>,
+    pub(crate) row_told: Few<Address, RowTold>,
 }
 
 /// When a worker was told the row, and how many of its votes were known.
@@ -98,9 +104,9 @@ pub(crate) enum Phase {
     /// Takes contributions.
     Active { votes: Vec<Vote> },
     /// Has a consensus.
-    Revealing(Revealing),
+    Revealing(Box<Revealing>),
     /// Finalized or claimed.
-    Ended(Ended),
+    Ended(Box<Ended>),
 }
 
 #[derive(Clone, Debug)]
@@ -149,7 +155,7 @@ pub(crate) enum ReplicaState {
     /// Its worker is away too long; it may come back with the work done.
     Lost,
     /// Nothing will come. A worker at fault may be asked again later.
-    Failed { failure: Failure, since: Moment },
+    Failed { failure: Box<Failure>, since: Moment },
 }
 
 /// The transaction that a task needs next, if it is on its way.
@@ -192,26 +198,27 @@ impl Task {
     ) -> Self {
         Self {
             id,
+            number: None,
             deal,
             requester,
             offset,
-            turn: (offset, start, id),
+            start,
             phase: Phase::Unread,
             seen_block: 0,
             reading: None,
             read_at: Moment::default(),
             contribution_deadline: None,
-            replicas: BTreeMap::new(),
+            replicas: Few::new(),
             assignments: 0,
             hopeless: None,
             result: None,
-            weights: BTreeMap::new(),
+            weights: Few::new(),
             errand: Errand::None,
             failed_tries: 0,
             is_alone: false,
-            told: BTreeMap::new(),
+            told: Few::new(),
             upload: Upload::None,
-            upload_rests: BTreeMap::new(),
+            upload_rests: Few::new(),
             is_passed_over: false,
             waits_for: "chain",
             phase_since: None,
@@ -224,7 +231,7 @@ impl Task {
     pub(crate) fn restored(record: TaskRecord, terms: (Address, Timestamp), now: Moment) -> Self {
         let restore = |replica: ReplicaRecord| {
             let state = match replica.failure {
-                Some(failure) => ReplicaState::Failed { failure, since: now },
+                Some(failure) => ReplicaState::Failed { failure: Box::new(failure), since: now },
                 None => ReplicaState::Live { stage: Stage::Promised, since: now },
             };
             let ReplicaRecord { worker, lane, weight, rank, .. } = replica;
@@ -234,7 +241,7 @@ impl Task {
             replicas: record.replicas.into_iter().map(restore).collect(),
             assignments: record.assignments,
             hopeless: record.hopeless,
-            result: record.result,
+            result: record.result.map(Box::new),
             weights: record.weights.into_iter().collect(),
             lane: LaneState {
                 is_classic: record.is_classic,
@@ -252,7 +259,7 @@ impl Task {
             weight: replica.weight,
             rank: replica.rank,
             failure: match &replica.state {
-                ReplicaState::Failed { failure, .. } => Some(failure.clone()),
+                ReplicaState::Failed { failure, .. } => Some(Failure::clone(failure)),
                 ReplicaState::Live { .. } | ReplicaState::Lost => None,
             },
         });
@@ -263,11 +270,16 @@ impl Task {
             replicas: replicas.collect(),
             assignments: self.assignments,
             hopeless: self.hopeless.clone(),
-            result: self.result.clone(),
+            result: self.result.as_deref().cloned(),
             weights: self.weights.iter().map(|(worker, weight)| (*worker, *weight)).collect(),
             is_classic: self.lane.is_classic,
             closed: self.lane.closed,
         }
+    }
+
+    /// Its place in the line of transactions.
+    pub(crate) fn turn(&self) -> Turn {
+        (self.offset, self.start, self.id)
     }
 
     /// Replaces what is known by what the chain says. Where the place in its life changed: the one
@@ -277,7 +289,7 @@ impl Task {
         let (status, was_known) = (self.phase.status(), !matches!(self.phase, Phase::Unread));
         let TaskFacts { block, view, contributions } = facts;
         let votes: Vec<Vote> = contributions.iter().map(|facts| self.vote(facts)).collect();
-        let weights: BTreeMap<Address, U256> =
+        let weights: Few<Address, U256> =
             votes.iter().map(|vote| (vote.worker, vote.weight)).collect();
         if weights != self.weights {
             self.weights = weights;
@@ -324,7 +336,7 @@ impl Task {
 
     /// The commit that the task is in.
     pub(crate) fn commit(&self) -> Option<CommitKey> {
-        self.lane.commit.filter(|_| self.lane.closed.is_none())
+        self.lane.commit.as_deref().copied().filter(|_| self.lane.closed.is_none())
     }
 
     /// The workers that compute it for a commit to come, with their stages.
@@ -400,7 +412,9 @@ impl Task {
     /// The failures that other workers would most likely meet too.
     pub(crate) fn own_failures(&self) -> impl Iterator<Item = &Failure> {
         self.replicas.values().filter_map(|replica| match &replica.state {
-            ReplicaState::Failed { failure, .. } if failure.cause.is_of_the_task() => Some(failure),
+            ReplicaState::Failed { failure, .. } if failure.cause.is_of_the_task() => {
+                Some(&**failure)
+            }
             ReplicaState::Failed { .. } | ReplicaState::Live { .. } | ReplicaState::Lost => None,
         })
     }
@@ -418,7 +432,7 @@ impl Task {
 
     /// The stored result, if it is the one that the consensus is about.
     pub(crate) fn result_of(&self, consensus: ResultHash) -> Option<&StoredResult> {
-        self.result.as_ref().filter(|stored| ResultHash::of(self.id, stored.digest) == consensus)
+        self.result.as_deref().filter(|stored| ResultHash::of(self.id, stored.digest) == consensus)
     }
 }
 
@@ -441,21 +455,32 @@ impl Phase {
                 Self::Ended(ended) => ended.block.min(at),
                 Self::Unread | Self::Pending | Self::Active { .. } | Self::Revealing(_) => at,
             };
-            Self::Ended(Ended { is_completed, votes, digest, block, time: view.results_time })
+            let time = view.results_time;
+            Self::Ended(Box::new(Ended { is_completed, votes, digest, block, time }))
         };
         match view.status {
             TaskStatus::Unset => Self::Pending,
             TaskStatus::Active => Self::Active { votes },
-            TaskStatus::Revealing => Self::Revealing(Revealing {
+            TaskStatus::Revealing => Self::Revealing(Box::new(Revealing {
                 votes,
                 consensus: view.consensus,
                 deadline: view.reveal_deadline,
                 digest,
                 reveals: view.reveal_count,
                 winners: view.winner_count,
-            }),
+            })),
             TaskStatus::Completed => ended(true, votes),
             TaskStatus::Failed => ended(false, votes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_without_replicas_takes_half_a_kilobyte() {
+        assert!(size_of::<Task>() <= 576, "{} bytes", size_of::<Task>());
     }
 }

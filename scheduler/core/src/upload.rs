@@ -5,6 +5,7 @@ use crate::core::Core;
 use crate::record::StoredResult;
 use crate::task::{Phase, ReplicaState, Upload};
 use crate::words::Lane;
+use alloc::boxed::Box;
 use poco_core::task::ContributionStatus;
 use poco_core::{Address, Bytes, Recorded, ResultDigest, ResultHash, TaskId, keccak256};
 
@@ -145,7 +146,7 @@ impl Core {
         });
         if answer.is_ok() {
             self.change(id, |task| {
-                task.result = Some(result);
+                task.result = Some(Box::new(result));
                 task.upload = Upload::None;
                 task.is_unsaved = true;
             });

@@ -97,6 +97,16 @@ impl Lottery {
     }
 }
 
+/// Workers that are looked at together, by their keys.
+struct Tier<Keys> {
+    /// As many as can be ranked one by one.
+    keys: Keys,
+    /// There are more than that, so they need not be counted.
+    is_many: bool,
+    /// Their order.
+    draw: Draw,
+}
+
 /// A worker in the order of a task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Drawn<'a> {
@@ -199,7 +209,11 @@ impl Workers {
 
     /// Puts a worker on the shelf where it belongs with `used` of its slots taken.
     pub(crate) fn place(&mut self, worker: Address, used: usize) {
-        self.change(worker, |known| known.is_free = used < known.capacity.slots as usize);
+        let Some(known) = self.connected.get(&worker) else { return };
+        let is_free = used < known.capacity.slots as usize;
+        if is_free != known.is_free {
+            self.change(worker, |known| known.is_free = is_free);
+        }
     }
 
     /// A worker runs an app, so it has the image. Where it has many, nothing is said of others.
@@ -252,19 +266,28 @@ impl Workers {
         let shelf = if is_free { &self.free } else { &self.busy };
         let fitting = move || shelf.iter().filter(move |(class, _)| fits(class));
         let before = ..(lottery.block, 0);
+        // Where the last came early, all did. What came late is counted one by one below.
+        let came_early = move |keys: &&BTreeSet<(u64, u32)>| {
+            keys.last().is_some_and(|last| *last < (lottery.block, 0))
+        };
+        let sizes = fitting().map(|(_, keys)| keys).filter(came_early).map(BTreeSet::len);
+        let is_many = sizes.fold(0, usize::saturating_add) >= RANKED_MAX;
         let early = fitting().flat_map(move |(_, keys)| keys.range(before));
         let early = early.filter(|key| lottery.has(key));
         let is_early = move |known: &Worker| {
             known.is_free == is_free && lottery.has(&known.key()) && fits(&known.class())
         };
-        let early = self.tier(early, lottery.draw.clone(), is_early);
+        let early = early.take(if is_many { 0 } else { RANKED_MAX });
+        let early = Tier { keys: early, is_many, draw: lottery.draw.clone() };
+        let early = self.tier(early, is_early);
         // The second order is drawn when the first is through: mostly never.
         let late = core::iter::once_with(move || {
             let late = fitting().flat_map(|(_, keys)| keys).filter(|key| !lottery.has(key));
             let is_late = move |known: &Worker| {
                 known.is_free == is_free && !lottery.has(&known.key()) && fits(&known.class())
             };
-            self.tier(late, lottery.draw.resized(self.roster.len()), is_late)
+            let draw = lottery.draw.resized(self.roster.len());
+            self.tier(Tier { keys: late, is_many: false, draw }, is_late)
         });
         early.chain(late.flatten().map(|drawn| Drawn { rank: None, ..drawn }))
     }
@@ -272,12 +295,11 @@ impl Workers {
     /// The workers with these keys by their rank: ranked where they are few, else found by rank.
     fn tier<'a>(
         &'a self,
-        keys: impl Iterator<Item = &'a (u64, u32)>,
-        draw: Draw,
+        Tier { keys, is_many, draw }: Tier<impl Iterator<Item = &'a (u64, u32)>>,
         is_meant: impl Fn(&Worker) -> bool + 'a,
     ) -> Box<dyn Iterator<Item = Drawn<'a>> + 'a> {
         let few: Vec<u32> = keys.map(|(_, number)| *number).take(RANKED_MAX).collect();
-        if few.len() < RANKED_MAX {
+        if few.len() < RANKED_MAX && !is_many {
             let rank = |number: u32| Some((draw.rank(number)?, number));
             let mut ranked: Vec<(u32, u32)> = few.into_iter().filter_map(rank).collect();
             ranked.sort_unstable();

@@ -5,7 +5,7 @@ use super::{Context, ask};
 use crate::arrival::Arrival;
 use crate::limits::{Excess, Held, Visit};
 use crate::pace::{Allowance, Rate};
-use crate::sessions::{Heard, LIVE_TASKS_MAX, OUTBOX_LEN, Session};
+use crate::sessions::{Heard, LIVE_TASKS_MAX, OUTBOX_LEN, Outgoing, Session};
 use crate::translate;
 use poco_core::lane::Bond;
 use poco_core::message::login_hash;
@@ -237,7 +237,7 @@ impl Stream {
         &mut self,
         worker: Address,
         session: &Session,
-        mut inbox: mpsc::Receiver<Body>,
+        mut inbox: mpsc::Receiver<Box<Outgoing>>,
     ) -> Ended {
         let period = Duration::from_secs(self.context.heartbeat_seconds.into());
         // Twice in the agreed time, so that one may come late.
@@ -257,7 +257,7 @@ impl Stream {
                     Ok(None) => Err(Ended),
                     Err(status) => Err(self.broken(&status).await),
                 },
-                body = inbox.recv() => match body {
+                outgoing = inbox.recv() => match outgoing.map(|one| one.into_body()) {
                     Some(body) => {
                         is_answered |= matches!(body, Body::Welcome(_) | Body::Refusal(_));
                         // A command meant for the stream before: the login settles it.

@@ -4,13 +4,13 @@
 
 use super::Chain;
 use super::read::{decode, yes_or_no};
-use crate::abi::{Conditions, Group, Registry, views};
+use crate::abi::{Conditions, Group, Hub, Registry, views};
 use crate::rpc::{Answer, RpcCall, RpcError};
 use crate::transaction::GroupPurpose;
 use alloy_sol_types::SolCall;
 use poco_core::call::SignedTerms;
 use poco_core::mark::agreement::{Marked, Parties};
-use poco_core::{Address, B256, Bytes, DealConditions, DealId, OrderKind, U256};
+use poco_core::{Address, B256, Bytes, Deal, DealConditions, DealId, OrderKind, U256};
 
 impl Chain {
     /// The epoch of an account; `None` where the hub heeds no marks.
@@ -30,11 +30,24 @@ impl Chain {
     pub async fn deal_conditions(&self, deal: DealId) -> Result<DealConditions, RpcError> {
         let call = Conditions::viewDealConditionsCall { dealid: deal.0 };
         let [answer] = self.views([self.view_of(self.hub(), &call)]).await?;
-        let Some(view) = known::<Conditions::viewDealConditionsCall>(answer)? else {
-            return Ok(DealConditions::NONE);
-        };
-        views::deal_conditions(view.conditions, view.guard)
-            .map_err(|error| RpcError::unexpected("viewDealConditions", error))
+        conditions_of(answer)
+    }
+
+    /// A deal and what it keeps, in one batch; `None` where there is no such deal.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn deal_terms(&self, id: DealId) -> Result<Option<(Deal, DealConditions)>, RpcError> {
+        let conditions = Conditions::viewDealConditionsCall { dealid: id.0 };
+        let calls = [
+            self.view_of(self.hub(), &Hub::viewDealCall { id: id.0 }),
+            self.view_of(self.hub(), &conditions),
+        ];
+        let [deal, kept] = self.views(calls).await?;
+        let view = decode::<Hub::viewDealCall>(deal)?
+            .map_err(|refusal| RpcError::unexpected("viewDeal", refusal))?;
+        let deal = views::deal(view).map_err(|error| RpcError::unexpected("viewDeal", error))?;
+        Ok(deal.zip(Some(conditions_of(kept)?)))
     }
 
     /// What `poco_core::mark::agreement::agree` needs to know about four orders that `payer` would
@@ -138,6 +151,14 @@ fn known<C: SolCall>(answer: Answer) -> Result<Option<C::Return>, RpcError> {
         return Ok(None);
     }
     Ok(decode::<C>(answer)?.ok())
+}
+
+fn conditions_of(answer: Answer) -> Result<DealConditions, RpcError> {
+    let Some(view) = known::<Conditions::viewDealConditionsCall>(answer)? else {
+        return Ok(DealConditions::NONE);
+    };
+    views::deal_conditions(view.conditions, view.guard)
+        .map_err(|error| RpcError::unexpected("viewDealConditions", error))
 }
 
 fn epoch(answer: Answer) -> Result<Option<u16>, RpcError> {

@@ -51,6 +51,10 @@ impl HeadSeen {
 }
 
 impl HeadSeen {
+    fn highest(&self) -> u64 {
+        self.state.lock().expect("no code panics while it holds this lock").highest
+    }
+
     /// The chain was rewritten, and `head` is its latest block: what was higher is gone.
     fn lower(&self, head: u64) {
         let mut state = self.state.lock().expect("no code panics while it holds this lock");
@@ -77,6 +81,12 @@ impl Chain {
     pub async fn latest(&self) -> Result<BlockRef, RpcError> {
         let [answer] = self.views([RpcCall::header(BlockNumberOrTag::Latest)]).await?;
         answer.parse::<RpcHeader>().map(|header| block_of(&header))
+    }
+
+    /// The highest block that any node named so far; 0 before the first answer. Costs no question.
+    #[must_use]
+    pub fn highest_seen(&self) -> u64 {
+        self.inner.head.highest()
     }
 
     /// The latest block of whichever node answers, which may lag: for those who check links.

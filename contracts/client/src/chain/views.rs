@@ -1,8 +1,9 @@
 //! Deals, tasks, contributions, accounts, categories, orders.
 
 use super::Chain;
+use super::read::decode;
 use crate::abi::{Group, Hub, Token, views};
-use crate::rpc::{RpcCall, RpcError};
+use crate::rpc::{Answer, RpcCall, RpcError};
 use crate::transaction::GroupPurpose;
 use poco_core::category::Category;
 use poco_core::task::{ContributionView, TaskView};
@@ -37,6 +38,49 @@ impl Chain {
     pub async fn task(&self, id: TaskId) -> Result<TaskView, RpcError> {
         let view = self.view(self.hub(), Hub::viewTaskCall { id: id.0 }).await?;
         views::task(view).map_err(|error| RpcError::unexpected("viewTask", error))
+    }
+
+    /// Some tasks in one batch, in the same order.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskView>, RpcError> {
+        let call = |id: &TaskId| self.view_of(self.hub(), &Hub::viewTaskCall { id: id.0 });
+        let answers = self.read(ids.iter().map(call).collect()).await?;
+        let view = |answer| {
+            let view = unrefused::<Hub::viewTaskCall>(answer)?;
+            views::task(view).map_err(|error| RpcError::unexpected("viewTask", error))
+        };
+        answers.into_iter().map(view).collect()
+    }
+
+    /// Contributions of workers to tasks, each with the worker's score, in one batch and the same
+    /// order.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn contributions(
+        &self,
+        of: &[(TaskId, Address)],
+    ) -> Result<Vec<(ContributionView, U256)>, RpcError> {
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
+        let calls = of.iter().flat_map(|(task, worker)| {
+            let contribution = Hub::viewContributionCall { taskid: task.0, worker: *worker };
+            let score = Hub::viewScoreCall { worker: *worker };
+            [self.view_of(self.hub(), &contribution), self.view_of(self.hub(), &score)]
+        });
+        let mut answers = self.read(calls.collect()).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_else(Answer::missing);
+        let mut all = Vec::with_capacity(of.len());
+        for _ in of {
+            let view = unrefused::<Hub::viewContributionCall>(next())?;
+            let view = views::contribution(view)
+                .map_err(|error| RpcError::unexpected("viewContribution", error))?;
+            all.push((view, unrefused::<Hub::viewScoreCall>(next())?));
+        }
+        Ok(all)
     }
 
     /// One worker's contribution to a task; all zero where there is none.
@@ -149,4 +193,9 @@ impl Chain {
         let [answer] = self.views([RpcCall::balance(owner, self.block_tag())]).await?;
         answer.parse()
     }
+}
+
+/// What a view gave that the hub never refuses.
+fn unrefused<C: alloy_sol_types::SolCall>(answer: Answer) -> Result<C::Return, RpcError> {
+    decode::<C>(answer)?.map_err(|refusal| RpcError::unexpected(C::SIGNATURE, refusal))
 }

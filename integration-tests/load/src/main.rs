@@ -1,0 +1,66 @@
+//! Measures the scheduler's process: real logins, real gRPC, a real store whose records are synced,
+//! with simulated workers and a node of the bench's own.
+//!
+//! The driver runs in this process and the scheduler in its own, so that the processor time of
+//! each is known apart. What is measured are tasks from the event of their deal until they run at
+//! a worker; ballots, commits and results are not among it.
+
+mod fleet;
+mod latency;
+mod node;
+mod report;
+mod rows;
+mod scene;
+mod scheduler;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use report::Report;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measures the scheduler under load and prints a table.
+#[derive(Debug, Parser)]
+#[command(name = "poco-load")]
+struct Options {
+    /// The scheduler; the one beside this program by default.
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Only these parts: bag, live, idle, latency, curve.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// One part of it: fill so many tasks at so many workers, and nothing else.
+    #[arg(long, num_args = 2, value_names = ["TASKS", "WORKERS"])]
+    fill: Option<Vec<usize>>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<()> {
+    poco_chain::install_crypto();
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.join("poco-scheduler"));
+    let program = options.program.clone().or_else(beside).context("no program beside this one")?;
+    let mut report = Report::default();
+    let ended = match options.fill.as_deref() {
+        Some([tasks, workers]) => rows::point(&program, (*tasks, *workers), &mut report).await,
+        Some(_) | None => rows::all(&program, &options.only, &mut report).await,
+    };
+    // What was measured before something failed was measured.
+    write!(std::io::stdout(), "{report}")?;
+    ended
+}
+
+/// Progress goes beside the report.
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "load: {line}"));
+}
