@@ -9,20 +9,20 @@ mod connect;
 mod facts;
 mod lane;
 mod logs;
-mod search;
 mod purse;
 mod read;
 mod resources;
+mod search;
 mod views;
 
 pub use connect::ConnectError;
 pub(crate) use connect::chain_id;
 pub use lane::FoundCommit;
 pub(crate) use logs::{locate, parse_logs};
-pub(crate) use search::LogSearch;
 pub use purse::{Purse, SentTransaction};
 pub use read::DryRunError;
 pub use resources::{AppEntry, DatasetEntry, WorkerpoolEntry};
+pub(crate) use search::LogSearch;
 pub use views::Account;
 
 use crate::contracts::Contracts;

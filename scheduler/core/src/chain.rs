@@ -6,7 +6,7 @@ use crate::consensus::Tally;
 use crate::core::Core;
 use crate::input::{ChainEvent, TaskFacts};
 use crate::notice::Notice;
-use crate::task::{Phase, Task};
+use crate::task::Phase;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use poco_core::lane::LaneEvent;
@@ -42,9 +42,9 @@ impl Core {
     pub(crate) fn on_rollback(&mut self, to: u64) {
         self.epoch = self.epoch.saturating_add(1);
         self.clock.roll_back(to);
-        let is_touched = |task: &&Box<Task>| task.seen_block > to || task.reading.is_some();
-        let touched: Vec<TaskId> =
-            self.tasks.values().filter(is_touched).map(|task| task.id).collect();
+        let tasks = self.tasks.values();
+        let touched = tasks.filter(|task| task.seen_block > to || task.reading.is_some());
+        let touched: Vec<TaskId> = touched.map(|task| task.id).collect();
         for id in touched {
             self.change(id, |task| {
                 task.reading = None;

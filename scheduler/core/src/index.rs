@@ -335,9 +335,9 @@ impl Index {
 
     /// What commits to come will lock of a worker's bond; `None` where that is beyond any amount.
     pub(crate) fn bonded(&self, worker: Address) -> Option<Amount> {
-        let counts = self.bonded.get(&worker).into_iter().flat_map(|counts| &counts.0);
-        counts.fold(Some(Amount::ZERO), |sum, (stake, count)| {
-            sum?.checked_add(stake.checked_mul(poco_core::U256::from(*count))?)
+        let mut counts = self.bonded.get(&worker).into_iter().flat_map(|counts| &counts.0);
+        counts.try_fold(Amount::ZERO, |sum, (stake, count)| {
+            sum.checked_add(stake.checked_mul(poco_core::U256::from(*count))?)
         })
     }
 
