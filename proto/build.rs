@@ -3,6 +3,9 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=poco");
     let files = protox::compile(["poco/v1/pool.proto"], ["."])?;
-    tonic_prost_build::configure().build_transport(true).compile_fds(files)?;
+    tonic_prost_build::configure()
+        .build_transport(true)
+        .codec_path("crate::codec::Codec")
+        .compile_fds(files)?;
     Ok(())
 }

@@ -220,7 +220,7 @@ impl Villain {
             let mut ticks = tokio::time::interval(HEARTBEAT);
             loop {
                 ticks.tick().await;
-                let beat = worker_message::Body::Heartbeat(Heartbeat {});
+                let beat = worker_message::Body::Heartbeat(Heartbeat::default());
                 if outbox.send(0, beat).await.is_err() {
                     return;
                 }

@@ -3,6 +3,7 @@
 //! Protobuf is known here alone: the conversions to the words of `poco-core` live beside the
 //! generated code, and refuse what cannot be one of them.
 
+pub mod codec;
 pub mod pool_url;
 pub mod words;
 

@@ -3,6 +3,7 @@
 
 use crate::arrival::{Arrival, Arrivals};
 use crate::event_loop::UploadReplies;
+use crate::heartbeats::Heartbeats;
 use crate::meters::Meters;
 use crate::reads::Reads;
 use crate::results::Results;
@@ -38,7 +39,7 @@ pub(crate) struct Tools {
     pub(crate) results: Results,
     pub(crate) meters: Arc<Meters>,
     pub(crate) arrivals: Arrivals,
-    pub(crate) heartbeat_seconds: u32,
+    pub(crate) heartbeats: Heartbeats,
 }
 
 /// Carries actions out.
@@ -108,10 +109,15 @@ impl Effects {
             Action::Welcome { worker, live } => {
                 failpoint::hit("scheduler.welcome.before");
                 let live = live.iter().map(translate::live_task).collect();
-                let heartbeat_seconds = self.tools.heartbeat_seconds;
+                let heartbeats = self.tools.heartbeats;
                 // The stream itself knows its session and fills it in.
-                let (session, printed_bytes_max) = (Vec::new(), PRINTED_BYTES_MAX);
-                let welcome = Welcome { session, heartbeat_seconds, live, printed_bytes_max };
+                let welcome = Welcome {
+                    session: Vec::new(),
+                    live,
+                    heartbeat_seconds: heartbeats.seconds(),
+                    idle_heartbeat_seconds: heartbeats.idle_seconds(),
+                    printed_bytes_max: PRINTED_BYTES_MAX,
+                };
                 self.sessions.send(worker, Body::Welcome(welcome).into());
                 failpoint::hit("scheduler.welcome.after");
             }

@@ -42,8 +42,6 @@ pub(crate) struct EventLoop {
     pub(crate) patience: Duration,
     /// The core's moment 0.
     pub(crate) origin: Instant,
-    /// How long a live session may be silent before another takes its place.
-    pub(crate) silence: Duration,
     /// Why the loop must end, once it must.
     pub(crate) fatal: Option<String>,
 }
@@ -224,7 +222,7 @@ impl EventLoop {
 
     fn log_in(&mut self, login: Login, session: Session) {
         let (worker, outbox) = (login.worker, session.outbox.clone());
-        match self.effects.sessions.open(worker, session, self.silence) {
+        match self.effects.sessions.open(worker, session) {
             Ok(()) => {
                 tracing::info!(%worker, slots = login.capacity.slots, "worker connected");
                 self.tell(Input::Connected(login));

@@ -13,6 +13,7 @@ pub(crate) use work::name_of;
 use crate::access::Challenges;
 use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
+use crate::heartbeats::Heartbeats;
 use crate::meters::Meters;
 use crate::outlook::Outlook;
 use crate::pricing::Pricing;
@@ -56,7 +57,7 @@ pub(crate) struct Context {
     pub(crate) outlook: watch::Receiver<Outlook>,
     pub(crate) on_offer: watch::Receiver<Vec<OfferShown>>,
     pub(crate) started: Instant,
-    pub(crate) heartbeat_seconds: u32,
+    pub(crate) heartbeats: Heartbeats,
     pub(crate) upload_bytes_max: u64,
     /// Uploads under way; emptied at each start.
     pub(crate) upload_folder: PathBuf,
@@ -78,7 +79,8 @@ impl Context {
 
 /// The services as routes of one server.
 pub(crate) fn routes(context: &Context) -> axum::Router {
-    let workers = work::Service { context: context.clone(), uploads: Uploads::default() };
+    let shared = Arc::new(context.clone());
+    let workers = work::Service { context: shared, uploads: Uploads::default() };
     let workers = WorkersServer::new(workers).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let readers = Arc::new(Semaphore::new(logs::READERS_MAX));
     let statements = Semaphore::new(statement::STATEMENTS_MAX);

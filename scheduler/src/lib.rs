@@ -15,6 +15,7 @@ mod event_loop;
 mod explaining;
 mod follow;
 mod grpc;
+mod heartbeats;
 mod http;
 mod leaving;
 mod limits;

@@ -11,6 +11,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use socket2::{SockRef, TcpKeepalive};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +36,9 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// A connection on which nothing is asked for this long ends, twice as long at the latest.
 const IDLE_TIME: Duration = Duration::from_secs(30);
+/// From one look to the next at a connection on which something is open: thousands of workers have
+/// one, and each look wakes it.
+const LOOK_PAUSE: Duration = Duration::from_secs(300);
 /// For a request to be answered, its body included. Uploads have a clock of their own, and streams are
 /// answered when they begin.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
@@ -61,8 +65,17 @@ const EXPLAIN_COST: u32 = 10;
 const EXPLAIN: &str = "/poco.v1.Observer/Explain";
 const UPLOAD: &str = "/poco.v1.Workers/UploadResult";
 
+/// After so long without a packet the system probes a peer, so often, before it is gone.
+const PROBE_AFTER: Duration = Duration::from_secs(15);
+const PROBE_PAUSE: Duration = Duration::from_secs(5);
+const PROBES_UNANSWERED: u32 = 3;
+
 /// The first byte of a TLS handshake; no request in plain text begins with it.
 const TLS_HANDSHAKE: u8 = 22;
+/// How long, and how much, is still read of a client that was told so.
+const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: u64 = 64 << 10;
+
 /// What is told to clients in plain text where TLS is on.
 const SPEAKS_TLS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
@@ -108,7 +121,7 @@ impl Port {
     async fn take(self, stream: TcpStream, address: SocketAddr) {
         // Refused without a word: whoever takes too much may not even listen.
         let Ok(visit) = self.limits.enter(address.ip()) else { return };
-        send_at_once(&stream);
+        prepare(&stream);
         let opened = tokio::select! {
             opened = timeout(HANDSHAKE_TIME, self.open(stream)) => opened,
             () = self.stop.cancelled() => return,
@@ -128,12 +141,16 @@ impl Port {
         let Some(tls) = &self.tls else { return Ok(Either::Left(stream)) };
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first != [TLS_HANDSHAKE] {
-            // What was sent is taken first: closed with something unread, a connection loses our answer.
+            // What is sent is taken before and after: closed with something unread, a connection
+            // loses our answer.
             let mut said = [0; 4096];
             let length = stream.read(&mut said).await?;
             let is_http2 = said.get(..length).is_some_and(|said| said.starts_with(b"PRI"));
             stream.write_all(if is_http2 { GOES_AWAY } else { SPEAKS_TLS }).await?;
             stream.shutdown().await?;
+            let (mut rest, mut nowhere) = (stream.take(LINGER_BYTES_MAX), tokio::io::sink());
+            // What became of it is the client's affair.
+            let _ = timeout(LINGER_TIME, tokio::io::copy(&mut rest, &mut nowhere)).await;
             return Err(io::Error::other("plain text where TLS is on"));
         }
         Ok(Either::Right(Box::new(tls.accept(stream).await?)))
@@ -152,6 +169,8 @@ impl Port {
         let mut is_leaving = false;
         let mut seen = 0;
         loop {
+            let is_open = open.load(Ordering::Relaxed) > 0;
+            let pause = if is_open && !is_leaving { LOOK_PAUSE } else { IDLE_TIME };
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
@@ -163,7 +182,7 @@ impl Port {
                     is_leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep(IDLE_TIME) => {
+                () = sleep(pause) => {
                     let now = asked.load(Ordering::Relaxed);
                     let is_idle = open.load(Ordering::Relaxed) == 0 && now == seen;
                     seen = now;
@@ -183,10 +202,16 @@ impl Port {
 }
 
 /// A command to a worker often follows an acknowledgement; the system would hold it back until the
-/// worker's side has confirmed that, up to 40 ms later.
-fn send_at_once(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection sends late");
+/// worker's side has confirmed that, up to 40 ms later. And a machine that is gone is noticed within
+/// half a minute by the system's own probes, while nobody says anything.
+fn prepare(stream: &TcpStream) {
+    let probes = TcpKeepalive::new()
+        .with_time(PROBE_AFTER)
+        .with_interval(PROBE_PAUSE)
+        .with_retries(PROBES_UNANSWERED);
+    let prepared = stream.set_nodelay(true).and(SockRef::from(stream).set_tcp_keepalive(&probes));
+    if let Err(error) = prepared {
+        tracing::debug!(%error, "a connection is not as it should be");
     }
 }
 
@@ -350,7 +375,7 @@ mod tests {
     async fn connections_send_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        send_at_once(&stream);
+        prepare(&stream);
         assert!(stream.nodelay().unwrap());
     }
 

@@ -8,6 +8,7 @@ use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
 use crate::follow::{Books, follow};
 use crate::grpc;
+use crate::heartbeats::Heartbeats;
 use crate::market::Market;
 use crate::meters::Meters;
 use crate::outlook::{Outlook, funds, look_out};
@@ -81,19 +82,9 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let Place { lock, doors, store, admission, pricing, .. } = place;
     let config = checked.config.clone();
     let serving = tokio::spawn(async move { doors.open(&config, context).await });
-    let silence = Duration::from_secs(checked.config.heartbeat_seconds.into());
     let patience = Duration::from_secs(checked.config.stop_seconds);
-    let event_loop = EventLoop {
-        core,
-        store,
-        effects,
-        admission,
-        pricing,
-        patience,
-        origin,
-        silence,
-        fatal: None,
-    };
+    let event_loop =
+        EventLoop { core, store, effects, admission, pricing, patience, origin, fatal: None };
     let ended = event_loop.run(queue, &stop).await;
     stop.gently.cancel();
     over.cancel();
@@ -133,7 +124,7 @@ impl Shared {
             results: place.results.clone(),
             meters: self.meters.clone(),
             arrivals: self.arrivals.clone(),
-            heartbeat_seconds: checked.config.heartbeat_seconds,
+            heartbeats: Heartbeats::new(checked.config.heartbeat_seconds),
         }
     }
 
@@ -150,7 +141,7 @@ impl Shared {
             outlook: self.outlook,
             on_offer: self.on_offer,
             started: self.started,
-            heartbeat_seconds: checked.config.heartbeat_seconds,
+            heartbeats: Heartbeats::new(checked.config.heartbeat_seconds),
             upload_bytes_max: checked.config.upload_bytes_max,
             upload_folder: place.uploads.clone(),
             results: place.results.clone(),

@@ -1,15 +1,13 @@
 //! The open streams of workers: one per wallet.
 
+use crate::heartbeats::Heard;
 use poco_chain::Wallet;
 use poco_core::{Address, B256};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Assign, Command, command};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Messages that wait for one worker. When they are this many it has stopped reading: a login is answered
@@ -69,28 +67,6 @@ impl Outgoing {
     }
 }
 
-/// When a worker was last heard.
-#[derive(Clone, Debug)]
-pub(crate) struct Heard {
-    start: Instant,
-    millis: Arc<AtomicU64>,
-}
-
-impl Heard {
-    pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), millis: Arc::default() }
-    }
-
-    pub(crate) fn mark(&self) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.millis.store(millis, Ordering::Relaxed);
-    }
-
-    pub(crate) fn at(&self) -> Instant {
-        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
-    }
-}
-
 /// Why a session is not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotOpened {
@@ -105,19 +81,14 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// Opens a session. One of the same wallet that was silent for `silence` is replaced: its
-    /// machine most likely lost the connection. One that is alive stays.
+    /// Opens a session. One of the same wallet that is late is replaced: its machine most likely
+    /// lost the connection. One that is alive stays.
     ///
     /// # Errors
     /// [`NotOpened`].
-    pub(crate) fn open(
-        &mut self,
-        worker: Address,
-        session: Session,
-        silence: Duration,
-    ) -> Result<(), NotOpened> {
+    pub(crate) fn open(&mut self, worker: Address, session: Session) -> Result<(), NotOpened> {
         if let Some(before) = self.open.get(&worker) {
-            let is_alive = !before.outbox.is_closed() && before.heard.at().elapsed() < silence;
+            let is_alive = !before.outbox.is_closed() && !before.heard.is_late();
             if is_alive {
                 return Err(NotOpened::AlreadyConnected);
             }
@@ -179,12 +150,13 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heartbeats::Heartbeats;
 
     fn session(id: u64) -> (Session, mpsc::Receiver<Box<Outgoing>>) {
         let (outbox, inbox) = mpsc::channel(1);
         let token = B256::with_last_byte(u8::try_from(id).unwrap());
         let end = CancellationToken::new();
-        (Session { id, token, outbox, end, heard: Heard::new() }, inbox)
+        (Session { id, token, outbox, end, heard: Heard::new(Heartbeats::new(60)) }, inbox)
     }
 
     #[tokio::test]
@@ -192,14 +164,13 @@ mod tests {
         let mut sessions = Sessions::default();
         let worker = Address::repeat_byte(1);
         let (first, inbox) = session(1);
-        let long = Duration::from_secs(60);
-        assert_eq!(sessions.open(worker, first.clone(), long), Ok(()));
+        assert_eq!(sessions.open(worker, first.clone()), Ok(()));
         assert_eq!(sessions.worker_of(first.token), Some(worker));
         let (second, _inbox) = session(2);
-        let refused = sessions.open(worker, second.clone(), long);
+        let refused = sessions.open(worker, second.clone());
         assert_eq!(refused, Err(NotOpened::AlreadyConnected));
         drop(inbox);
-        assert_eq!(sessions.open(worker, second, long), Ok(()));
+        assert_eq!(sessions.open(worker, second), Ok(()));
         assert!(first.end.is_cancelled());
         assert_eq!(sessions.worker_of(first.token), None);
         assert!(!sessions.close(worker, 1), "the end of the old stream is no end of the new");
@@ -212,9 +183,9 @@ mod tests {
         let mut sessions = Sessions::default();
         let worker = Address::repeat_byte(1);
         let (only, _inbox) = session(1);
-        sessions.open(worker, only.clone(), Duration::from_secs(60)).unwrap();
+        sessions.open(worker, only.clone()).unwrap();
         for _ in 0..2 {
-            sessions.send(worker, Body::Heartbeat(poco_proto::v1::Heartbeat {}).into());
+            sessions.send(worker, Body::Heartbeat(poco_proto::v1::Heartbeat::default()).into());
         }
         assert!(only.end.is_cancelled());
     }

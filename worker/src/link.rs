@@ -26,10 +26,11 @@ use tonic::transport::Channel;
 
 /// For a connection to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// Between two pings of the transport, and how long an answer may take: a dead peer is noticed
-/// within half a minute, also while nothing is said.
-const KEEPALIVE_PAUSE: Duration = Duration::from_secs(15);
-const KEEPALIVE_TIME: Duration = Duration::from_secs(10);
+/// After so long without a packet the system probes the scheduler's machine, so often, before it is
+/// gone: within half a minute, also while nothing is said, and at no cost to either process.
+const PROBE_AFTER: Duration = Duration::from_secs(15);
+const PROBE_PAUSE: Duration = Duration::from_secs(5);
+const PROBES_UNANSWERED: u32 = 3;
 
 /// The pause after the first failure; it doubles up to the longest one.
 const PAUSE_MILLIS: u64 = 250;
@@ -111,9 +112,9 @@ pub(crate) fn channel(url: &PoolUrl) -> Result<Channel, tonic::transport::Error>
     let endpoint = url
         .endpoint()?
         .connect_timeout(CONNECT_TIME)
-        .http2_keep_alive_interval(KEEPALIVE_PAUSE)
-        .keep_alive_timeout(KEEPALIVE_TIME)
-        .keep_alive_while_idle(true)
+        .tcp_keepalive(Some(PROBE_AFTER))
+        .tcp_keepalive_interval(Some(PROBE_PAUSE))
+        .tcp_keepalive_retries(Some(PROBES_UNANSWERED))
         .tcp_nodelay(true);
     Ok(endpoint.connect_lazy())
 }

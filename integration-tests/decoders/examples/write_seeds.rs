@@ -112,6 +112,7 @@ fn scheduler_messages() {
                 printed_bytes_max: 1 << 20,
                 session: word(),
                 heartbeat_seconds: 5,
+                idle_heartbeat_seconds: 120,
                 live: live(),
             }),
         ),

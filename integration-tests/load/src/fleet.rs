@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Messages on their way to the scheduler.
@@ -164,15 +165,23 @@ impl Worker {
         let Some(Heard::Welcome(welcome)) = answer else { bail!("not welcome: {answer:?}") };
         drop(turn);
         let _connected = Connected::new(&self.seen);
-        let period = Duration::from_secs(welcome.heartbeat_seconds.into());
-        // Spread, as those of machines are that were started one after the other.
-        let first = tokio::time::Instant::now() + period.mul_f64(rand::random());
-        let mut beat = tokio::time::interval_at(first, period);
+        let next_seconds = welcome.idle_heartbeat_seconds;
+        say(Told::Heartbeat(Heartbeat { next_seconds })).await?;
+        // From here on spread, as those of machines are that were started one after the other.
+        let idle = Duration::from_secs(welcome.idle_heartbeat_seconds.into());
+        let mut last_beat = tokio::time::Instant::now() - idle.mul_f64(rand::random());
         loop {
+            let (next_seconds, pause) = if self.live.is_empty() {
+                (welcome.idle_heartbeat_seconds, idle)
+            } else {
+                let seconds = welcome.heartbeat_seconds;
+                (seconds, Duration::from_secs(seconds.into()) / 2)
+            };
             let message = tokio::select! {
                 message = incoming.message() => message?.context("the stream ended")?,
-                _ = beat.tick() => {
-                    say(Told::Heartbeat(Heartbeat {})).await?;
+                () = sleep_until(last_beat + pause) => {
+                    last_beat = tokio::time::Instant::now();
+                    say(Told::Heartbeat(Heartbeat { next_seconds })).await?;
                     continue;
                 }
             };

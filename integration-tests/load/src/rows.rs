@@ -16,8 +16,9 @@ const CURVE: [(usize, usize); 4] = [(1_000, 10), (10_000, 100), (30_000, 300), (
 /// Tasks per second under which the time to the command is taken.
 const LOAD_PER_SECOND: u64 = 500;
 const LOAD_SECONDS: u64 = 10;
-/// How long idle workers are watched.
-const WATCH: Duration = Duration::from_secs(20);
+/// Until what came with the logins is over, and how long idle workers are watched then.
+const SETTLE: Duration = Duration::from_secs(40);
+const WATCH: Duration = Duration::from_secs(60);
 /// Signatures of which the time of one is taken: enough for the clock of processor time.
 const SIGNATURES: u32 = 20_000;
 
@@ -183,6 +184,7 @@ async fn idle(program: &Path, report: &mut Report) -> Result<()> {
     say("10 000 workers");
     let mut scene = Scene::start(program.into(), WORKERS, slots(TASKS, WORKERS)).await?;
     let grown = scene.idle.rss_bytes.saturating_sub(scene.empty.rss_bytes);
+    tokio::time::sleep(SETTLE).await;
     let before = scene.scheduler.usage()?;
     tokio::time::sleep(WATCH).await;
     let busy = scene.scheduler.usage()?.cpu.saturating_sub(before.cpu);

@@ -3,9 +3,10 @@
 use super::upload::{self, Uploads};
 use super::{Context, ask};
 use crate::arrival::Arrival;
+use crate::heartbeats::Heard;
 use crate::limits::{Excess, Held, Visit};
 use crate::pace::{Allowance, Rate};
-use crate::sessions::{Heard, LIVE_TASKS_MAX, OUTBOX_LEN, Outgoing, Session};
+use crate::sessions::{LIVE_TASKS_MAX, OUTBOX_LEN, Outgoing, Session};
 use crate::translate;
 use poco_core::lane::Bond;
 use poco_core::message::login_hash;
@@ -22,10 +23,13 @@ use poco_proto::{PROTOCOL_VERSION, words};
 use poco_scheduler_core::{Input, Login};
 use prost::Message as _;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_stream::StreamExt as _;
+use tokio_stream::adapters::Map;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -33,8 +37,6 @@ use tonic::{Request, Response, Status, Streaming};
 const LOGIN_TIME: Duration = Duration::from_secs(20);
 /// Messages on their way into the connection.
 const STREAM_LEN: usize = 64;
-/// A worker counts as lost after this many heartbeats that did not come.
-const SILENT_HEARTBEATS: u32 = 3;
 /// Pauses between tries to read a score.
 const SCORE_PAUSE: Duration = Duration::from_millis(500);
 /// Tries to read a score; after these the worker is asked to come back.
@@ -56,13 +58,13 @@ static LAST_SESSION: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) context: Context,
+    pub(super) context: Arc<Context>,
     pub(super) uploads: Uploads,
 }
 
 #[tonic::async_trait]
 impl Workers for Service {
-    type WorkStream = ReceiverStream<Result<SchedulerMessage, Status>>;
+    type WorkStream = Map<ReceiverStream<Box<SchedulerMessage>>, fn(Box<SchedulerMessage>) -> Said>;
 
     async fn work(
         &self,
@@ -83,7 +85,8 @@ impl Workers for Service {
             mistakes: 0,
         };
         tokio::spawn(stream.serve(place));
-        Ok(Response::new(ReceiverStream::new(messages)))
+        let unbox: fn(Box<SchedulerMessage>) -> Said = |message| Ok(*message);
+        Ok(Response::new(ReceiverStream::new(messages).map(unbox)))
     }
 
     async fn upload_result(
@@ -95,14 +98,17 @@ impl Workers for Service {
     }
 }
 
+type Said = Result<SchedulerMessage, Status>;
+
 /// The stream ended, for whatever reason: there is nobody to tell.
 struct Ended;
 
 struct Stream {
-    context: Context,
+    context: Arc<Context>,
     visit: Visit,
     incoming: Streaming<WorkerMessage>,
-    outgoing: mpsc::Sender<Result<SchedulerMessage, Status>>,
+    /// Of boxes: a queue has room for some dozen entries from the start.
+    outgoing: mpsc::Sender<Box<SchedulerMessage>>,
     last_number: u64,
     /// Tasks of which the worker may tell what they print.
     given: BTreeSet<TaskId>,
@@ -113,8 +119,9 @@ struct Stream {
 
 impl Stream {
     async fn serve(mut self, place: Held) {
+        // Logins are larger than all that comes after them, and soon over.
         let nonce: B256 = B256::from(rand::random::<[u8; 32]>());
-        let Ok(login) = timeout(LOGIN_TIME, self.log_in(nonce)).await else {
+        let Ok(login) = timeout(LOGIN_TIME, Box::pin(self.log_in(nonce))).await else {
             self.context.meters.refused("login-time");
             self.refuse(refusal::Cause::Signature, "the login did not come in time").await;
             return;
@@ -131,7 +138,7 @@ impl Stream {
             token: B256::from(rand::random::<[u8; 32]>()),
             outbox,
             end: self.context.stop.child_token(),
-            heard: Heard::new(),
+            heard: Heard::new(self.context.heartbeats),
         };
         let (worker, id) = (login.worker, session.id);
         let arrival = Arrival::LoggedIn { login, session: session.clone() };
@@ -239,18 +246,20 @@ impl Stream {
         session: &Session,
         mut inbox: mpsc::Receiver<Box<Outgoing>>,
     ) -> Ended {
-        let period = Duration::from_secs(self.context.heartbeat_seconds.into());
-        // Twice in the agreed time, so that one may come late.
-        let mut beat = interval(period / 2);
+        let heartbeats = self.context.heartbeats;
+        // When it was first told something that it has to acknowledge and has said nothing since.
+        let mut owes_since = None;
         // A login is answered before anything else is said.
         let mut is_answered = false;
         let mut ready = Instant::now();
         loop {
-            let silent = session.heard.at() + period * SILENT_HEARTBEATS;
+            let promised = session.heard.until() + heartbeats.spare();
+            let owed = owes_since.map_or(promised, |since: Instant| since + heartbeats.patience());
             let done = tokio::select! {
                 message = next(&mut self.incoming, ready) => match message {
                     Ok(Some(message)) => {
                         session.heard.mark();
+                        owes_since = None;
                         ready = Instant::now() + self.allowance.spend(cost(&message), Instant::now());
                         self.take(worker, session, message).await
                     }
@@ -260,13 +269,15 @@ impl Stream {
                 outgoing = inbox.recv() => match outgoing.map(|one| one.into_body()) {
                     Some(body) => {
                         is_answered |= matches!(body, Body::Welcome(_) | Body::Refusal(_));
+                        if matches!(body, Body::Command(_)) {
+                            owes_since.get_or_insert_with(Instant::now);
+                        }
                         // A command meant for the stream before: the login settles it.
                         if is_answered { self.pass_on(session, body).await } else { Ok(()) }
                     }
                     None => Err(Ended),
                 },
-                _ = beat.tick(), if is_answered => self.say(Body::Heartbeat(Heartbeat {})).await,
-                () = sleep_until(silent) => {
+                () = sleep_until(promised.min(owed)) => {
                     tracing::info!(%worker, "a worker fell silent");
                     Err(Ended)
                 }
@@ -284,11 +295,16 @@ impl Stream {
         session: &Session,
         message: WorkerMessage,
     ) -> Result<(), Ended> {
-        let (number, session) = (message.id, session.id);
+        let (number, heard, session) = (message.id, &session.heard, session.id);
         match message.body {
+            Some(Told::Heartbeat(heartbeat)) => {
+                let next_seconds = heartbeat.next_seconds;
+                heard.promise(self.context.heartbeats.promised(next_seconds));
+                self.say(Body::Heartbeat(Heartbeat { next_seconds })).await
+            }
             // Every command is repeated until its effect is seen, so an acknowledgement adds
             // nothing but a sign of life.
-            Some(Told::Heartbeat(_) | Told::Ack(_)) => Ok(()),
+            Some(Told::Ack(_)) => Ok(()),
             // Neither is acknowledged: a ballot is asked for until it is there, and a report follows
             // each disclosure.
             Some(Told::Ballot(ballot)) => {
@@ -411,8 +427,8 @@ impl Stream {
     async fn say(&mut self, body: Body) -> Result<(), Ended> {
         self.last_number = self.last_number.wrapping_add(1);
         let message = SchedulerMessage { id: self.last_number, body: Some(body) };
-        let patience = Duration::from_secs(self.context.heartbeat_seconds.into());
-        let sent = timeout(patience * SILENT_HEARTBEATS, self.outgoing.send(Ok(message))).await;
+        let patience = self.context.heartbeats.patience();
+        let sent = timeout(patience, self.outgoing.send(Box::new(message))).await;
         match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Ended),

@@ -276,7 +276,9 @@ async fn what_does_not_belong_into_a_stream_ends_it_with_a_reason() {
         line.sender.send(WorkerMessage { id: u64::MAX, body: told }).await.unwrap();
         line.hear().await
     };
-    for told in [None, Some(Told::Heartbeat(Heartbeat {})), Some(Told::Report(Report::default()))] {
+    for told in
+        [None, Some(Told::Heartbeat(Heartbeat::default())), Some(Told::Report(Report::default()))]
+    {
         match first(told.clone()).await {
             Some(Heard::Refusal(refusal)) => assert_eq!(refusal.detail, "a login was expected"),
             other => panic!("{told:?}: {other:?}"),

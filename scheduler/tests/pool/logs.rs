@@ -71,7 +71,8 @@ impl Hand {
         };
         let beats = outgoing.clone();
         let beat = tokio::spawn(async move {
-            let beat = || WorkerMessage { id: 0, body: Some(Told::Heartbeat(Heartbeat {})) };
+            let beat =
+                || WorkerMessage { id: 0, body: Some(Told::Heartbeat(Heartbeat::default())) };
             while beats.send(beat()).await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

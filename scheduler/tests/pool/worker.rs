@@ -127,7 +127,7 @@ impl Worker {
             let message = tokio::select! {
                 message = incoming.message() => message.ok()??,
                 _ = beat.tick(), if !session.is_empty() => {
-                    say(Told::Heartbeat(Heartbeat {})).await?;
+                    say(Told::Heartbeat(Heartbeat::default())).await?;
                     continue;
                 }
             };

@@ -12,7 +12,7 @@ use poco_worker_core::{Input, Stage};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
@@ -31,7 +31,8 @@ const PRINTED_PAUSE: Duration = Duration::from_millis(20);
 /// Reports that wait for an acknowledgement on one stream; the oldest is forgotten beyond, and
 /// told again by the core.
 const UNACKNOWLEDGED_MAX: usize = 20_000;
-/// The scheduler counts a worker as lost after three times its heartbeat time, and so do we.
+/// A scheduler that has not answered a heartbeat after three times that time is lost: so it counts
+/// us, too.
 const SILENT_HEARTBEATS: u32 = 3;
 /// Longest heartbeat time that is taken from a scheduler.
 const HEARTBEAT_SECONDS_MAX: u32 = 300;
@@ -140,7 +141,9 @@ struct Stream {
     outbox: mpsc::Receiver<Outgoing>,
     printed: mpsc::Receiver<v1::Printed>,
     connection: Connection,
+    /// While this worker holds tasks, and while it holds none.
     heartbeat: Duration,
+    idle_heartbeat: Duration,
 }
 
 impl Stream {
@@ -181,32 +184,45 @@ impl Stream {
         let end = CancellationToken::new();
         let connection = Connection { outbox: sender, session: welcome.session, channel, end };
         let seconds = welcome.heartbeat_seconds.clamp(1, HEARTBEAT_SECONDS_MAX);
-        let heartbeat = Duration::from_secs(seconds.into());
+        let idle = welcome.idle_heartbeat_seconds.clamp(seconds, HEARTBEAT_SECONDS_MAX);
+        let [heartbeat, idle_heartbeat] =
+            [seconds, idle].map(|seconds| Duration::from_secs(seconds.into()));
         let arrival =
             Arrival::Connected { live: live_of(welcome.live), connection: connection.clone() };
         link.arrivals.send(arrival).await.map_err(|_| SessionError::Stopping)?;
         tracing::info!(url = %link.url, "logged in to the scheduler");
         link.audience.send_replace((bytes_max > 0).then_some(audience));
         let reports = BTreeMap::new();
-        Ok(Self { incoming, outgoing, last_id: 1, reports, outbox, printed, connection, heartbeat })
+        Ok(Self {
+            incoming,
+            outgoing,
+            last_id: 1,
+            reports,
+            outbox,
+            printed,
+            connection,
+            heartbeat,
+            idle_heartbeat,
+        })
     }
 
     async fn serve(&mut self, link: &Link) -> SessionError {
-        // Twice in the agreed time, so that one may come late.
-        let mut beat = interval(self.heartbeat / 2);
         let silence = self.heartbeat * SILENT_HEARTBEATS;
-        let mut heard = Instant::now();
-        // Only a scheduler that has beaten is known to beat.
-        let mut beats = false;
+        let mut live = link.live.clone();
+        let mut last_beat: Option<Instant> = None;
+        // Since when a heartbeat waits for its answer.
+        let mut asked_at: Option<Instant> = None;
         loop {
+            let is_idle = live.borrow_and_update().is_empty();
+            let next_beat = last_beat.map_or_else(Instant::now, |last| last + self.pause(is_idle));
+            let silent = asked_at.map_or_else(Instant::now, |asked| asked + silence);
             // What runs print goes out where nothing waits: it never stands before a report.
             let is_free = self.outgoing.capacity() == self.outgoing.max_capacity();
             let is_held_up = !is_free && !self.printed.is_empty();
             let taken = tokio::select! {
                 message = next(&mut self.incoming) => match message {
                     Ok((id, body)) => {
-                        heard = Instant::now();
-                        beats |= matches!(body, Incoming::Heartbeat(_));
+                        asked_at = None;
                         self.take(link, id, body).await
                     }
                     Err(error) => Err(error),
@@ -215,12 +231,18 @@ impl Stream {
                     Some(body) => self.say(body).await,
                     None => Err(SessionError::Stopping),
                 },
-                _ = beat.tick() => self.say(Outgoing::Heartbeat(v1::Heartbeat {})).await,
+                () = sleep_until(next_beat) => {
+                    let now = Instant::now();
+                    last_beat = Some(now);
+                    asked_at.get_or_insert(now);
+                    self.beat(is_idle).await
+                }
+                Ok(()) = live.changed() => Ok(()),
                 Some(printed) = self.printed.recv(), if is_free => {
                     self.say(Outgoing::Printed(printed)).await
                 }
                 () = sleep(PRINTED_PAUSE), if is_held_up => Ok(()),
-                () = sleep_until(heard + silence), if beats => {
+                () = sleep_until(silent), if asked_at.is_some() => {
                     Err(SessionError::Silent(silence.as_secs()))
                 }
                 () = self.connection.end.cancelled() => Err(SessionError::Slow),
@@ -229,6 +251,18 @@ impl Stream {
                 return error;
             }
         }
+    }
+
+    /// From one heartbeat to the next. With tasks twice in the agreed time, so that one may come
+    /// late.
+    fn pause(&self, is_idle: bool) -> Duration {
+        if is_idle { self.idle_heartbeat } else { self.heartbeat / 2 }
+    }
+
+    async fn beat(&mut self, is_idle: bool) -> Result<(), SessionError> {
+        let promised = if is_idle { self.idle_heartbeat } else { self.heartbeat };
+        let next_seconds = u32::try_from(promised.as_secs()).unwrap_or(HEARTBEAT_SECONDS_MAX);
+        self.say(Outgoing::Heartbeat(v1::Heartbeat { next_seconds })).await
     }
 
     /// Sends a message under the next number.

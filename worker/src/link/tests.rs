@@ -37,6 +37,10 @@ impl Served {
         self.outgoing.send(Ok(message)).await.unwrap();
     }
 
+    async fn next(&mut self) -> FromWorker {
+        self.incoming.message().await.unwrap().unwrap().body.unwrap()
+    }
+
     /// The next message that is no heartbeat.
     async fn hear(&mut self) -> (u64, FromWorker) {
         loop {
@@ -68,12 +72,22 @@ impl Served {
     }
 
     async fn log_in(&mut self, heartbeat_seconds: u32) -> v1::Login {
+        self.log_in_with((heartbeat_seconds, 0)).await
+    }
+
+    /// With the times of a worker with tasks, and of one without.
+    async fn log_in_with(&mut self, (heartbeat_seconds, idle): (u32, u32)) -> v1::Login {
         self.challenge(POOL).await;
         let (1, FromWorker::Login(login)) = self.hear().await else { panic!("it logs in") };
         let live = vec![v1::LiveTask { task: vec![7; 32], stage: v1::Stage::Running.into() }];
         let session = b"session".to_vec();
-        let printed_bytes_max = PRINTED_BYTES;
-        let welcome = v1::Welcome { session, heartbeat_seconds, live, printed_bytes_max };
+        let welcome = v1::Welcome {
+            session,
+            heartbeat_seconds,
+            live,
+            printed_bytes_max: PRINTED_BYTES,
+            idle_heartbeat_seconds: idle,
+        };
         self.say(2, FromScheduler::Welcome(welcome)).await;
         login
     }
@@ -273,8 +287,26 @@ async fn a_worker_beats_and_a_scheduler_that_stops_beating_is_left() {
         let message = served.incoming.message().await.unwrap().unwrap();
         assert!(matches!(message.body, Some(FromWorker::Heartbeat(_))));
     }
-    served.say(3, FromScheduler::Heartbeat(v1::Heartbeat {})).await;
+    served.say(3, FromScheduler::Heartbeat(v1::Heartbeat::default())).await;
     let Arrival::Input(Input::Disconnected) = rig.arrival().await else { panic!() };
+}
+
+#[tokio::test]
+async fn a_worker_without_tasks_beats_rarely_and_says_so() {
+    let mut rig = Rig::new().await;
+    rig.live.send(Vec::new()).unwrap();
+    let mut served = rig.stream().await;
+    served.log_in_with((1, 60)).await;
+    rig.connected().await;
+    let beat = |next_seconds| FromWorker::Heartbeat(v1::Heartbeat { next_seconds });
+    assert_eq!(served.next().await, beat(60));
+    served.say(3, FromScheduler::Heartbeat(v1::Heartbeat::default())).await;
+    let next = tokio::time::timeout(Duration::from_secs(2), served.next()).await;
+    assert!(next.is_err(), "{next:?}");
+    rig.live.send(vec![(TaskId(B256::repeat_byte(7)), Stage::Running)]).unwrap();
+    for _ in 0..3 {
+        assert_eq!(served.next().await, beat(1));
+    }
 }
 
 #[tokio::test]

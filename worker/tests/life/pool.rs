@@ -213,10 +213,8 @@ impl Inner {
                     self.follow(task);
                 }
                 Incoming::Printed(printed) => self.hear(printed),
-                Incoming::Heartbeat(_)
-                | Incoming::Ack(_)
-                | Incoming::Ballot(_)
-                | Incoming::Disclosure(_) => {}
+                Incoming::Heartbeat(heartbeat) => self.say(Outgoing::Heartbeat(heartbeat)),
+                Incoming::Ack(_) | Incoming::Ballot(_) | Incoming::Disclosure(_) => {}
             }
         }
     }
@@ -252,6 +250,7 @@ impl Inner {
             heartbeat_seconds: 60,
             live: Vec::new(),
             printed_bytes_max: PRINTED_BYTES_MAX,
+            idle_heartbeat_seconds: 60,
         };
         self.say(Outgoing::Welcome(welcome));
         let unknown: Vec<TaskId> = {
