@@ -12,7 +12,7 @@ use poco_worker_core::{Input, Stage};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
@@ -26,8 +26,6 @@ const OUTBOX_LEN: usize = 256;
 /// Messages about what runs print that wait for the stream: it is told when nothing else is, so they
 /// wait where they are made.
 const PRINTED_LEN: usize = 1;
-/// The next look at whether the stream is free for what runs print.
-const PRINTED_PAUSE: Duration = Duration::from_millis(20);
 /// Reports that wait for an acknowledgement on one stream; the oldest is forgotten beyond, and
 /// told again by the core.
 const UNACKNOWLEDGED_MAX: usize = 20_000;
@@ -209,6 +207,7 @@ impl Stream {
     async fn serve(&mut self, link: &Link) -> SessionError {
         let silence = self.heartbeat * SILENT_HEARTBEATS;
         let mut live = link.live.clone();
+        let outgoing = self.outgoing.clone();
         let mut last_beat: Option<Instant> = None;
         // Since when a heartbeat waits for its answer.
         let mut asked_at: Option<Instant> = None;
@@ -217,8 +216,8 @@ impl Stream {
             let next_beat = last_beat.map_or_else(Instant::now, |last| last + self.pause(is_idle));
             let silent = asked_at.map_or_else(Instant::now, |asked| asked + silence);
             // What runs print goes out where nothing waits: it never stands before a report.
-            let is_free = self.outgoing.capacity() == self.outgoing.max_capacity();
-            let is_held_up = !is_free && !self.printed.is_empty();
+            let room = self.outgoing.max_capacity();
+            let is_free = self.outgoing.capacity() == room;
             let taken = tokio::select! {
                 message = next(&mut self.incoming) => match message {
                     Ok((id, body)) => {
@@ -241,7 +240,8 @@ impl Stream {
                 Some(printed) = self.printed.recv(), if is_free => {
                     self.say(Outgoing::Printed(printed)).await
                 }
-                () = sleep(PRINTED_PAUSE), if is_held_up => Ok(()),
+                // Looked at again when all that waits has gone, whether something is printed yet or not.
+                Ok(_) = outgoing.reserve_many(room), if !is_free => Ok(()),
                 () = sleep_until(silent), if asked_at.is_some() => {
                     Err(SessionError::Silent(silence.as_secs()))
                 }

@@ -416,6 +416,28 @@ async fn what_runs_print_is_wanted_by_the_scheduler_and_told_when_nothing_else_i
     flood.await.unwrap();
 }
 
+/// The stream was busy when nothing was printed yet: that it is free again is noticed all the same.
+#[tokio::test]
+async fn what_is_printed_right_behind_a_report_waits_for_nothing_else() {
+    let mut rig = Rig::new().await;
+    let mut served = rig.stream().await;
+    served.log_in(60).await;
+    let connection = rig.connected().await;
+    rig.audience.wait_for(Option::is_some).await.unwrap();
+    let audience = rig.audience.borrow().clone().unwrap();
+    let printed =
+        v1::Printed { task: task().0.to_vec(), telling: 1, parts: Vec::new(), is_over: true };
+    for _ in 0..200 {
+        let report = report_message(task(), Stage::Revealed, None, None);
+        connection.outbox.send(FromWorker::Report(report)).await.unwrap();
+        tokio::task::yield_now().await;
+        audience.outbox.send(printed.clone()).await.unwrap();
+        let FromWorker::Report(_) = served.hear().await.1 else { panic!("the report is first") };
+        let next = tokio::time::timeout(Duration::from_secs(5), served.hear()).await;
+        assert_eq!(next.unwrap().1, FromWorker::Printed(printed.clone()));
+    }
+}
+
 fn pool_url(text: &str) -> PoolUrl {
     PoolUrl::try_from(text.parse::<url::Url>().unwrap()).unwrap()
 }
