@@ -115,7 +115,14 @@ function writeTable(results) {
 }
 
 function main() {
-  const numbers = process.argv.slice(2).filter((argument) => /^\d+$/.test(argument)).map(Number);
+  const given = process.argv.slice(2);
+  const isWritten = given.includes("--write");
+  const numbers = given.filter((argument) => argument !== "--write").map(Number);
+  if (numbers.some((number) => FAULTS[number] === undefined)) {
+    console.error(`usage: mutants.mjs [--write] [number of a fault, 0 to ${FAULTS.length - 1}]...`);
+    process.exitCode = 2;
+    return;
+  }
   const chosen = numbers.length === 0 ? FAULTS : numbers.map((number) => FAULTS[number]);
   const copy = copyTree();
   const sound = forge(copy, []);
@@ -127,7 +134,7 @@ function main() {
     results.push({fault, catcher});
     const seconds = Math.round((Date.now() - began) / 1000);
     console.log(`${FAULTS.indexOf(fault)} ${fault.name}: ${catcher ?? "SURVIVED"} (${seconds} s)`);
-    if (process.argv.includes("--write")) writeTable(results);
+    if (isWritten) writeTable(results);
   }
   const survived = results.filter(({catcher}) => catcher === null);
   console.log(`${results.length - survived.length} of ${results.length} faults caught`);

@@ -81,6 +81,17 @@ contract BoostTest is Market {
         hub.claimBoost(dealid, 0);
     }
 
+    function test_a_result_at_the_deadline_is_too_late() public {
+        bytes32 dealid = matchBoost(orders());
+        bytes memory auth = authorization(workers[0], idOf(dealid, 0), address(0));
+        vm.warp(START + 7 * T);
+        vm.expectRevert("PocoBoost: Deadline reached");
+        vm.prank(workers[0]);
+        hub.pushResultBoost(dealid, 0, "results", "", auth, address(0), "");
+        vm.warp(START + 7 * T - 1);
+        push(dealid, 0, "");
+    }
+
     function test_a_success_takes_from_the_kitty() public {
         Orders memory o = orders();
         o.request.volume = 2;

@@ -410,6 +410,18 @@ contract ConditionsTest is LaneMarket {
         assertConserved();
     }
 
+    function test_who_made_a_strict_task_reopen_pays_though_nobody_votes_again() public {
+        bytes32 taskid = openUnder(STRICT, 2, NOISE);
+        contribute(workers[0], taskid, GOOD);
+        vm.warp(START + 2 * T);
+        vm.prank(poolOwner);
+        hub.reopen(taskid);
+        vm.warp(START + 10 * T);
+        hub.claim(taskid);
+        assertEq(free(workers[0]) + 1000 * RLC, FUNDS - 6 * RLC);
+        assertConserved();
+    }
+
     // Guards.
 
     function test_only_workers_of_the_guard_vote() public {

@@ -231,6 +231,19 @@ contract LaneTest is LaneMarket {
         hub.commit(dealid, 0, 2, ballots);
     }
 
+    function test_a_settlement_at_ten_T_is_too_late() public {
+        bondAll(50 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        commitAs(dealid, 0, 1, all(2, GOOD));
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, all(2, GOOD), GOOD);
+        vm.warp(START + 10 * T);
+        vm.expectRevert(abi.encodeWithSelector(ITasks.TooLate.selector, START + 10 * T, START + 10 * T));
+        settleAs(poolOwner, batches);
+        vm.warp(START + 10 * T - 1);
+        settleAs(poolOwner, batches);
+        assertEq(uint8(hub.viewTask(idOf(dealid, 0)).status), uint8(TaskStatus.COMPLETED));
+    }
+
     function test_absences_need_no_signature_and_lock_nothing() public {
         bondAll(50 * RLC);
         bytes32 dealid = laneDeal(3, 1);

@@ -97,6 +97,13 @@ contract SettlementTest is Market {
         finalize(taskid, RESULTS, "");
     }
 
+    function test_a_weight_beyond_eight_bits_counts_whole() public {
+        setScore(workers[0], 3 * 257);
+        bytes32 taskid = openTask(2);
+        contribute(workers[0], taskid, GOOD);
+        assertEq(hub.viewContribution(taskid, workers[0]).weight, 8, "the logarithm of 256");
+    }
+
     function test_a_winner_that_does_not_reveal_is_slashed() public {
         setScore(workers[1], 10);
         bytes32 taskid = openTask(3);
