@@ -196,6 +196,29 @@ contract LaneTest is LaneMarket {
         assertConserved();
     }
 
+    function test_a_bond_that_answers_for_a_vote_stays_until_the_vote_is_over() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32[] memory said = all(2, GOOD);
+        commitAs(dealid, 0, 1, said);
+        vm.prank(workers[0]);
+        hub.unbond(pool);
+        uint256 end = START + 10 * 1200;
+        vm.warp(end);
+        vm.prank(workers[0]);
+        vm.expectRevert(abi.encodeWithSelector(ILane.BondStillNeeded.selector, workers[0], STAKE, end));
+        hub.withdrawBond(pool);
+        bytes32[] memory ids = new bytes32[](1);
+        bytes[] memory rows = new bytes[](1);
+        (ids[0], rows[0]) = (idOf(dealid, 0), rowOf(idOf(dealid, 0), said));
+        hub.claimArray(ids);
+        hub.release(wholeRange(dealid, 0, START), rows);
+        vm.prank(workers[0]);
+        hub.withdrawBond(pool);
+        assertEq(free(workers[0]), FUNDS);
+        assertConserved();
+    }
+
     function test_a_commit_is_refused_for_each_of_its_faults() public {
         bondAll(50 * RLC);
         bytes32 dealid = laneDeal(3, 2);
