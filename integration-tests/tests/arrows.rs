@@ -14,9 +14,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("poco-proto", &["poco-core"]),
     ("poco-result", &["poco-core"]),
     ("poco-sandbox", &["poco-core", "poco-result"]),
+    ("poco-market-client", &["poco-chain", "poco-core"]),
     (
         "poco-scheduler",
-        &["poco-chain", "poco-core", "poco-proto", "poco-result", "poco-scheduler-core"],
+        &[
+            "poco-chain",
+            "poco-core",
+            "poco-market-client",
+            "poco-proto",
+            "poco-result",
+            "poco-scheduler-core",
+        ],
     ),
     (
         "poco-worker",
@@ -30,7 +38,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("poco-market", &["poco-chain", "poco-core"]),
-    ("poco", &["poco-chain", "poco-core", "poco-proto", "poco-result", "poco-sandbox"]),
+    (
+        "poco",
+        &[
+            "poco-chain",
+            "poco-core",
+            "poco-market-client",
+            "poco-proto",
+            "poco-result",
+            "poco-sandbox",
+        ],
+    ),
     ("poco-apps", &[]),
     (
         "poco-decoders",

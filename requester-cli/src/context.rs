@@ -2,7 +2,6 @@
 
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::market::Market;
 use crate::output::Output;
 use anyhow::Context as _;
 use poco_chain::{
@@ -10,6 +9,7 @@ use poco_chain::{
     Wallet,
 };
 use poco_core::Address;
+use poco_market_client::Market;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,8 @@ impl Context {
 
     /// The market's API for this chain.
     pub(crate) fn market(&self, chain: &Chain) -> Result<Market, Failure> {
-        Market::new(self.global.market_url.clone(), chain.chain_id())
+        let market = Market::new(self.global.market_url.clone(), chain.chain_id());
+        Ok(market.map_err(anyhow::Error::from)?)
     }
 
     /// Sends one transaction and waits until it is mined. `intent` names what is wanted: the same

@@ -1,6 +1,7 @@
 //! Why a command ended without doing what it was asked, and the exit code that says so.
 
 use poco_chain::{RpcError, SendError};
+use poco_market_client::MarketError;
 
 /// One line for people and a number for programs. README lists the numbers.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,20 @@ impl From<RpcError> for Failure {
         Self::Unreachable(format!(
             "the chain cannot be read: {error}; is the node running, and is --rpc-url right?"
         ))
+    }
+}
+
+impl From<MarketError> for Failure {
+    fn from(error: MarketError) -> Self {
+        let text = error.to_string();
+        match error {
+            MarketError::Silent(_) | MarketError::Foreign(_) => {
+                Self::Unreachable(format!("{text}: check --market-url"))
+            }
+            MarketError::Unreadable(_) | MarketError::Failed { .. } => Self::Unreachable(text),
+            MarketError::NotFound(_) => Self::NotFound(text),
+            MarketError::Refused(_) => Self::Refused(text),
+        }
     }
 }
 

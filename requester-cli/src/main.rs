@@ -8,7 +8,6 @@ mod failure;
 mod interrupt;
 mod keys;
 mod mark;
-mod market;
 mod output;
 mod pool;
 mod price;

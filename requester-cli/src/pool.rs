@@ -2,10 +2,10 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::market::Market;
 use anyhow::Context as _;
 use futures::StreamExt;
 use poco_core::{Address, TaskId};
+use poco_market_client::Market;
 use poco_proto::MESSAGE_BYTES_MAX;
 use poco_proto::pool_url::PoolUrl;
 use poco_proto::v1::explain_request::Subject;
@@ -49,7 +49,10 @@ impl Pool {
     ) -> Result<Option<Self>, Failure> {
         let url = match &context.global.pool_url {
             Some(url) => Some(url.clone()),
-            None => market.pool_url(workerpool).await?,
+            None => {
+                let profile = market.profile(workerpool).await?;
+                profile.map(|profile| known_at(&profile.api_url)).transpose()?
+            }
         };
         url.map(Self::at).transpose()
     }
@@ -257,4 +260,13 @@ fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
 fn cannot_write(file: &Path) -> String {
     let folder = file.parent().unwrap_or(file);
     format!("the download cannot be written to {}: is the disk full?", folder.display())
+}
+
+/// The url of a profile.
+fn known_at(api_url: &str) -> Result<Url, Failure> {
+    api_url.parse().map_err(|_| {
+        Failure::Unreachable(format!(
+            "the pool's profile says that it is at {api_url:?}, which is no url"
+        ))
+    })
 }

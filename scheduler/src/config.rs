@@ -115,6 +115,10 @@ pub(crate) struct SalesConfig {
     pub(crate) trust_max: u64,
     /// How long an order lives, where the hub lets orders expire.
     pub(crate) expire_seconds: u64,
+    /// What matching a request that waits in the market may cost, in wei; if not set, requests are left to
+    /// be matched by others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fill_cost_wei_max: Option<u64>,
     /// What is sold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) categories: Vec<CategoryConfig>,
@@ -135,7 +139,13 @@ pub(crate) struct CategoryConfig {
 impl Default for SalesConfig {
     fn default() -> Self {
         let expire_seconds = SALES_EXPIRE_SECONDS;
-        Self { factor_percent: 100, trust_max: TRUST_MAX, expire_seconds, categories: Vec::new() }
+        Self {
+            factor_percent: 100,
+            trust_max: TRUST_MAX,
+            expire_seconds,
+            fill_cost_wei_max: None,
+            categories: Vec::new(),
+        }
     }
 }
 
@@ -180,6 +190,10 @@ impl SalesConfig {
         demand(
             (60..=86_400).contains(&self.expire_seconds),
             "expire_seconds must be from 60 to 86400",
+        );
+        demand(
+            self.fill_cost_wei_max != Some(0),
+            "fill_cost_wei_max of 0 fills nothing: leave it out",
         );
         problems
     }
@@ -375,10 +389,11 @@ mod tests {
             factor_percent: 0,
             trust_max: 0,
             expire_seconds: 5,
+            fill_cost_wei_max: Some(0),
             categories: vec![one(1, 9), one(1, 10)],
         };
         let problems = sales.problems(false);
-        assert_eq!(problems.len(), 6, "{problems:#?}");
+        assert_eq!(problems.len(), 7, "{problems:#?}");
         let sales = SalesConfig { categories: vec![one(1, 10)], ..SalesConfig::default() };
         assert!(sales.problems(true).is_empty());
         let config = Config { sales, ..Config::default() };

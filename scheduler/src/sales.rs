@@ -6,15 +6,17 @@
 //! they are published, so that the next start withdraws what this one listed.
 
 use crate::arrival::{Arrival, Arrivals};
-use crate::market::Market;
+use crate::filling::{Filler, Filling};
 use crate::pricing::Pricing;
 use crate::store::Store;
 use anyhow::Context as _;
 use poco_chain::{Chain, Wallet};
 use poco_core::order::Order as _;
 use poco_core::{
-    Address, B256, Conditions, OrderHash, OrderMark, Signed, Timestamp, U256, WorkerpoolOrder,
+    Address, B256, Conditions, OrderHash, OrderKind, OrderMark, Signed, Timestamp, U256,
+    WorkerpoolOrder,
 };
+use poco_market_client::{Market, MarketError};
 use poco_scheduler_core::Offer;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +37,7 @@ const RENEW_RATIO: u64 = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Listed {
     hash: OrderHash,
+    signed: Signed<WorkerpoolOrder>,
     offer: Offer,
     expires: Option<Timestamp>,
 }
@@ -63,6 +66,8 @@ pub(crate) struct Seller {
     pub(crate) conditions: Conditions,
     pub(crate) store: Store,
     pub(crate) arrivals: Arrivals,
+    /// Who matches requests with what is listed, where the operator wants that.
+    pub(crate) filler: Option<Filler>,
     pub(crate) shown: watch::Sender<Vec<OfferShown>>,
 }
 
@@ -80,7 +85,11 @@ impl Seller {
         let mut is_clear = false;
         loop {
             let done = if is_clear {
-                stall.round().await
+                tokio::select! {
+                    done = stall.round() => done,
+                    // A match under way is in the sender's ledger.
+                    () = stop.cancelled() => break,
+                }
             } else {
                 // First what a process before this one had listed.
                 stall.withdraw_stored().await
@@ -110,6 +119,18 @@ impl Seller {
         match timeout(WITHDRAW_TIME, stall.withdraw_stored()).await {
             Ok(Ok(())) => tracing::info!("orders withdrawn"),
             Ok(Err(_)) | Err(_) => tracing::warn!("orders are left to expire in the market"),
+        }
+    }
+
+    /// Withdraws an order; one that is not listed is withdrawn already.
+    async fn withdraw(&self, order: OrderHash) -> Result<(), MarketError> {
+        match self.market.unpublish(&self.wallet, OrderKind::Workerpool, order).await {
+            Ok(_) => Ok(()),
+            Err(error @ (MarketError::Refused(_) | MarketError::NotFound(_))) => {
+                tracing::debug!(%order, %error, "not listed any more");
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -145,11 +166,25 @@ impl Stall {
             }
             // The new one first: in between the pool would have nothing to sell.
             if let Some(before) = before {
-                self.seller.market.withdraw(before).await?;
+                self.seller.withdraw(before).await?;
             }
             self.store()?;
         }
         self.show();
+        self.fill(&wanted).await
+    }
+
+    /// Matches one request with each order that has something left for it.
+    async fn fill(&mut self, wanted: &BTreeMap<u64, Offer>) -> anyhow::Result<()> {
+        let Seller { chain, market, filler, .. } = &mut self.seller;
+        let Some(filler) = filler else { return Ok(()) };
+        for (category, listed) in &self.listed {
+            if wanted.contains_key(category) {
+                let filling =
+                    Filling { chain, market, offer: &listed.offer, order: &listed.signed };
+                filler.fill_one(filling).await?;
+            }
+        }
         Ok(())
     }
 
@@ -182,10 +217,10 @@ impl Stall {
         let mut known = self.hashes();
         known.push(hash);
         seller.store.put_orders(&known).context("an order cannot be noted")?;
-        seller.market.publish(&signed).await?;
+        seller.market.publish(&seller.wallet, &signed).await?;
         let Offer { category, price, volume, trust, .. } = offer;
         tracing::info!(category, %price, volume, trust, order = %hash, "on offer");
-        self.listed.insert(category, Listed { hash, offer, expires });
+        self.listed.insert(category, Listed { hash, signed, offer, expires });
         Ok(())
     }
 
@@ -200,7 +235,7 @@ impl Stall {
     /// Withdraws everything that was listed, also by processes before.
     async fn withdraw_stored(&mut self) -> anyhow::Result<()> {
         for order in self.seller.store.orders()? {
-            self.seller.market.withdraw(order).await?;
+            self.seller.withdraw(order).await?;
         }
         self.listed.clear();
         self.show();
@@ -246,7 +281,9 @@ mod tests {
             trust: 5,
             tag: Tag::NONE,
         };
-        let listed = Listed { hash: OrderHash::ZERO, offer, expires: Some(Timestamp(1_000)) };
+        let signed = Signed::default();
+        let (hash, expires) = (OrderHash::ZERO, Some(Timestamp(1_000)));
+        let listed = Listed { hash, signed, offer, expires };
         let serves = |offer: Offer, left, now| listed.serves(&offer, left, (Timestamp(now), 600));
         assert!(serves(offer, 10, 500) && serves(offer, 5, 800));
         assert!(!serves(offer, 4, 500), "less than half is left of what there is");

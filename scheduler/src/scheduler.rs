@@ -6,10 +6,10 @@ use crate::arrival::{Arrivals, QUEUE_LEN};
 use crate::config::{Checked, LaneChoice};
 use crate::effects::{Effects, Tools};
 use crate::event_loop::EventLoop;
+use crate::filling::Filler;
 use crate::follow::{Books, follow};
 use crate::grpc;
 use crate::heartbeats::Heartbeats;
-use crate::market::Market;
 use crate::meters::Meters;
 use crate::outlook::{Outlook, funds, look_out};
 use crate::place::Place;
@@ -22,7 +22,8 @@ use crate::store::Store;
 use crate::transcripts::Transcripts;
 use anyhow::{Context as _, ensure};
 use poco_chain::{BlockRef, Chain, Cursor, EventStream, Interest, Purse, Sender, Wallet};
-use poco_core::Address;
+use poco_core::{Address, U256};
+use poco_market_client::Market;
 use poco_scheduler_core::{Core, Head, Input, Moment, Record, Settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,8 +71,9 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let looking = tokio::spawn(look_out(watchman, outlook, arrivals.clone()));
     publish(&checked, &url, &chain, wallet.clone(), &stop.gently)?;
     let (shown, on_offer) = watch::channel(Vec::new());
-    let seller =
-        seller(&checked, (&chain, &wallet), (&place.store, &place.pricing), (&arrivals, shown))?;
+    let goods = (&place.store, &place.pricing);
+    let (paying, telling) = ((&sender, &meters), (&arrivals, shown));
+    let seller = seller(&checked, (&chain, &wallet), goods, paying, telling)?;
     let selling = seller.map(|seller| tokio::spawn(seller.run(stop.gently.clone())));
     let outlook = outlook_seen;
     let started = origin;
@@ -210,13 +212,16 @@ fn seller(
     checked: &Checked,
     (chain, wallet): (&Chain, &Arc<Wallet>),
     (store, pricing): (&Store, &Pricing),
+    (sender, meters): (&Sender, &Arc<Meters>),
     (arrivals, shown): (&Arrivals, watch::Sender<Vec<OfferShown>>),
 ) -> anyhow::Result<Option<Seller>> {
     let config = &checked.config;
-    let Some(url) = config.market_url.as_ref() else { return Ok(None) };
+    let Some(url) = config.market_url.clone() else { return Ok(None) };
+    let filler =
+        |cost_wei_max| Filler::new(sender.clone(), meters.clone(), U256::from(cost_wei_max));
     Ok(Some(Seller {
         chain: chain.clone(),
-        market: Market::new(url, chain.chain_id(), wallet.clone())?,
+        market: Market::new(url, chain.chain_id())?,
         wallet: wallet.clone(),
         workerpool: checked.workerpool,
         pricing: pricing.clone(),
@@ -224,6 +229,7 @@ fn seller(
         conditions: config.profile.offered(),
         store: store.clone(),
         arrivals: arrivals.clone(),
+        filler: config.sales.fill_cost_wei_max.map(filler),
         shown,
     }))
 }

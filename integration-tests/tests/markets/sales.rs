@@ -1,10 +1,12 @@
 //! A pool that sells its capacity by itself.
 
 use anyhow::{Context, Result, ensure};
+use poco_core::task::TaskStatus;
+use poco_core::{TaskId, U256};
 use poco_integration_tests::binaries::binary;
 use poco_integration_tests::pool::{Plan, Pool, start_scheduler};
 use poco_integration_tests::process::wait_for;
-use poco_integration_tests::world::{Party, World};
+use poco_integration_tests::world::{Party, World, wallet};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +15,13 @@ use std::time::Duration;
 const SOLD_MAX: Duration = Duration::from_secs(90);
 /// The price of a task, in nRLC: half of what the pool's own order asks.
 const PRICE_NANO: u64 = 5_000_000_000;
+/// What the app asks for a run.
+const APP_PRICE_NANO: u64 = 1_000_000_000;
 const SALES: &str = "[sales]\nfactor_percent = 300\nexpire_seconds = 600\n\
+    [[sales.categories]]\ncategory = 0\nprice_nano = 5000000000\n";
+
+/// The same, with what a match may cost: more than it does here.
+const FILLED: &str = "[sales]\nfill_cost_wei_max = 1000000000000000000\n\
     [[sales.categories]]\ncategory = 0\nprice_nano = 5000000000\n";
 
 /// The scheduler's own orders in the market: those at its price.
@@ -91,5 +99,69 @@ async fn a_pool_sells_its_free_slots_by_itself_and_withdraws_them() -> Result<()
     until_offered(&pool, 0).await?;
     pool.scheduler.stop().await?;
     ensure!(pool.scheduler.output().contains("orders withdrawn"), "{}", pool.scheduler.tail(20));
+    Ok(())
+}
+
+/// Publishes a request for one run at most this dear; its hash.
+fn request(world: &World, pool: &Pool, pool_price_max: &str, args: &str) -> Result<String> {
+    let market = ["--market-url", pool.market_url.as_str()];
+    let params = serde_json::json!({ "iexec_args": args }).to_string();
+    let terms = ["--app-max-price", "1RLC", "--workerpool-max-price", pool_price_max];
+    let words = ["order", "sign", "request", &pool.app, "--publish", "--params", &params];
+    let answer = world.poco(Party::Requester, &[&market[..], &words, &terms].concat())?.json()?;
+    Ok(answer["orderHash"].as_str().context("a hash")?.to_owned())
+}
+
+async fn status(pool: &Pool, order: &str) -> Result<String> {
+    let mut url = pool.market_url.join(&format!("requestorders/{order}"))?;
+    url.set_query(Some("chainId=31337"));
+    let answer: Value = reqwest::get(url).await?.json().await?;
+    Ok(answer["status"].as_str().context("a status")?.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waits_in_the_market_is_filled_at_the_pools_own_price() -> Result<()> {
+    let world = World::start().await?;
+    let mut pool = Pool::start(&world, &Plan { workers: 0, ..Plan::default() }).await?;
+    let chain = world.chain().await?;
+    pool.scheduler.stop().await?;
+    let too_cheap = request(&world, &pool, "4.9RLC", "echo cheap")?;
+    let fitting = request(&world, &pool, "8RLC", "echo filled")?;
+    let config = world.path("sales.toml");
+    std::fs::write(&config, FILLED)?;
+    let config = config.display().to_string();
+    let environment = [("POCO_SCHEDULER_CONFIG", config.as_str())];
+    (pool.scheduler, pool.url) =
+        start_scheduler(&world, &pool.workerpool, &pool.market_url, &environment).await?;
+    let before = chain.account(wallet(Party::Requester)?.address()).await?;
+    world.fund(Party::Worker(0), "100RLC")?;
+    let worker = pool.worker(&world, 0, &[("POCO_WORKER_SLOTS", "1")])?;
+    pool.workers.push(worker);
+
+    wait_for("the request to be filled", SOLD_MAX, async || {
+        Ok((status(&pool, &fitting).await? == "filled").then_some(()))
+    })
+    .await
+    .with_context(|| pool.scheduler.tail(40))?;
+    let deals = wait_for("the market to show the deal", SOLD_MAX, async || {
+        let mut url = pool.market_url.join("deals")?;
+        url.set_query(Some(&format!("chainId=31337&requestorderHash={fitting}")));
+        let answer: Value = reqwest::get(url).await?.json().await?;
+        let deals = answer["deals"].as_array().context("deals")?.clone();
+        Ok((!deals.is_empty()).then_some(deals))
+    })
+    .await?;
+    assert_eq!(deals[0]["workerpool"]["price"], PRICE_NANO, "not the most that was allowed");
+    let deal = deals[0]["dealid"].as_str().context("a deal")?.parse()?;
+    let task = TaskId::of_deal(deal, U256::ZERO);
+    wait_for("the task to be completed", SOLD_MAX, async || {
+        Ok((chain.task(task).await?.status == TaskStatus::Completed).then_some(()))
+    })
+    .await
+    .with_context(|| pool.scheduler.tail(40))?;
+    let after = chain.account(wallet(Party::Requester)?.address()).await?;
+    let paid = before.free.0 - after.free.0;
+    assert_eq!(paid, U256::from(PRICE_NANO + APP_PRICE_NANO));
+    assert_eq!(status(&pool, &too_cheap).await?, "open");
     Ok(())
 }

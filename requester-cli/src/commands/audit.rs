@@ -2,13 +2,13 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::market::PoolProfile;
 use crate::output::{Show, number_of_tasks, pairs};
 use poco_chain::{Chain, Party};
 use poco_core::message::{eth_signed_message_hash, pool_profile_hash};
 use poco_core::promise::{Audit, PoolTerms};
 use poco_core::signature::recover;
 use poco_core::{Address, Amount, Deal, DealId, TaskId, Timestamp};
+use poco_market_client::PoolProfile;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -4,12 +4,12 @@ use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::mark::Kept;
-use crate::market::open_to;
 use crate::output::{Show, pairs, table};
 use clap::Subcommand;
 use poco_chain::Chain;
 use poco_core::task::{TaskStatus, TaskView};
 use poco_core::{Address, Deal, DealId, TaskId, Timestamp, U256};
+use poco_market_client::open_to;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -5,11 +5,11 @@ use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::mark;
-use crate::market::{Market, Published, open_to};
 use crate::output::{Show, table};
 use clap::{Args, Subcommand};
 use poco_core::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
 use poco_core::{Address, B256, OrderHash, OrderKind, OrderMark};
+use poco_market_client::{Market, Published, open_to};
 use serde::Serialize;
 
 #[derive(Debug, Args)]

@@ -2,14 +2,12 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::market::{Market, Published, open_to};
 use poco_chain::Chain;
 use poco_core::call::SignedTerms;
-use poco_core::mark::agreement::{self, Disagreement, agree};
-use poco_core::matching::{self, Mismatch, Terms};
+use poco_core::mark::agreement;
 use poco_core::order::{AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder};
-use poco_core::payout::pool_stake;
 use poco_core::{Address, Amount, OrderKind, OrderMark, Signed};
+use poco_market_client::{Market, Published, Unfit, any, open_to, unfit};
 use std::collections::BTreeMap;
 
 /// Offers of each kind that are tried, cheapest first.
@@ -19,19 +17,6 @@ const OFFERS_MAX: usize = 20;
 const POOLS_MAX: usize = 1000;
 /// Combinations that are checked against the chain before giving up.
 const COMBINATIONS_MAX: usize = 60;
-
-/// Why a combination of orders is passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-enum Unfit {
-    #[error(transparent)]
-    Rule(Mismatch),
-    #[error("fewer tasks are left than you ask for")]
-    TooFewLeft,
-    #[error("the pool's owner has too little stake for your tasks")]
-    PoolStake,
-    #[error(transparent)]
-    Conditions(Disagreement),
-}
 
 /// The offers that a request can be matched with.
 struct Offers {
@@ -56,7 +41,9 @@ pub(crate) async fn cheapest(
     let mut removed: BTreeMap<Unfit, usize> = BTreeMap::new();
     for (app, dataset, pool) in by_price(&offers).into_iter().take(COMBINATIONS_MAX) {
         let terms = take_prices(request, app, dataset, pool);
-        match unfit(chain, &terms).await? {
+        let volume = terms.request.order.volume;
+        // The requester signs once the choice is made.
+        match unfit(chain, &terms, Some(OrderKind::Request), volume).await? {
             None => return Ok(terms),
             Some(why) => *removed.entry(why).or_default() += 1,
         }
@@ -69,38 +56,6 @@ pub(crate) async fn cheapest(
         "no open orders fit together: {}; `poco orderbook` shows what is on offer",
         reasons.collect::<Vec<_>>().join("; ")
     )))
-}
-
-/// Why the contract would refuse these orders; `None` where it would take them.
-async fn unfit(chain: &Chain, terms: &SignedTerms) -> Result<Option<Unfit>, Failure> {
-    let mut facts = chain.match_facts(terms).await?;
-    // The requester signs once the choice is made.
-    facts.request.is_signed = true;
-    let unsigned = Terms {
-        app: &terms.app.order,
-        dataset: &terms.dataset.order,
-        workerpool: &terms.workerpool.order,
-        request: &terms.request.order,
-    };
-    let volume = terms.request.order.volume;
-    match matching::check(&unsigned, &facts) {
-        Err(mismatch) => return Ok(Some(Unfit::Rule(mismatch))),
-        Ok(left) if left < volume => return Ok(Some(Unfit::TooFewLeft)),
-        Ok(_) => {}
-    }
-    if let Some(parties) = chain.parties(terms, terms.request.order.requester).await? {
-        let now = chain.latest().await?.timestamp;
-        if let Err(disagreement) = agree(&parties, now) {
-            return Ok(Some(Unfit::Conditions(disagreement)));
-        }
-    }
-    let pool = &terms.workerpool.order;
-    let Some(entry) = chain.workerpool(pool.workerpool).await? else {
-        return Ok(Some(Unfit::Rule(Mismatch::WorkerpoolUnknown)));
-    };
-    let free = chain.account(entry.owner).await?.free;
-    let needed = pool_stake(pool.price).ok().and_then(|stake| stake.checked_mul(volume));
-    Ok(needed.is_none_or(|needed| needed > free).then_some(Unfit::PoolStake))
 }
 
 async fn find(
@@ -170,11 +125,6 @@ fn offering(
     }
     pools.truncate(OFFERS_MAX);
     Ok(pools)
-}
-
-/// Restricted offers too: the rules decide afterwards, with the groups that the chain knows.
-fn any(name: &'static str) -> (&'static str, String) {
-    (name, "any".to_owned())
 }
 
 fn within<O>(

@@ -5,6 +5,7 @@ use crate::consensus::Tally;
 use crate::core::Core;
 use crate::limits::REPLICAS_MAX;
 use alloc::vec::Vec;
+use poco_core::order::RequestOrder;
 use poco_core::payout::pool_stake;
 use poco_core::{Amount, Tag, U256};
 
@@ -48,6 +49,18 @@ pub struct Offer {
     pub trust: u64,
     /// What every worker can do.
     pub tag: Tag,
+}
+
+impl Offer {
+    /// Whether tasks of `request` can be taken for this offer: its price, its trust and its tag, as far as
+    /// the request alone tells. The contract's rules on all four orders come after.
+    #[must_use]
+    pub fn suits(&self, request: &RequestOrder) -> bool {
+        request.category == U256::from(self.category)
+            && request.trust <= U256::from(self.trust)
+            && request.workerpool_price_max >= self.price
+            && request.tag.without(self.tag) == Tag::NONE
+    }
 }
 
 impl Core {

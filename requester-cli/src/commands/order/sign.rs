@@ -6,13 +6,13 @@ use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::mark::{self, Condition, Expiry, Wish};
-use crate::market;
 use crate::output::Show;
 use crate::price;
 use clap::{Args, Subcommand};
 use poco_chain::{Chain, Wallet};
 use poco_core::order::{AppOrder, DatasetOrder, Order, RequestOrder, WorkerpoolOrder};
 use poco_core::{Address, Amount, AnyOrder, B256, Bytes, Conditions, Signed, Tag, U256};
+use poco_market_client::Listed;
 use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
@@ -293,7 +293,7 @@ struct Signing {
 
 impl Signing {
     /// Checks that the wallet may sign, signs, and publishes where that was asked for.
-    async fn finish<O: market::Listed>(
+    async fn finish<O: Listed>(
         &self,
         context: &Context,
         order: O,

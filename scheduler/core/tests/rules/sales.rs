@@ -1,6 +1,7 @@
 //! What the pool has to sell.
 
 use crate::world::{World, digest, task, worker};
+use poco_core::order::RequestOrder;
 use poco_core::{Amount, Tag, U256};
 use poco_scheduler_core::{CategoryPrice, Funds, Input, Offer, Operation, SalesPolicy};
 
@@ -101,6 +102,31 @@ fn trust_and_tag_are_what_the_workers_can_do_together() {
     assert!(offer(&world).trust > three, "one with a score");
     let capped = SalesPolicy { trust_max: 2, ..policy(1000) };
     assert!(world.core.offers(&capped).iter().all(|offer| offer.trust == 2));
+}
+
+#[test]
+fn a_request_suits_an_offer_of_its_category_trust_tag_and_price() {
+    let price = Amount::from_nano(10);
+    let offer = Offer { category: 2, price, volume: 1, trust: 5, tag: Tag::GPU };
+    let request = RequestOrder {
+        category: U256::from(2),
+        trust: U256::from(5),
+        tag: Tag::GPU,
+        workerpool_price_max: price,
+        ..RequestOrder::default()
+    };
+    assert!(offer.suits(&request));
+    let rich = RequestOrder { workerpool_price_max: Amount::from_nano(11), ..request.clone() };
+    let easy = RequestOrder { trust: U256::ZERO, tag: Tag::NONE, ..request.clone() };
+    assert!(offer.suits(&rich) && offer.suits(&easy));
+    for (why, other) in [
+        ("category", RequestOrder { category: U256::from(1), ..request.clone() }),
+        ("trust", RequestOrder { trust: U256::from(6), ..request.clone() }),
+        ("tag", RequestOrder { tag: Tag::TEE, ..request.clone() }),
+        ("price", RequestOrder { workerpool_price_max: Amount::from_nano(9), ..request }),
+    ] {
+        assert!(!offer.suits(&other), "{why}");
+    }
 }
 
 #[test]
