@@ -3,6 +3,7 @@
 //! `poco-worker-core` decides; this binary carries it out and keeps the journal.
 
 mod arrival;
+mod attempt;
 mod causes;
 mod cli;
 mod clock;

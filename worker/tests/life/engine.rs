@@ -1,12 +1,16 @@
 //! An app image made of busybox, served by a registry of this machine, and a look at containers.
 
+use crate::market::PATIENCE;
 use poco_core::{B256, TaskId};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 
 /// The label by which leftovers of these tests are found.
 pub(crate) const LABEL: (&str, &str) = ("poco.test", "worker");
@@ -136,6 +140,61 @@ pub(crate) fn touch(task: TaskId, path: &str) {
     let found = docker(&["ps", "-q", "--filter", &filter]).expect("the engine answers");
     let write = format!("echo > {path}");
     docker(&["exec", found.trim(), "sh", "-c", &write]).expect("the container runs");
+}
+
+/// Waits until a container of a task was started so many times.
+pub(crate) async fn until_started(task: TaskId, times: usize) {
+    let started = Instant::now();
+    while starts_of(task) < times {
+        assert!(started.elapsed() < PATIENCE, "{task} was started {} times", starts_of(task));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Kills the container of a task, as the kernel or an engine that comes back may.
+pub(crate) fn kill(task: TaskId) {
+    let filter = format!("label=poco.task={task}");
+    let container = docker(&["ps", "-q", "--filter", &filter]).expect("the engine answers");
+    docker(&["kill", container.trim()]).expect("the container is killed");
+}
+
+/// The engine behind a socket of its own, which can be shut.
+pub(crate) struct Door {
+    pub(crate) url: String,
+    is_open: watch::Sender<bool>,
+    _folder: TempDir,
+}
+
+impl Door {
+    /// Opens one.
+    pub(crate) fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("engine.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let (is_open, watched) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, watched.clone()));
+            }
+        });
+        Self { url: format!("unix://{}", path.display()), is_open, _folder: folder }
+    }
+
+    /// Breaks every connection and takes no more, or takes them again.
+    pub(crate) fn set_open(&self, is_open: bool) {
+        self.is_open.send_replace(is_open);
+    }
+}
+
+async fn carry(mut client: UnixStream, mut is_open: watch::Receiver<bool>) {
+    if !*is_open.borrow_and_update() {
+        return;
+    }
+    let Ok(mut engine) = UnixStream::connect("/var/run/docker.sock").await else { return };
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut engine) => {}
+        _ = is_open.changed() => {}
+    }
 }
 
 fn hex_of(word: B256) -> String {

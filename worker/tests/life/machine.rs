@@ -70,6 +70,13 @@ impl Machine {
         Worker { child, log, log_from }
     }
 
+    /// Lets it use the engine at `url`.
+    pub(crate) fn use_engine(&self, url: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let text = text.replace("[sandbox]\n", &format!("[sandbox]\nengine_url = '{url}'\n"));
+        std::fs::write(&self.config, text).unwrap();
+    }
+
     /// Waits until nothing of a task is left on this machine.
     pub(crate) async fn until_cleared(&self, task: TaskId) {
         let runs = self.folder.path().join("data/runs");
@@ -78,6 +85,15 @@ impl Machine {
         while runs.join(&name).exists() {
             assert!(started.elapsed() < PATIENCE, "{name} is still there\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a worker of this machine has said something.
+    pub(crate) async fn until_logged(&self, text: &str) {
+        let started = Instant::now();
+        while !self.log().contains(text) {
+            assert!(started.elapsed() < PATIENCE, "not said: {text}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

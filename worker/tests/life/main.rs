@@ -116,6 +116,71 @@ fn wait_for(path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_was_killed_from_outside_is_run_again() {
+    let Some(app) = engine::app("killed").await else { return };
+    let script = format!("{}; {}", wait_for("/tmp/a"), market::SCRIPT);
+    let market = Market::open_with(&app, 1, (1, &script)).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    engine::until_started(task, 1).await;
+    engine::kill(task);
+    engine::until_started(task, 2).await;
+    engine::touch(task, "/tmp/a");
+    pool.until_finalized(task).await;
+    assert_paid(&market, task, 1).await;
+    worker.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_ends_as_if_killed_is_believed_the_second_time() {
+    let Some(app) = engine::app("suicidal").await else { return };
+    let market = Market::open_with(&app, 1, (1, "exit 137")).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    let failure = pool.until_failed(task).await;
+    assert_eq!(failure.cause(), v1::failure::Cause::ExitCode);
+    assert_eq!(failure.exit_code, 137);
+    assert_eq!(engine::starts_of(task), 2);
+    worker.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_away_for_a_moment_costs_no_task() {
+    let Some(app) = engine::app("waiting").await else { return };
+    let script = format!("{}; {}", wait_for("/tmp/a"), market::SCRIPT);
+    let market = Market::open_with(&app, 2, (1, &script)).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let door = engine::Door::open();
+    machine.use_engine(&door.url);
+    let mut worker = machine.start(None);
+    let running = market.initialize(0).await;
+    pool.wish(running, Wish::Whole);
+    engine::until_started(running, 1).await;
+    // One runs on meanwhile, one cannot begin.
+    door.set_open(false);
+    let beginning = market.initialize(1).await;
+    pool.wish(beginning, Wish::Whole);
+    machine.until_logged("waiting for the container engine").await;
+    engine::touch(running, "/tmp/a");
+    door.set_open(true);
+    engine::until_started(beginning, 1).await;
+    engine::touch(beginning, "/tmp/a");
+    for task in [running, beginning] {
+        pool.until_finalized(task).await;
+        assert_eq!(engine::starts_of(task), 1);
+    }
+    assert_paid(&market, beginning, 2).await;
+    worker.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_app_prints_is_told_while_it_runs_and_again_by_a_worker_that_comes_back() {
     let Some(app) = engine::app("printing").await else { return };
     let (first, second) = (wait_for("/tmp/a"), wait_for("/tmp/b"));
