@@ -99,6 +99,10 @@ impl World {
         let all_matched = self.requests.iter().all(is_matched);
         let last = hub.deals().map(|(_, deal)| deal.deadlines(T).last).max();
         let is_past = last.is_some_and(|last| last.after(SETTLING_SECONDS).has_passed(time));
+        let outage_end = self.scenario.outage.as_ref().map(|outage| outage.end);
+        if outage_end.is_some_and(|end| self.now < end + 1_000 * SETTLING_SECONDS) {
+            return false;
+        }
         let is_idle = || {
             let idle = |worker: &crate::worker::Worker| {
                 worker.core.as_ref().is_some_and(poco_worker_core::Core::is_idle)
@@ -147,6 +151,8 @@ impl World {
         let most = u32::try_from(self.workers.len()).expect("few workers");
         let is_reachable = deal.trust <= U256::from(1u64 << most);
         let tasks: u64 = self.scenario.orders.iter().map(|order| order.volume).sum();
+        // Without nodes for longer than they live, tasks are refunded.
+        let is_calm = is_calm && self.scenario.outage.is_none();
         is_calm && deal.params.is_empty() && is_reachable && tasks <= TASKS_IN_TIME_MAX
     }
 

@@ -160,6 +160,10 @@ impl World {
     /// The block up to which a process's node answers now; `None` where it does not answer.
     pub(crate) fn ask_node(&mut self, host: Host) -> Option<u64> {
         let (now, node) = (self.now, self.process(host).node);
+        if self.scenario.is_out(now) {
+            self.reached.note("no node answered for an hour");
+            return None;
+        }
         if now < node.down_until {
             return None;
         }

@@ -53,6 +53,7 @@ const GOALS: &[&str] = &[
     "a stream broke",
     "a worker was cut off",
     "a node was down",
+    "no node answered for an hour",
     "a node lagged",
     "a node lied about nonces",
     "a node did not answer",

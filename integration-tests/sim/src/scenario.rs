@@ -2,12 +2,16 @@
 
 use crate::dice::Dice;
 use crate::villains::Nature;
+use std::ops::Range;
 
 /// Milliseconds of the simulated world.
 pub(crate) type Millis = u64;
 
 /// T of the deals' category, in seconds.
 pub(crate) const T: u64 = 300;
+
+/// An hour.
+const OUTAGE_MILLIS: Millis = 3_600_000;
 
 /// A simulated world before anything happened in it.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub(crate) struct Scenario {
     /// Wallets of the pool's owner that vote beside the scheduler.
     pub(crate) sybils: usize,
     pub(crate) has_front_runner: bool,
+    /// For how long no node answers anybody, while the chain goes on; longer than tasks live.
+    pub(crate) outage: Option<Range<Millis>>,
 }
 
 /// One worker.
@@ -133,7 +139,19 @@ impl Scenario {
             quiet_at,
             sybils: if has_villains && dice.chance(15) { 2 } else { 0 },
             has_front_runner: dice.chance(20),
+            outage: None,
         }
+    }
+
+    /// The same with an hour without nodes, which begins amidst the other faults.
+    pub(crate) fn with_outage(self) -> Self {
+        let from = self.quiet_at / 3;
+        Self { outage: Some(from..from + OUTAGE_MILLIS), ..self }
+    }
+
+    /// Whether no node answers anybody.
+    pub(crate) fn is_out(&self, now: Millis) -> bool {
+        self.outage.as_ref().is_some_and(|outage| outage.contains(&now))
     }
 }
 

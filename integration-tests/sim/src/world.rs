@@ -20,6 +20,8 @@ use poco_scheduler_core::{Action, Input, Settings, Stage, UploadTerms};
 use poco_worker_core::Input as WorkerInput;
 use std::collections::BTreeMap;
 
+/// One seed in so many has an hour in which no node answers.
+const OUTAGE_EVERY: u64 = 50;
 /// Events of one world: far more than any has; beyond, something runs in circles.
 const EVENTS_MAX: u64 = 3_000_000;
 
@@ -96,7 +98,8 @@ impl World {
     /// The world of a seed, before its first moment.
     pub(crate) fn new(seed: u64, story: Story) -> Self {
         let mut dice = Dice::new(seed);
-        let scenario = Scenario::draw(&mut dice);
+        let drawn = Scenario::draw(&mut dice);
+        let scenario = if seed.is_multiple_of(OUTAGE_EVERY) { drawn.with_outage() } else { drawn };
         let count = scenario.workers.len();
         let wallets: Vec<Wallet> =
             (0..count).map(|place| Wallet::named(&format!("worker {place}"))).collect();
