@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/poco-target
 export CARGO_INCREMENTAL ?= 0
 endif
 
-.PHONY: help setup build devnet up down demo test bench lint audit sim fuzz mutants clean
+.PHONY: help setup build devnet up down demo test bench lint audit sim soak fuzz mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,10 @@ audit: setup ## proofs and static analysis of the contracts (halmos, slither; lo
 
 sim: ## a hundred thousand simulated markets (SEED: the first, WORLDS: how many)
 	cargo run --release -p poco-sim -- $${SEED:-1} --worlds $${WORLDS:-100000} --goals
+
+soak: setup ## kill, freeze and starve a real market, then see that nothing was lost (MINUTES=30, SEED=1; root)
+	@cargo build --release --workspace --bins
+	@cargo bench --quiet --workspace --bench soak -- --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
 fuzz: setup ## feed what is decoded from outside with made-up bytes (SECONDS=60 for each target)
 	@deploy/fuzz.sh $(or $(SECONDS),60)

@@ -2,10 +2,12 @@
 
 use crate::process::{Process, free_port, wait_for};
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// The mnemonic of every development chain.
@@ -15,10 +17,21 @@ pub const CHAIN_ID: u64 = 31_337;
 /// Accounts with coin for gas.
 pub const ACCOUNTS: u32 = 30;
 
+/// How long it may take to answer after its start.
+const START_MAX: Duration = Duration::from_secs(20);
+/// How many blocks' states a chain that is written down keeps: further back nobody here reads.
+const STATES_KEPT: u64 = 20;
+/// How long a block is waited for that is not written down.
+const UNWRITTEN_MAX: Duration = Duration::from_secs(4);
+/// How long it may take until what is written down is whole.
+const WHOLE_MAX: Duration = Duration::from_secs(10);
+
 /// A running anvil.
 #[derive(Debug)]
 pub struct Anvil {
     process: Process,
+    folder: PathBuf,
+    arguments: Vec<OsString>,
     url: Url,
     socket: PathBuf,
     http: reqwest::Client,
@@ -30,25 +43,100 @@ impl Anvil {
     /// # Errors
     /// Where anvil is missing or does not answer.
     pub async fn start(folder: &Path, block_seconds: Option<u64>) -> Result<Self> {
+        Self::start_with(folder, block_seconds, Vec::new()).await
+    }
+
+    /// Starts a chain that mines every second and writes itself down as often, so that
+    /// [`Anvil::kill_written`] and [`Anvil::raise`] undo its last blocks.
+    ///
+    /// # Errors
+    /// Where anvil is missing or does not answer.
+    pub async fn start_written(folder: &Path) -> Result<Self> {
+        let kept = STATES_KEPT.to_string();
+        let words = ["--preserve-historical-states", "--prune-history", &kept];
+        let interval = ["--state-interval", "1", "--state"];
+        let mut more: Vec<OsString> = words.into_iter().chain(interval).map(Into::into).collect();
+        more.push(state_file(folder).into());
+        Self::start_with(folder, Some(1), more).await
+    }
+
+    async fn start_with(
+        folder: &Path,
+        block_seconds: Option<u64>,
+        more: Vec<OsString>,
+    ) -> Result<Self> {
         let port = free_port()?;
         let socket = folder.join("anvil.ipc");
-        let mut command = Command::new(program()?);
-        command
-            .args([Path::new("--ipc"), &socket])
-            .args(["--port", &port.to_string(), "--chain-id", &CHAIN_ID.to_string()])
-            .args(["--accounts", &ACCOUNTS.to_string(), "--mnemonic", MNEMONIC])
-            .args(["--hardfork", "cancun", "--silent"]);
+        let words = ["--port", &port.to_string(), "--chain-id", &CHAIN_ID.to_string()];
+        let accounts = ["--accounts", &ACCOUNTS.to_string(), "--mnemonic", MNEMONIC];
+        let fork = ["--hardfork", "cancun", "--silent", "--ipc"];
+        let words = words.into_iter().chain(accounts).chain(fork);
+        let mut arguments: Vec<OsString> = words.map(Into::into).collect();
+        arguments.push(socket.clone().into());
         if let Some(seconds) = block_seconds {
-            command.args(["--block-time", &seconds.to_string()]);
+            arguments.extend(["--block-time".into(), seconds.to_string().into()]);
         }
-        let process = Process::start(command, folder, "anvil")?;
+        arguments.extend(more);
+        let process = spawn(&arguments, folder)?;
         let url: Url = format!("http://127.0.0.1:{port}").parse()?;
-        let anvil = Self { process, url, socket, http: reqwest::Client::new() };
-        wait_for("anvil to answer", Duration::from_secs(20), async || {
-            Ok(anvil.call("eth_chainId", json!([])).await.ok())
+        let http = reqwest::Client::new();
+        let anvil = Self { process, folder: folder.to_owned(), arguments, url, socket, http };
+        anvil.answers().await?;
+        Ok(anvil)
+    }
+
+    /// Kills a chain that is written down, at a moment at which that is whole: half a file is no fault
+    /// of a chain's, but of anvil's. Where it can it waits for a block that is not written yet, and is
+    /// lost. Answers how many are.
+    ///
+    /// # Errors
+    /// Where it has ended already, or is not written down.
+    pub async fn kill_written(&mut self) -> Result<u64> {
+        let start = Instant::now();
+        let lost = wait_for("the chain to be written down", WHOLE_MAX, async || {
+            let head = self.height().await?;
+            self.process.signal(Signal::SIGSTOP)?;
+            let lost = read_state(&self.folder)?.map(|written| head.saturating_sub(written));
+            let is_moment = |lost: &u64| *lost > 0 || start.elapsed() > UNWRITTEN_MAX;
+            let lost = lost.filter(is_moment);
+            if lost.is_none() {
+                self.process.signal(Signal::SIGCONT)?;
+            }
+            Ok(lost)
         })
         .await?;
-        Ok(anvil)
+        self.process.kill()?;
+        Ok(lost)
+    }
+
+    /// Waits until the blocks of now are written down.
+    ///
+    /// # Errors
+    /// Where they are not in time.
+    pub async fn until_written(&self) -> Result<()> {
+        let head = self.height().await?;
+        wait_for("the chain to be written down", WHOLE_MAX, async || {
+            Ok(read_state(&self.folder)?.filter(|written| *written >= head))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Starts one that was killed again, where it was.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub async fn raise(&mut self) -> Result<()> {
+        self.process = spawn(&self.arguments, &self.folder)?;
+        self.answers().await
+    }
+
+    async fn answers(&self) -> Result<()> {
+        wait_for("anvil to answer", START_MAX, async || {
+            Ok(self.call("eth_chainId", json!([])).await.ok())
+        })
+        .await?;
+        Ok(())
     }
 
     /// Its JSON-RPC.
@@ -139,6 +227,15 @@ impl Anvil {
         quantity(&block["timestamp"])
     }
 
+    /// Mines a block every `seconds` from now on, and none between.
+    ///
+    /// # Errors
+    /// Where anvil does not answer.
+    pub async fn mine_every(&self, seconds: u64) -> Result<()> {
+        self.call("evm_setIntervalMining", json!([seconds])).await?;
+        Ok(())
+    }
+
     /// Whether each transaction is mined at once, or waits for [`Anvil::mine`].
     ///
     /// # Errors
@@ -182,6 +279,24 @@ impl Anvil {
         }
         answer.get("result").cloned().with_context(|| format!("{method}: no result in {answer}"))
     }
+}
+
+fn spawn(arguments: &[OsString], folder: &Path) -> Result<Process> {
+    let mut command = Command::new(program()?);
+    command.args(arguments);
+    Process::start(command, folder, "anvil")
+}
+
+/// Where a chain in `folder` is written down.
+fn state_file(folder: &Path) -> PathBuf {
+    folder.join("anvil.json")
+}
+
+/// The last block that is written down; `None` while it is being written.
+fn read_state(folder: &Path) -> Result<Option<u64>> {
+    let Ok(written) = std::fs::read(state_file(folder)) else { return Ok(None) };
+    let Ok(state) = serde_json::from_slice::<Value>(&written) else { return Ok(None) };
+    Ok(Some(quantity(&state["block"]["number"])?))
 }
 
 fn quantity(value: &Value) -> Result<u64> {

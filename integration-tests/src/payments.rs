@@ -46,7 +46,9 @@ impl Balances {
     /// # Panics
     /// Where somebody has another amount.
     pub async fn assert_paid(&self, chain: &Chain, payouts: &[Payout]) -> Result<()> {
-        for (address, after) in self.assert_totals(chain, payouts).await? {
+        let (accounts, differences) = self.totals(chain, payouts).await?;
+        assert_eq!(differences, [""; 0]);
+        for (address, after) in accounts {
             assert_eq!(after.locked, Amount::ZERO, "{address} has nothing locked");
         }
         Ok(())
@@ -66,19 +68,41 @@ impl Balances {
         payouts: &[Payout],
         workerpool: Address,
     ) -> Result<()> {
-        for (address, after) in self.assert_totals(chain, payouts).await? {
-            let bond = chain.bond(address, workerpool).await?.unwrap_or_default();
-            assert_eq!(after.locked, bond.total, "{address} has nothing locked but its bond");
-            assert_eq!(bond.locked, Amount::ZERO, "no vote locks the bond of {address}");
-        }
+        assert_eq!(self.differences(chain, payouts, workerpool).await?, [""; 0]);
         Ok(())
     }
 
-    async fn assert_totals(
+    /// Who has another amount, free or locked, than `payouts` and the bonds for `workerpool` say.
+    ///
+    /// # Errors
+    /// Where the chain does not answer.
+    pub async fn differences(
         &self,
         chain: &Chain,
         payouts: &[Payout],
-    ) -> Result<BTreeMap<Address, Account>> {
+        workerpool: Address,
+    ) -> Result<Vec<String>> {
+        let (accounts, mut differences) = self.totals(chain, payouts).await?;
+        for (address, after) in accounts {
+            let bond = chain.bond(address, workerpool).await?.unwrap_or_default();
+            if after.locked != bond.total {
+                differences.push(format!(
+                    "{address} has {} locked, and a bond of {}",
+                    after.locked, bond.total
+                ));
+            }
+            if bond.locked != Amount::ZERO {
+                differences.push(format!("votes lock {} of the bond of {address}", bond.locked));
+            }
+        }
+        Ok(differences)
+    }
+
+    async fn totals(
+        &self,
+        chain: &Chain,
+        payouts: &[Payout],
+    ) -> Result<(BTreeMap<Address, Account>, Vec<String>)> {
         let mut expected = BTreeMap::new();
         for (address, account) in &self.accounts {
             expected.insert(*address, total(account)?);
@@ -99,12 +123,16 @@ impl Balances {
             }
         }
         let mut accounts = BTreeMap::new();
+        let mut differences = Vec::new();
         for (address, expected) in expected {
             let after = chain.account(address).await?;
-            assert_eq!(total(&after)?, expected, "nRLC of {address}");
+            let has = total(&after)?;
+            if has != expected {
+                differences.push(format!("{address} has {has} nRLC instead of {expected}"));
+            }
             accounts.insert(address, after);
         }
-        Ok(accounts)
+        Ok((accounts, differences))
     }
 }
 

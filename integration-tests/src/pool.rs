@@ -134,6 +134,7 @@ impl Pool {
             .args([Path::new("--keystore"), &world.keystore(Party::Worker(number))?])
             .args([Path::new("--password-file"), &world.path("password")])
             .args([Path::new("--data-dir"), &world.path(&format!("worker-{number}"))])
+            .env("POCO_WORKER_CONFIG", world.worker_config())
             .env("POCO_ALLOW_PRIVATE_INPUTS", "true")
             .env("POCO_WORKER_BOND", "0")
             .envs(environment.iter().copied());

@@ -107,7 +107,11 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// Where the system does not let us.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.child.id()).context("process ids fit 31 bits")?;
         kill(Pid::from_raw(pid), signal).context("cannot signal the process")
     }
@@ -194,7 +198,7 @@ mod tests {
     use super::*;
     use std::io::{BufRead, BufReader};
 
-    /// Set, this test program plays the one that is killed.
+    /// Set, this test program plays the one that is killed, in the folder that it names.
     const VICTIM: &str = "POCO_TEST_VICTIM";
 
     fn sleeper(folder: &Path) -> Process {
@@ -205,17 +209,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_killed_test_leaves_no_process() {
-        let folder = tempfile::TempDir::new().unwrap();
-        if std::env::var_os(VICTIM).is_some() {
-            drop(sleeper(folder.path()));
-            println!("pid {}", sleeper(folder.path()).pid());
-            let held = sleeper(folder.path());
+        if let Some(folder) = std::env::var_os(VICTIM).map(PathBuf::from) {
+            drop(sleeper(&folder));
+            println!("pid {}", sleeper(&folder).pid());
+            let held = sleeper(&folder);
             println!("pid {}", held.pid());
             return std::future::pending().await;
         }
+        let folder = tempfile::TempDir::new().unwrap();
         let mut victim = Command::new(std::env::current_exe().unwrap());
         victim.args(["--exact", "process::tests::a_killed_test_leaves_no_process", "--nocapture"]);
-        let mut victim = victim.env(VICTIM, "1").stdout(Stdio::piped()).spawn().unwrap();
+        let mut victim = victim.env(VICTIM, folder.path()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
         let mut pids = lines.map_while(Result::ok).filter_map(|line| {
             Some(PathBuf::from("/proc").join(line.strip_prefix("pid ")?.trim()))

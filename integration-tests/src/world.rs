@@ -2,6 +2,7 @@
 
 use crate::anvil::{Anvil, CHAIN_ID};
 use crate::binaries::binary;
+use crate::leftovers::{LABEL, Leftovers};
 use crate::process::{Process, free_port, wait_for};
 use anyhow::{Context, Result, bail, ensure};
 use poco_chain::deploy::{DeployPlan, deploy};
@@ -12,7 +13,7 @@ use poco_chain::{
 use poco_core::B256;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -73,13 +74,15 @@ impl Answer {
     }
 }
 
-/// A chain with the contracts, and a folder for everything else.
+/// A chain with the contracts, and a folder for everything else. Whoever starts containers ends before
+/// it does, which removes them.
 #[derive(Debug)]
 pub struct World {
     /// The chain.
     pub anvil: Anvil,
     /// The contracts.
     pub addresses: Addresses,
+    leftovers: Leftovers,
     folder: TempDir,
 }
 
@@ -89,11 +92,7 @@ impl World {
     /// # Errors
     /// Where anvil is missing or the deployment fails.
     pub async fn start() -> Result<Self> {
-        Self::start_with(async |anvil: &Anvil| {
-            let owner = Arc::new(wallet(Party::Owner)?);
-            deploy(anvil.url().clone(), owner, DeployPlan::default()).await
-        })
-        .await
+        Self::start_with(deploy_default).await
     }
 
     /// The same with contracts that `deploy_contracts` puts there; the owner must have the tokens.
@@ -106,8 +105,32 @@ impl World {
         poco_chain::install_crypto();
         let folder = TempDir::new()?;
         let anvil = Anvil::start(folder.path(), None).await?;
+        Self::on(folder, anvil, deploy_contracts).await
+    }
+
+    /// The same on a chain that is written down ([`Anvil::start_written`]), and mines each transaction
+    /// at once until it is told otherwise or raised again.
+    ///
+    /// # Errors
+    /// Where anvil is missing or the deployment fails.
+    pub async fn start_written() -> Result<Self> {
+        poco_chain::install_crypto();
+        let folder = TempDir::new()?;
+        let anvil = Anvil::start_written(folder.path()).await?;
+        anvil.set_automine(true).await?;
+        Self::on(folder, anvil, deploy_default).await
+    }
+
+    async fn on(
+        folder: TempDir,
+        anvil: Anvil,
+        deploy_contracts: impl AsyncFnOnce(&Anvil) -> Result<Addresses>,
+    ) -> Result<Self> {
         let addresses = deploy_contracts(&anvil).await?;
-        let world = Self { anvil, addresses, folder };
+        let leftovers = Leftovers::of(folder.path())?;
+        let labels = format!("[sandbox.labels]\n{LABEL:?} = {:?}\n", leftovers.label());
+        let world = Self { anvil, addresses, leftovers, folder };
+        std::fs::write(world.worker_config(), labels)?;
         world.addresses.write(&world.addresses_file())?;
         std::fs::write(world.path("password"), PASSWORD)?;
         let parties = [Party::Owner, Party::Scheduler, Party::Provider, Party::Requester];
@@ -151,6 +174,18 @@ impl World {
     #[must_use]
     pub fn addresses_file(&self) -> PathBuf {
         self.path("addresses.toml")
+    }
+
+    /// The configuration of its workers: labels by which their containers are found.
+    #[must_use]
+    pub fn worker_config(&self) -> PathBuf {
+        self.path("worker.toml")
+    }
+
+    /// What the containers of its workers have as [`LABEL`].
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.leftovers.label()
     }
 
     /// Reads of the hub.
@@ -208,14 +243,8 @@ impl World {
     /// # Errors
     /// Where it does not answer.
     pub async fn market(&self) -> Result<(Process, Url)> {
-        let port = free_port()?;
-        let mut command = Command::new(binary("poco-market")?);
-        command
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .args([Path::new("--addresses"), &self.addresses_file()])
-            .args([Path::new("--data-dir"), &self.path("market")]);
-        let mut process = Process::start(command, self.folder.path(), "market")?;
-        let url: Url = format!("http://127.0.0.1:{port}").parse()?;
+        let url: Url = format!("http://127.0.0.1:{}", free_port()?).parse()?;
+        let mut process = self.raise_market(&url)?;
         let version = url.join("version")?;
         wait_for("the market to answer", Duration::from_secs(20), async || {
             if let Some(status) = process.ended()? {
@@ -226,19 +255,25 @@ impl World {
         .await?;
         Ok((process, url))
     }
+
+    /// Starts the market again where it was.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn raise_market(&self, url: &Url) -> Result<Process> {
+        let port = url.port().context("the market has a port")?;
+        let mut command = Command::new(binary("poco-market")?);
+        command
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args([Path::new("--addresses"), &self.addresses_file()])
+            .args([Path::new("--data-dir"), &self.path("market")]);
+        Process::start(command, self.folder.path(), "market")
+    }
 }
 
-impl Drop for World {
-    /// Workers that were killed leave the disks of their containers mounted, and folders with
-    /// mounts cannot be removed.
-    fn drop(&mut self) {
-        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-        for place in places.filter(|place| Path::new(place).starts_with(self.folder.path())) {
-            // What is not unmounted stays until the machine restarts, and does no harm.
-            let _ = Command::new("umount").arg(place).stderr(Stdio::null()).status();
-        }
-    }
+async fn deploy_default(anvil: &Anvil) -> Result<Addresses> {
+    let owner = Arc::new(wallet(Party::Owner)?);
+    deploy(anvil.url().clone(), owner, DeployPlan::default()).await
 }
 
 /// A party's wallet.

@@ -3,6 +3,7 @@
 //! Asks the engine over its socket: a program started for each question would take the processors
 //! from what is measured.
 
+use crate::leftovers::LABEL;
 use crate::process::wait_for;
 use anyhow::{Context, Result, bail, ensure};
 use poco_core::TaskId;
@@ -14,8 +15,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinHandle;
 
-/// The label that the containers of one bench have.
-pub const LABEL: &str = "poco.bench";
 /// Where the engine listens unless `DOCKER_HOST` says otherwise.
 const SOCKET: &str = "/var/run/docker.sock";
 /// The label under which a worker notes the task.

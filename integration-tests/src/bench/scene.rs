@@ -2,18 +2,17 @@
 //! nothing.
 
 use super::blocks::Blocks;
-use super::engine::{Engine, LABEL};
+use super::engine::Engine;
 use super::overhead::Way;
 use super::watch::Watch;
 use crate::pool::{Plan, Pool, SETTLEMENT, address_of};
 use crate::process::{Process, free_port, wait_for};
 use crate::world::{Party, World};
 use anyhow::{Context, Result, ensure};
-use nix::mount::{MntFlags, umount2};
 use poco_chain::Chain;
 use poco_core::{DealId, TaskId};
 use sha2::{Digest as _, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,9 +20,6 @@ use std::time::Duration;
 const LOGIN_MAX: Duration = Duration::from_secs(60);
 /// How long the file server may take to answer.
 const FILES_MAX: Duration = Duration::from_secs(20);
-/// How often containers are looked for to be removed: one may have been under way while its worker
-/// was ended.
-const REMOVALS_MAX: usize = 5;
 /// The trust on offer: more than three workers reach who have done all tasks of a bench.
 const TRUST_MAX: &str = "10000";
 /// Length of the requests' parameters: that of the request in which the reference's gas was measured.
@@ -41,7 +37,7 @@ pub struct Cast {
 }
 
 /// A market at work. Its fields are dropped in their order: first whoever starts containers, then
-/// the containers, then the chain and the folder.
+/// the world with the containers, the chain and the folder.
 #[derive(Debug)]
 pub struct Scene {
     /// Market, scheduler, workers.
@@ -56,7 +52,6 @@ pub struct Scene {
     pub chain: Chain,
     dataset: String,
     _files: Process,
-    _leftovers: Leftovers,
     /// Chain, contracts, wallets, folder.
     pub world: World,
 }
@@ -77,9 +72,6 @@ impl Scene {
     /// Where a part cannot be started; the message holds what it said.
     pub async fn start(cast: Cast) -> Result<Self> {
         let world = World::start().await?;
-        let folder = world.path("").canonicalize()?;
-        let label = folder.file_name().context("a folder has a name")?.to_string_lossy();
-        let leftovers = Leftovers { label: label.clone().into_owned(), folder: folder.clone() };
         // Dearer than the orders for single tasks, which are then chosen as long as there are some.
         let plan = Plan { workers: 0, price: "2RLC", app_price: "0.2RLC", ..Plan::default() };
         let scheduler_environment: &[_] = match cast.way {
@@ -89,37 +81,23 @@ impl Scene {
         };
         let mut pool = Pool::start(&world, &Plan { scheduler_environment, ..plan }).await?;
         let chain = world.chain().await?;
-        let engine = Engine::listen(&label).await?;
+        let engine = Engine::listen(world.label()).await?;
         let (blocks, deals) = Blocks::listen(&world.anvil, chain.clone()).await?;
         let watch = Watch::follow(&pool.url, deals).await?;
-        let config = world.path("worker.toml");
-        let slots = cast.slots;
-        std::fs::write(
-            &config,
-            format!(
-                "slots = {slots}\nforget_depth_blocks = 0\n[sandbox.labels]\n{LABEL:?} = {label:?}\n"
-            ),
-        )?;
-        let config = config.to_string_lossy().into_owned();
+        let slots = cast.slots.to_string();
         for number in 0..cast.workers {
             world.fund(Party::Worker(number), "100RLC")?;
             let bond = if cast.way == Way::Settlement { "auto" } else { "0" };
-            let environment = [("POCO_WORKER_CONFIG", &*config), ("POCO_WORKER_BOND", bond)];
+            let environment = [
+                ("POCO_WORKER_SLOTS", &*slots),
+                ("POCO_WORKER_FORGET_DEPTH_BLOCKS", "0"),
+                ("POCO_WORKER_BOND", bond),
+            ];
             let worker = pool.worker(&world, number, &environment)?;
             pool.workers.push(worker);
         }
         let (files, dataset) = offer_dataset(&world).await?;
-        let scene = Self {
-            pool,
-            watch,
-            blocks,
-            engine,
-            chain,
-            dataset,
-            _files: files,
-            _leftovers: leftovers,
-            world,
-        };
+        let scene = Self { pool, watch, blocks, engine, chain, dataset, _files: files, world };
         wait_for("all workers to log in", LOGIN_MAX, async || {
             let connected = scene.watch.pool().await?.workers as usize;
             Ok((connected == cast.workers).then_some(()))
@@ -214,43 +192,6 @@ async fn offer_dataset(world: &World) -> Result<(Process, String)> {
     Ok((files, dataset))
 }
 
-/// Containers and mounts that outlive the workers who made them, as they should, but not the bench.
-#[derive(Debug)]
-struct Leftovers {
-    label: String,
-    folder: PathBuf,
-}
-
-impl Drop for Leftovers {
-    fn drop(&mut self) {
-        let filter = format!("label={LABEL}={}", self.label);
-        for _ in 0..REMOVALS_MAX {
-            let list = ["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter];
-            let Ok(listed) = Command::new("docker").args(list).output() else { break };
-            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-            if listed.trim().is_empty() {
-                break;
-            }
-            // What cannot be removed is still there in the next round.
-            let _ = Command::new("docker")
-                .args(["rm", "--force"])
-                .args(listed.split_whitespace())
-                .output();
-        }
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        for mount_point in mounts_below(&mounts, &self.folder) {
-            // A mount that is left keeps the folder from being deleted, which is then seen.
-            let _ = umount2(&mount_point, MntFlags::MNT_DETACH);
-        }
-    }
-}
-
-/// The mount points below a folder; the fifth field of each line.
-fn mounts_below(mountinfo: &str, folder: &Path) -> Vec<PathBuf> {
-    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
-    points.filter(|point| point.starts_with(folder)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,14 +202,5 @@ mod tests {
             assert_eq!(params(steps).unwrap().len(), PARAMS_BYTES);
         }
         assert!(params(&"sleep 1 then ".repeat(10)).is_err());
-    }
-
-    #[test]
-    fn only_mounts_of_the_bench_are_its_own() {
-        let mountinfo = "1 2 7:0 / /tmp/.a/worker-0/runs/x/out rw - ext4 /dev/loop0 rw\n\
-                         3 2 7:1 / /tmp/.ab/worker-0/runs/x/out rw - ext4 /dev/loop1 rw\n\
-                         4 2 7:1 / / rw - ext4 /dev/vda rw\n";
-        let found = mounts_below(mountinfo, Path::new("/tmp/.a"));
-        assert_eq!(found, [PathBuf::from("/tmp/.a/worker-0/runs/x/out")]);
     }
 }

@@ -62,11 +62,3 @@ pub(crate) fn containers_of(task: TaskId) -> Result<Vec<String>> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
 }
-
-/// Removes what a task left behind: a test that fails half way clears away after itself.
-pub(crate) fn remove_containers_of(task: TaskId) {
-    for container in containers_of(task).unwrap_or_default() {
-        // Nothing more can be done about one that stays.
-        let _ = Command::new("docker").args(["rm", "-f", &container]).output();
-    }
-}

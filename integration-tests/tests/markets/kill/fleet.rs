@@ -1,6 +1,6 @@
 //! A pool whose processes die and come back: one scheduler, some workers, whoever is killed where.
 
-use crate::kill::containers::{Containers, containers_of, remove_containers_of};
+use crate::kill::containers::{Containers, containers_of};
 use crate::kill::mortal::Mortal;
 use anyhow::{Context, Result, bail, ensure};
 use poco_chain::Chain;
@@ -14,7 +14,6 @@ use poco_integration_tests::world::{Party, WORKERS_MAX, World, wallet};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Workers of a pool: three that a task at trust 5 needs, and a spare one.
@@ -365,17 +364,8 @@ impl Fleet {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
+        // Before the world removes their containers.
         self.mortals.clear();
-        for task in &self.tasks {
-            remove_containers_of(*task);
-            for number in 0..WORKERS {
-                let out = self.run(number, *task).join("out");
-                if out.exists() {
-                    // A folder with a mount in it would stay.
-                    let _ = Command::new("umount").arg(out).output();
-                }
-            }
-        }
     }
 }
 
