@@ -3,6 +3,7 @@
 use crate::process::{Process, free_port, wait_for};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,11 +21,13 @@ pub const ACCOUNTS: u32 = 30;
 /// How long it may take to answer after its start.
 const START_MAX: Duration = Duration::from_secs(20);
 /// How many blocks' states a chain that is written down keeps: further back nobody here reads.
-const STATES_KEPT: u64 = 20;
+const STATES_KEPT: u64 = 8;
+/// Pause between two looks at what is written down.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// How long a block is waited for that is not written down.
 const UNWRITTEN_MAX: Duration = Duration::from_secs(4);
 /// How long it may take until what is written down is whole.
-const WHOLE_MAX: Duration = Duration::from_secs(10);
+const WHOLE_MAX: Duration = Duration::from_secs(30);
 
 /// A running anvil.
 #[derive(Debug)]
@@ -93,20 +96,21 @@ impl Anvil {
     /// Where it has ended already, or is not written down.
     pub async fn kill_written(&mut self) -> Result<u64> {
         let start = Instant::now();
-        let lost = wait_for("the chain to be written down", WHOLE_MAX, async || {
+        loop {
             let head = self.height().await?;
             self.process.signal(Signal::SIGSTOP)?;
             let lost = read_state(&self.folder)?.map(|written| head.saturating_sub(written));
-            let is_moment = |lost: &u64| *lost > 0 || start.elapsed() > UNWRITTEN_MAX;
-            let lost = lost.filter(is_moment);
-            if lost.is_none() {
-                self.process.signal(Signal::SIGCONT)?;
+            match lost {
+                Some(lost) if lost > 0 || start.elapsed() > UNWRITTEN_MAX => {
+                    self.process.kill()?;
+                    return Ok(lost);
+                }
+                Some(_) | None => self.process.signal(Signal::SIGCONT)?,
             }
-            Ok(lost)
-        })
-        .await?;
-        self.process.kill()?;
-        Ok(lost)
+            ensure!(start.elapsed() < WHOLE_MAX, "the chain is not written down");
+            // It writes while it is not looked at.
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Waits until the blocks of now are written down.
@@ -294,9 +298,18 @@ fn state_file(folder: &Path) -> PathBuf {
 
 /// The last block that is written down; `None` while it is being written.
 fn read_state(folder: &Path) -> Result<Option<u64>> {
+    #[derive(Deserialize)]
+    struct Written {
+        block: Block,
+    }
+    #[derive(Deserialize)]
+    struct Block {
+        number: Value,
+    }
     let Ok(written) = std::fs::read(state_file(folder)) else { return Ok(None) };
-    let Ok(state) = serde_json::from_slice::<Value>(&written) else { return Ok(None) };
-    Ok(Some(quantity(&state["block"]["number"])?))
+    // All the rest is skipped, but must be there.
+    let Ok(written) = serde_json::from_slice::<Written>(&written) else { return Ok(None) };
+    Ok(Some(quantity(&written.block.number)?))
 }
 
 fn quantity(value: &Value) -> Result<u64> {

@@ -9,6 +9,7 @@ mod admission;
 mod arrival;
 mod cli;
 mod config;
+mod descriptors;
 mod doors;
 mod effects;
 mod event_loop;
@@ -89,6 +90,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     let checked = config.check()?;
     logs::start(&checked.config)?;
+    descriptors::take_all();
     failpoint::arm(points::POINTS)?;
     let wallet = checked.config.keystore.open(flags.password_fd)?;
     scheduler::run(checked, wallet, signals::stop()?).await

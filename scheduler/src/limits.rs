@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 /// Connections at a time, those of workers among them: each worker of `sessions::WORKERS_MAX` has one,
 /// and some thousand are left for requesters and for whoever comes next.
-const CONNECTIONS_MAX: u32 = 12_000;
+pub(crate) const CONNECTIONS_MAX: u32 = 12_000;
 /// Connections of one address on which no worker is logged in: a browser opens 6, a program some tens.
 const GUESTS_PER_ADDRESS: u32 = 64;
 /// Requests of one address under way: `poco` follows one task at a time, a busy front end some hundred.

@@ -21,14 +21,23 @@ pub(super) struct Count {
     pub(super) proved: usize,
 }
 
-/// Every deal of the chain as it stands, with the number of its tasks.
-pub(super) async fn deals(chain: &Chain) -> Result<BTreeMap<DealId, u64>> {
+/// Every deal of the chain as it stands, with the number of its tasks; also those of `bought` that are
+/// there although anvil, whose state is written apart from its logs, lost the event.
+pub(super) async fn deals(
+    chain: &Chain,
+    bought: &BTreeMap<DealId, u64>,
+) -> Result<BTreeMap<DealId, u64>> {
     let head = chain.latest().await?.number;
     let events = chain.events(&Interest::everything(), 0, head).await?;
     let mut deals = BTreeMap::new();
     for located in events {
         if let Event::OrdersMatched { deal, volume, .. } = located.event {
             deals.insert(deal, u64::try_from(volume)?);
+        }
+    }
+    for (deal, volume) in bought {
+        if !deals.contains_key(deal) && chain.deal(*deal).await?.is_some() {
+            deals.insert(*deal, *volume);
         }
     }
     Ok(deals)

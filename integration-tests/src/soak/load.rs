@@ -4,8 +4,8 @@ use super::chain::{self, Count};
 use super::stage::Stage;
 use crate::world::{Answer, Party, answer, wallet};
 use anyhow::{Context, Result};
-use poco_core::TaskId;
-use std::collections::BTreeSet;
+use poco_core::{DealId, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -28,8 +28,11 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Load {
     buying: Option<JoinHandle<Result<Answer>>>,
     asked: Option<Instant>,
+    /// After a refusal.
+    rests_until: Option<Instant>,
     number: usize,
-    bought: usize,
+    /// What the command line said was bought: deals with the number of their tasks.
+    bought: BTreeMap<DealId, u64>,
     refused: usize,
     open: usize,
     done: BTreeSet<TaskId>,
@@ -40,7 +43,8 @@ impl Load {
     pub(super) async fn tend(&mut self, stage: &Stage) -> Result<()> {
         self.finish_buying().await?;
         self.ask(stage, false).await;
-        if self.buying.is_none() && self.open < OPEN_MAX {
+        let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
+        if self.buying.is_none() && !rests && self.open < OPEN_MAX {
             self.buy(stage)?;
         }
         Ok(())
@@ -53,9 +57,9 @@ impl Load {
         Ok(self.buying.is_none() && !self.done.is_empty() && self.open == 0)
     }
 
-    /// Purchases of which the command line said that they were made.
-    pub(super) fn bought(&self) -> usize {
-        self.bought
+    /// Deals of which the command line said that they were made, with the number of their tasks.
+    pub(super) fn bought(&self) -> &BTreeMap<DealId, u64> {
+        &self.bought
     }
 
     /// Purchases of which it said that they were not.
@@ -65,10 +69,16 @@ impl Load {
 
     async fn finish_buying(&mut self) -> Result<()> {
         if let Some(buying) = self.buying.take_if(|buying| buying.is_finished()) {
-            // Whoever buys while market, scheduler or chain are away is told so, and comes again.
-            match buying.await.context("buying")??.code {
-                0 => self.bought += 1,
-                _ => self.refused += 1,
+            let answer = buying.await.context("buying")??;
+            if answer.code == 0 {
+                let answer = answer.json()?;
+                let deal = answer["deal"].as_str().context("a deal")?.parse()?;
+                let tasks = answer["tasks"].as_array().context("tasks")?.len();
+                self.bought.insert(deal, tasks as u64);
+            } else {
+                // Whoever buys while market, scheduler or chain are away is told so, and comes again.
+                self.refused += 1;
+                self.rests_until = Some(Instant::now() + ASK_EVERY);
             }
         }
         Ok(())
@@ -81,7 +91,7 @@ impl Load {
             return;
         }
         self.asked = Some(Instant::now());
-        let Ok(deals) = chain::deals(&stage.chain).await else { return };
+        let Ok(deals) = chain::deals(&stage.chain, &self.bought).await else { return };
         let mut tasks = chain::tasks_of(&deals);
         if !again {
             tasks.retain(|task| !self.done.contains(task));
@@ -113,7 +123,7 @@ impl Load {
 impl fmt::Display for Load {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bought, refused, open, done, .. } = self;
-        let done = done.len();
+        let (done, bought) = (done.len(), bought.len());
         write!(to, "{done} tasks done, {open} open, {bought} purchases, {refused} refused")
     }
 }

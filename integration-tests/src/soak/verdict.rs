@@ -57,7 +57,7 @@ impl Before {
 
     /// Looks, after everything has ended that will end.
     pub(super) async fn judge(self, stage: &Stage, load: &Load, faults: Faults) -> Result<Verdict> {
-        let deals = chain::deals(&stage.chain).await?;
+        let deals = chain::deals(&stage.chain, load.bought()).await?;
         let tasks = chain::tasks_of(&deals);
         let Count { done, failed, open, slashed, proved } =
             chain::count(&stage.chain, &tasks).await?;
@@ -76,9 +76,9 @@ impl Before {
         let fetched = fetch(stage, &done, &mut problems)?;
         Ok(Verdict {
             faults: faults.to_string(),
-            purchases: load.bought(),
+            purchases: load.bought().len(),
             refused: load.refused(),
-            undone: load.bought().saturating_sub(deals.len()),
+            undone: load.bought().keys().filter(|deal| !deals.contains_key(deal)).count(),
             done: done.len(),
             lost,
             slashed,

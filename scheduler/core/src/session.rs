@@ -128,10 +128,15 @@ impl Core {
 
     /// What the worker is held to: what it listed itself, and its votes on chain. What is only
     /// promised it is told to run at once; asked about it as well, it would deny that it has it,
-    /// and take it a moment later.
+    /// and take it a moment later. Nor is it asked about what the chain has not told yet: behind a
+    /// restart that is mostly over, and forgotten by its workers.
     fn held_to(&self, worker: Address) -> Vec<(TaskId, Stage)> {
         let tasks = self.index.tasks_of(worker);
-        let held = |id: TaskId| self.tasks.get(&id)?.stage_of(worker).map(|stage| (id, stage));
+        let held = |id: TaskId| {
+            let task = self.tasks.get(&id)?;
+            let is_known = !matches!(task.phase, Phase::Unread);
+            task.stage_of(worker).filter(|_| is_known).map(|stage| (id, stage))
+        };
         let is_held = |(_, stage): &(TaskId, Stage)| *stage != Stage::Promised;
         tasks.into_iter().filter_map(held).filter(is_held).collect()
     }

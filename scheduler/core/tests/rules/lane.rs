@@ -396,6 +396,23 @@ fn who_signs_no_ballot_is_replaced() {
 }
 
 #[test]
+fn behind_a_restart_nobody_is_asked_about_what_may_be_over() {
+    let mut world = world(3, 1);
+    let id = committed(&mut world, ["right"; 3]);
+    for name in 1..=3 {
+        disclose(&mut world, name, id, "right", name == 2);
+    }
+    world.commands();
+    world.store_result(2, id, digest("right"));
+    assert_eq!(world.kinds_sent(), ["commit", "settle"]);
+    world.restart_unread();
+    // It has forgotten what is over.
+    world.connect_with(1, 1, vec![]);
+    let welcome = Action::Welcome { worker: worker(1), live: vec![] };
+    assert!(world.wanted.contains(&welcome), "{:?}", world.wanted);
+}
+
+#[test]
 fn a_restart_finds_the_commit_and_hears_the_votes_again() {
     let mut world = world(3, 1);
     let id = committed(&mut world, ["right"; 3]);

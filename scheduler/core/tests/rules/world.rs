@@ -141,14 +141,19 @@ impl World {
 
     /// Kills the scheduler and starts it again on what it stored.
     pub(crate) fn restart(&mut self) {
+        self.restart_unread();
+        let head = self.head();
+        self.tell(Input::Head(head));
+    }
+
+    /// The same, and the chain has not answered yet.
+    pub(crate) fn restart_unread(&mut self) {
         let others = self.lane.stored.values().chain(self.members.values());
         let records =
             self.deals.values().chain(self.stored.values()).chain(others).cloned().collect();
         self.core = Core::new(self.settings.clone(), records, self.now);
         self.connected.clear();
         self.wanted.clear();
-        let head = self.head();
-        self.tell(Input::Head(head));
     }
 
     /// Sends a transaction in a block of its own and tells its events.
