@@ -21,7 +21,9 @@ pub const ACCOUNTS: u32 = 30;
 /// How long it may take to answer after its start.
 const START_MAX: Duration = Duration::from_secs(20);
 /// How many blocks' states a chain that is written down keeps: further back nobody here reads.
-const STATES_KEPT: u64 = 8;
+const STATES_KEPT: u64 = 4;
+/// How many blocks keep their transactions and events there: all that is kept is written each second.
+pub const EVENTS_KEPT_BLOCKS: u64 = 300;
 /// Pause between two looks at what is written down.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// How long a block is waited for that is not written down.
@@ -55,10 +57,12 @@ impl Anvil {
     /// # Errors
     /// Where anvil is missing or does not answer.
     pub async fn start_written(folder: &Path) -> Result<Self> {
-        let kept = STATES_KEPT.to_string();
-        let words = ["--preserve-historical-states", "--prune-history", &kept];
+        let (states, blocks) = (STATES_KEPT.to_string(), EVENTS_KEPT_BLOCKS.to_string());
+        let history = ["--preserve-historical-states", "--prune-history", &states];
+        let events = ["--transaction-block-keeper", &blocks];
         let interval = ["--state-interval", "1", "--state"];
-        let mut more: Vec<OsString> = words.into_iter().chain(interval).map(Into::into).collect();
+        let mut more: Vec<OsString> =
+            history.into_iter().chain(events).chain(interval).map(Into::into).collect();
         more.push(state_file(folder).into());
         Self::start_with(folder, Some(1), more).await
     }

@@ -1,5 +1,6 @@
 //! What the chain says of everything that was bought.
 
+use crate::anvil::EVENTS_KEPT_BLOCKS;
 use anyhow::{Context, Result};
 use poco_chain::{Chain, Interest};
 use poco_core::task::{ContributionStatus, TaskStatus};
@@ -21,26 +22,31 @@ pub(super) struct Count {
     pub(super) proved: usize,
 }
 
-/// Every deal of the chain as it stands, with the number of its tasks; also those of `bought` that are
-/// there although anvil, whose state is written apart from its logs, lost the event.
-pub(super) async fn deals(
-    chain: &Chain,
-    bought: &BTreeMap<DealId, u64>,
-) -> Result<BTreeMap<DealId, u64>> {
+/// The deals of the last blocks, with the number of their tasks: also those whose buyer was told nothing.
+pub(super) async fn new_deals(chain: &Chain) -> Result<BTreeMap<DealId, u64>> {
     let head = chain.latest().await?.number;
-    let events = chain.events(&Interest::everything(), 0, head).await?;
+    let from = head.saturating_sub(EVENTS_KEPT_BLOCKS / 2);
     let mut deals = BTreeMap::new();
-    for located in events {
+    for located in chain.events(&Interest::everything(), from, head).await? {
         if let Event::OrdersMatched { deal, volume, .. } = located.event {
             deals.insert(deal, u64::try_from(volume)?);
         }
     }
-    for (deal, volume) in bought {
-        if !deals.contains_key(deal) && chain.deal(*deal).await?.is_some() {
-            deals.insert(*deal, *volume);
+    Ok(deals)
+}
+
+/// Those of `deals` that are there: the others were undone with their blocks.
+pub(super) async fn standing_deals(
+    chain: &Chain,
+    deals: &BTreeMap<DealId, u64>,
+) -> Result<BTreeMap<DealId, u64>> {
+    let mut standing = BTreeMap::new();
+    for (deal, volume) in deals {
+        if chain.deal(*deal).await?.is_some() {
+            standing.insert(*deal, *volume);
         }
     }
-    Ok(deals)
+    Ok(standing)
 }
 
 /// The tasks of some deals, each of which buys from index 0 on.

@@ -68,8 +68,15 @@ impl Engine {
     /// Ends every container, then the engine.
     fn stop(&mut self) -> Result<()> {
         let url = self.url();
-        let docker =
-            |words: &[&str]| Command::new("docker").args(["--host", &url]).args(words).output();
+        let docker = |words: &[&str]| {
+            Command::new("docker").args(["--host", &url]).args(words).output().context("docker")
+        };
+        if self.process.ended()?.is_some() {
+            // Nobody else ends what runs on without it.
+            let _ = std::fs::remove_file(self.folder.join("docker.pid"));
+            self.process = spawn(&self.folder)?;
+            wait_here(|| Ok(docker(&["version"])?.status.success()))?;
+        }
         let listed = docker(&["ps", "--all", "--quiet"])?;
         let listed = String::from_utf8(listed.stdout)?;
         let containers: Vec<&str> = listed.split_whitespace().collect();
@@ -78,14 +85,20 @@ impl Engine {
         }
         for process in [&mut self.process, &mut self.containers] {
             process.signal(Signal::SIGTERM)?;
-            let start = Instant::now();
-            while process.ended()?.is_none() && start.elapsed() < STOP_MAX {
-                #[expect(clippy::disallowed_methods, reason = "nothing else is left to be done")]
-                std::thread::sleep(LOOK_EVERY);
-            }
+            wait_here(|| Ok(process.ended()?.is_some()))?;
         }
         Ok(())
     }
+}
+
+/// Waits without a runtime, which there is none of while things are dropped.
+fn wait_here(mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let start = Instant::now();
+    while !is_so()? && start.elapsed() < STOP_MAX {
+        #[expect(clippy::disallowed_methods, reason = "nothing else is left to be done")]
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 impl Drop for Engine {

@@ -31,8 +31,9 @@ pub(super) struct Load {
     /// After a refusal.
     rests_until: Option<Instant>,
     number: usize,
-    /// What the command line said was bought: deals with the number of their tasks.
-    bought: BTreeMap<DealId, u64>,
+    /// Every deal that was ever seen or told of, with the number of its tasks.
+    deals: BTreeMap<DealId, u64>,
+    bought: usize,
     refused: usize,
     open: usize,
     done: BTreeSet<TaskId>,
@@ -57,9 +58,14 @@ impl Load {
         Ok(self.buying.is_none() && !self.done.is_empty() && self.open == 0)
     }
 
-    /// Deals of which the command line said that they were made, with the number of their tasks.
-    pub(super) fn bought(&self) -> &BTreeMap<DealId, u64> {
-        &self.bought
+    /// Every deal that was ever seen or told of, with the number of its tasks.
+    pub(super) fn deals(&self) -> &BTreeMap<DealId, u64> {
+        &self.deals
+    }
+
+    /// Purchases of which the command line said that they were made.
+    pub(super) fn bought(&self) -> usize {
+        self.bought
     }
 
     /// Purchases of which it said that they were not.
@@ -74,7 +80,8 @@ impl Load {
                 let answer = answer.json()?;
                 let deal = answer["deal"].as_str().context("a deal")?.parse()?;
                 let tasks = answer["tasks"].as_array().context("tasks")?.len();
-                self.bought.insert(deal, tasks as u64);
+                self.deals.insert(deal, tasks as u64);
+                self.bought += 1;
             } else {
                 // Whoever buys while market, scheduler or chain are away is told so, and comes again.
                 self.refused += 1;
@@ -91,7 +98,15 @@ impl Load {
             return;
         }
         self.asked = Some(Instant::now());
-        let Ok(deals) = chain::deals(&stage.chain, &self.bought).await else { return };
+        let Ok(new) = chain::new_deals(&stage.chain).await else { return };
+        self.deals.extend(new);
+        let is_open = |deal: &DealId, volume: &mut u64| {
+            let tasks = chain::tasks_of(&BTreeMap::from([(*deal, *volume)]));
+            again || tasks.iter().any(|task| !self.done.contains(task))
+        };
+        let mut deals = self.deals.clone();
+        deals.retain(is_open);
+        let Ok(deals) = chain::standing_deals(&stage.chain, &deals).await else { return };
         let mut tasks = chain::tasks_of(&deals);
         if !again {
             tasks.retain(|task| !self.done.contains(task));
@@ -123,7 +138,7 @@ impl Load {
 impl fmt::Display for Load {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bought, refused, open, done, .. } = self;
-        let (done, bought) = (done.len(), bought.len());
+        let done = done.len();
         write!(to, "{done} tasks done, {open} open, {bought} purchases, {refused} refused")
     }
 }

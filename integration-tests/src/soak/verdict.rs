@@ -57,7 +57,7 @@ impl Before {
 
     /// Looks, after everything has ended that will end.
     pub(super) async fn judge(self, stage: &Stage, load: &Load, faults: Faults) -> Result<Verdict> {
-        let deals = chain::deals(&stage.chain, load.bought()).await?;
+        let deals = chain::standing_deals(&stage.chain, load.deals()).await?;
         let tasks = chain::tasks_of(&deals);
         let Count { done, failed, open, slashed, proved } =
             chain::count(&stage.chain, &tasks).await?;
@@ -76,9 +76,9 @@ impl Before {
         let fetched = fetch(stage, &done, &mut problems)?;
         Ok(Verdict {
             faults: faults.to_string(),
-            purchases: load.bought().len(),
+            purchases: load.bought(),
             refused: load.refused(),
-            undone: load.bought().keys().filter(|deal| !deals.contains_key(deal)).count(),
+            undone: load.deals().len() - deals.len(),
             done: done.len(),
             lost,
             slashed,
@@ -143,7 +143,7 @@ impl fmt::Display for Verdict {
         writeln!(to, "             {} times somebody ended by itself and was raised", self.raised)?;
         writeln!(
             to,
-            "purchases    {} made, of which {} were undone with their blocks; {} refused",
+            "purchases    {} made, {} deals undone with their blocks, {} refused",
             self.purchases, self.undone, self.refused
         )?;
         writeln!(to, "tasks done   {}", self.done)?;
