@@ -20,8 +20,6 @@ pub const ACCOUNTS: u32 = 30;
 
 /// How long it may take to answer after its start.
 const START_MAX: Duration = Duration::from_secs(20);
-/// How many blocks' states a chain that is written down keeps: further back nobody here reads.
-const STATES_KEPT: u64 = 4;
 /// How many blocks keep their transactions and events there: all that is kept is written each second.
 pub const EVENTS_KEPT_BLOCKS: u64 = 300;
 /// Pause between two looks at what is written down.
@@ -52,17 +50,16 @@ impl Anvil {
     }
 
     /// Starts a chain that mines every second and writes itself down as often, so that
-    /// [`Anvil::kill_written`] and [`Anvil::raise`] undo its last blocks.
+    /// [`Anvil::kill_written`] and [`Anvil::raise`] undo its last blocks. Raised, it knows only the state of
+    /// its last block: anvil can keep the others, but then writes all there ever were each time.
     ///
     /// # Errors
     /// Where anvil is missing or does not answer.
     pub async fn start_written(folder: &Path) -> Result<Self> {
-        let (states, blocks) = (STATES_KEPT.to_string(), EVENTS_KEPT_BLOCKS.to_string());
-        let history = ["--preserve-historical-states", "--prune-history", &states];
+        let blocks = EVENTS_KEPT_BLOCKS.to_string();
         let events = ["--transaction-block-keeper", &blocks];
         let interval = ["--state-interval", "1", "--state"];
-        let mut more: Vec<OsString> =
-            history.into_iter().chain(events).chain(interval).map(Into::into).collect();
+        let mut more: Vec<OsString> = events.into_iter().chain(interval).map(Into::into).collect();
         more.push(state_file(folder).into());
         Self::start_with(folder, Some(1), more).await
     }
