@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
-/// Requests that are looked at, the best paying first.
-const REQUESTS_MAX: usize = 50;
+/// Requests that are looked at, the best paying first: the largest page that a market gives, so that a
+/// few wallets with requests that nobody can fill do not stand before all others.
+const REQUESTS_MAX: usize = 1_000;
 /// Requests for which other orders are looked for, in one round: each asks market and chain.
 const TRIES_MAX: usize = 5;
 /// Orders for the request's app and dataset that are tried, the cheapest first.
@@ -21,7 +22,7 @@ const OFFERS_MAX: usize = 3;
 /// More gas than any match takes: with four orders never used before and long parameters.
 const MATCH_GAS_MAX: u64 = 500_000;
 /// A request that could not be matched is left alone for so long.
-const AGAIN_AFTER: Duration = Duration::from_secs(120);
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// More requests than that are not remembered; the market has 50 of a wallet.
 const REMEMBERED_MAX: usize = 10_000;
 
