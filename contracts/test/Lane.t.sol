@@ -313,6 +313,35 @@ contract LaneTest is LaneMarket {
         assertConserved();
     }
 
+    function test_what_the_record_has_no_room_for_is_settled_in_another_batch() public {
+        bondAll(50 * RLC);
+        bytes32 dealid = laneDeal(3, 4);
+        bytes32[] memory said = all(2, GOOD);
+        commitAs(dealid, 0, 4, said);
+        Batch[] memory batches = batchOf(dealid, 0, 4, START, said, GOOD);
+        for (uint256 i = 0; i < 4; ++i) {
+            batches[0].outcomes[i].results = new bytes(9_000);
+        }
+        // It alone would never fit.
+        batches[0].outcomes[1].results = new bytes(24_577);
+        expectSkip(idOf(dealid, 1), SkipReason.RECORD_FULL);
+        expectSkip(idOf(dealid, 3), SkipReason.RECORD_FULL);
+        settleAs(poolOwner, batches);
+        assertEq(hub.viewTask(idOf(dealid, 0)).results.length, 9_000);
+        assertEq(hub.viewTask(idOf(dealid, 2)).results.length, 9_000);
+        batches[0].outcomes[1].results = RESULTS;
+        expectSkip(idOf(dealid, 0), SkipReason.NOT_COMMITTED);
+        settleAs(poolOwner, batches);
+        assertEq(hub.viewTask(idOf(dealid, 1)).results, RESULTS);
+        assertEq(hub.viewTask(idOf(dealid, 3)).results.length, 9_000);
+        assertConserved();
+    }
+
+    function test_an_empty_settlement_is_refused() public {
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitEmpty.selector, 0, 0));
+        hub.settle(new Batch[](0));
+    }
+
     function test_contributions_before_the_commit_count() public {
         bondAll(50 * RLC);
         bytes32 dealid = laneDeal(8, 1);

@@ -104,7 +104,7 @@ contract LaneFaceTest is LaneMarket {
         hub.settle(batches);
     }
 
-    function test_a_row_has_thirty_two_votes_at_most() public {
+    function test_a_row_has_twenty_four_votes_at_most_and_a_batch_thirty_two_workers() public {
         (, Batch[] memory batches) = committed();
         batches[0].workers = new address[](33);
         vm.expectRevert(abi.encodeWithSelector(ILane.RowTooLong.selector, 33, 32));
@@ -115,11 +115,17 @@ contract LaneFaceTest is LaneMarket {
         Orders memory o = orders();
         o.pool.workerpoolprice = 0;
         bytes32 dealid = makeDeal(o);
-        Ballot[] memory ballots = ballotsOfMany(dealid, 33);
-        vm.expectRevert(abi.encodeWithSelector(ILane.RowTooLong.selector, 33, 32));
+        Ballot[] memory ballots = ballotsOfMany(dealid, 25);
+        vm.expectRevert(abi.encodeWithSelector(ILane.RowTooLong.selector, 25, 24));
         vm.prank(poolOwner);
         hub.commit(dealid, 0, 1, ballots);
-        ballots = ballotsOfMany(dealid, 32);
+        // With a vote on chain there is room for one less.
+        contribute(workers[5], hub.initialize(dealid, 0), GOOD);
+        ballots = ballotsOfMany(dealid, 24);
+        vm.expectRevert(abi.encodeWithSelector(ILane.RowTooLong.selector, 25, 24));
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 1, ballots);
+        ballots = ballotsOfMany(dealid, 23);
         vm.prank(poolOwner);
         hub.commit(dealid, 0, 1, ballots);
     }

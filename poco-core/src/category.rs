@@ -10,6 +10,9 @@ pub const CONTRIBUTION_DEADLINE_RATIO: u64 = 7;
 pub const REOPENED_DEADLINE_RATIO: u64 = 9;
 /// Reveals are taken until the consensus plus this many times the category's time.
 pub const REVEAL_DEADLINE_RATIO: u64 = 2;
+/// When the reveals of a strict deal end at the latest, unless the task was reopened: whoever votes
+/// anew then has a whole clock for it.
+pub const STRICT_REVEALS_END_RATIO: u64 = 8;
 /// A task ends at the match plus this many times the category's time.
 pub const FINAL_DEADLINE_RATIO: u64 = 10;
 

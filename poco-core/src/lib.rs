@@ -46,7 +46,7 @@ pub use event::{AnyOrder, Event};
 pub use mark::{Conditions, DealConditions, OrderMark};
 pub use order::{AppOrder, DatasetOrder, OrderKind, RequestOrder, Signed, WorkerpoolOrder};
 pub use recorded::Recorded;
-pub use rules::{Release, Rules};
+pub use rules::{CALLBACK_BYTES_MAX, CONTRIBUTIONS_MAX, RECORD_BYTES_MAX, Release, Rules};
 pub use tag::Tag;
 pub use types::{
     Amount, CategoryId, DealId, OrderHash, ResultDigest, ResultHash, ResultSeal, TaskId, Timestamp,

@@ -27,12 +27,16 @@ pub enum Rules {
     Ours,
 }
 
-/// Most contributions of a task by our rules: what finalize and claim pay out within a small part
-/// of a block.
-pub const CONTRIBUTIONS_MAX: usize = 64;
+/// Most contributions of a task by our rules. A reveal looks for its own among them, which iExec's
+/// workers send with 100 000 gas.
+pub const CONTRIBUTIONS_MAX: usize = 24;
 
 /// Most bytes of a deal's or a result's record by our rules: that of a contract's code.
 pub const RECORD_BYTES_MAX: usize = 24_576;
+
+/// Most callback bytes that workers vote for, so that every lane's record has room for them beside the
+/// votes of a task and the results: where that is not so, a task that all agree on never ends.
+pub const CALLBACK_BYTES_MAX: usize = 20 * 1024;
 
 /// Longest T of a category by our rules, in seconds: eight years and a half.
 pub const WORK_CLOCK_SECONDS_MAX: u64 = 1 << 28;

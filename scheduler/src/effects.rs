@@ -238,7 +238,13 @@ impl Effects {
                     );
                     Ok(receipt.block.number)
                 }
-                Err(error @ SendError::Refused(_)) => failure(TransactionTrouble::Refused, error),
+                Err(error @ SendError::Refused(refusal)) => {
+                    let worker = refusal.worker_at_fault();
+                    failure(
+                        worker.map_or(TransactionTrouble::Refused, TransactionTrouble::Worker),
+                        error,
+                    )
+                }
                 Err(error @ (SendError::NoGas { .. } | SendError::FeeAboveCap { .. })) => {
                     failure(TransactionTrouble::Unpaid, error)
                 }

@@ -270,6 +270,7 @@ async fn metrics(State(shared): State<Shared>) -> Response {
         health: &status::health(context, &snapshot.concerns),
         latest: context.outlook.borrow().purse.block.number,
         store_bytes: context.store.size_bytes(),
+        output_bytes: context.transcripts.bytes(),
         queue: context.queue_len(),
         snapshot: &snapshot,
     };

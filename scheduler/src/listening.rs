@@ -122,8 +122,9 @@ impl Port {
         // Refused without a word: whoever takes too much may not even listen.
         let Ok(visit) = self.limits.enter(address.ip()) else { return };
         prepare(&stream);
+        // Boxed: a handshake is larger than all that comes after it, and soon over.
         let opened = tokio::select! {
-            opened = timeout(HANDSHAKE_TIME, self.open(stream)) => opened,
+            opened = timeout(HANDSHAKE_TIME, Box::pin(self.open(stream))) => opened,
             () = self.stop.cancelled() => return,
         };
         match opened {
@@ -162,7 +163,10 @@ impl Port {
         let service = service_fn(|request: Request<Incoming>| {
             asked.fetch_add(1, Ordering::Relaxed);
             let to = (self.routes.clone(), self.meters.clone());
-            answer(to, request, visit.clone(), Open::new(&open)).map(Ok::<_, Infallible>)
+            // Boxed: hyper keeps its place as long as the answer's body lasts, for a worker's stream
+            // until the worker leaves.
+            let answer = answer(to, request, visit.clone(), Open::new(&open));
+            answer.boxed().map(Ok::<_, Infallible>)
         });
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));

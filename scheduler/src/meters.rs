@@ -62,6 +62,7 @@ pub(crate) struct Meters {
     gas_wei: Gauge,
     stake: prometheus::GaugeVec,
     store_bytes: IntGauge,
+    output_bytes: IntGauge,
     queue: IntGauge,
     task_seconds: HistogramVec,
     transactions: IntCounterVec,
@@ -169,6 +170,8 @@ impl Meters {
             gas_wei,
             stake,
             store_bytes: make.gauge("store_bytes", "Size of the store on disk.")?,
+            output_bytes: make
+                .gauge("output_bytes", "Memory for what runs printed, at most 64 MiB.")?,
             queue: make.gauge("queue_length", "Arrivals that wait for the loop.")?,
             task_seconds: make.histograms(
                 "task_seconds",
@@ -296,6 +299,7 @@ impl Meters {
             }
         }
         self.store_bytes.set(large(seen.store_bytes));
+        self.output_bytes.set(count(seen.output_bytes));
         self.queue.set(count(seen.queue));
         let mut text = Vec::new();
         prometheus::TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -310,5 +314,7 @@ pub(crate) struct Seen<'a> {
     /// The node's latest block when it was last asked.
     pub(crate) latest: u64,
     pub(crate) store_bytes: u64,
+    /// Memory for what runs printed.
+    pub(crate) output_bytes: usize,
     pub(crate) queue: usize,
 }

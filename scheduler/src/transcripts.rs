@@ -182,6 +182,11 @@ impl Transcripts {
         kept.tasks.get(&task).and_then(|task| task.runs.get(&worker)).is_some_and(|run| run.is_over)
     }
 
+    /// What all that is kept takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // Nothing in here panics between two changes that belong together.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)

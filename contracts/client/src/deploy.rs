@@ -4,7 +4,7 @@
 //! where the addresses are kept is the callers' matter. The contracts of others are deployed by
 //! others; any hub with the same interface can be connected to.
 
-use crate::abi::{Hub, Registry};
+use crate::abi::{Hub, Registry, Token};
 use crate::addresses::Addresses;
 use crate::chain::{Chain, ConnectError, chain_id};
 use crate::rpc::Rpc;
@@ -16,7 +16,7 @@ use alloy_sol_types::{SolCall, SolValue};
 use anyhow::{Context, bail, ensure};
 use poco_core::category::{self, Category};
 use poco_core::eip712::Domain;
-use poco_core::{Address, Bytes, Call, CategoryId};
+use poco_core::{Address, Bytes, Call, CategoryId, OrderKind};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,9 +39,14 @@ const GROUP: &str = include_str!("../../artifacts/Group.json");
 /// What to deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeployPlan {
-    /// A token that exists; without it a test token is deployed, whose whole supply the deployer gets.
+    /// A token that exists; without it that of `previous`, or else a test token is deployed, whose whole
+    /// supply the deployer gets.
     pub token: Option<Address>,
-    /// The categories, in order.
+    /// A hub that the new one comes after: every entry of its registries stays valid, scores can be
+    /// brought along (`importScore`), and its categories keep their numbers. Stake does not move: its
+    /// owners withdraw it there and deposit it here.
+    pub previous: Option<Address>,
+    /// The categories, in order, behind those of `previous`.
     pub categories: Vec<Category>,
     /// EIP-155 id that the chain must have; `None` for whichever it has.
     pub chain_id: Option<u64>,
@@ -56,7 +61,7 @@ impl Default for DeployPlan {
             work_clock_time_ref_seconds: *seconds,
         };
         let categories = category::INITIAL.iter().map(category).collect();
-        Self { token: None, categories, chain_id: None }
+        Self { token: None, previous: None, categories, chain_id: None }
     }
 }
 
@@ -76,17 +81,29 @@ pub async fn deploy(
         return Err(ConnectError::WrongChain { url, expected, found: chain_id }.into());
     }
     let owner = wallet.address();
+    let old = match plan.previous {
+        Some(hub) => Some(Predecessor::read(&ChainSettings::new(rpc_url.clone(), hub)).await?),
+        None => None,
+    };
     let settings = SenderSettings::default();
     let chain = Chain::without_hub(rpc, chain_id);
+    if let Some(token) = plan.token {
+        let call = Token::balanceOfCall { account: owner };
+        chain.view(token, call).await.with_context(|| format!("no token is at {token}"))?;
+    }
     let sender = Sender::start(chain, wallet, Forgetful, settings).await?;
 
-    let token = match plan.token {
+    let token = match plan.token.or(old.as_ref().map(|old| old.token)) {
         Some(token) => token,
         None => create(&sender, "token", code(TOKEN)?).await?,
     };
-    let app_registry = registry(&sender, "registry of apps", APP_REGISTRY).await?;
-    let dataset_registry = registry(&sender, "registry of datasets", DATASET_REGISTRY).await?;
-    let workerpool_registry = registry(&sender, "registry of pools", WORKERPOOL_REGISTRY).await?;
+    let before = old.as_ref().map_or([Address::ZERO; 3], |old| old.registries);
+    let [apps, datasets, workerpools] = before;
+    let app_registry = registry(&sender, "registry of apps", APP_REGISTRY, apps).await?;
+    let dataset_registry =
+        registry(&sender, "registry of datasets", DATASET_REGISTRY, datasets).await?;
+    let workerpool_registry =
+        registry(&sender, "registry of pools", WORKERPOOL_REGISTRY, workerpools).await?;
     let hub = hub(&sender).await?;
     let addresses = Addresses {
         hub,
@@ -97,10 +114,12 @@ pub async fn deploy(
         rpc_url,
         chain_id,
     };
-    configure(&sender, &addresses).await?;
+    configure(&sender, &addresses, plan.previous.unwrap_or_default()).await?;
 
     let chain = Chain::connect(&ChainSettings::from(&addresses)).await?;
-    for category in &plan.categories {
+    let mut categories = old.map(|old| old.categories).unwrap_or_default();
+    categories.extend(plan.categories);
+    for category in &categories {
         let call = Call::CreateCategory {
             name: category.name.clone(),
             description: category.description.clone(),
@@ -109,9 +128,33 @@ pub async fn deploy(
         let what = format!("category {}", category.name);
         send(&sender, &what, Transaction::hub(&chain, &call)).await?;
     }
-    verify(&chain, &addresses, owner, &plan.categories).await?;
+    verify(&chain, &addresses, owner, &categories).await?;
     Ok(addresses)
 }
+
+/// What a new hub has of the one before it.
+struct Predecessor {
+    token: Address,
+    /// Of apps, datasets and pools.
+    registries: [Address; 3],
+    categories: Vec<Category>,
+}
+
+impl Predecessor {
+    async fn read(settings: &ChainSettings) -> anyhow::Result<Self> {
+        let chain = Chain::connect(settings).await.context("the hub before cannot be read")?;
+        let mut categories = Vec::new();
+        for id in 0..chain.category_count().await? {
+            let category = chain.category(CategoryId(id)).await?;
+            categories.push(category.with_context(|| format!("category {id} is missing"))?);
+        }
+        let registries = KINDS.map(|kind| chain.registry(kind));
+        Ok(Self { token: chain.token(), registries, categories })
+    }
+}
+
+/// In the order of the hub's arguments.
+const KINDS: [OrderKind; 3] = [OrderKind::App, OrderKind::Dataset, OrderKind::Workerpool];
 
 async fn hub(sender: &Sender) -> anyhow::Result<Address> {
     let views = create(sender, "views of the hub", code(HUB_VIEWS)?).await?;
@@ -125,15 +168,24 @@ async fn hub(sender: &Sender) -> anyhow::Result<Address> {
     create(sender, "hub", bytes.into()).await
 }
 
-async fn registry(sender: &Sender, what: &str, artifact: &str) -> anyhow::Result<Address> {
+async fn registry(
+    sender: &Sender,
+    what: &str,
+    artifact: &str,
+    previous: Address,
+) -> anyhow::Result<Address> {
     let registry = create(sender, what, code(artifact)?).await?;
-    let call = Registry::initializeCall { previous: Address::ZERO };
+    let call = Registry::initializeCall { previous };
     let tx = Transaction { to: Some(registry), data: call.abi_encode().into() };
     send(sender, &format!("start of the {what}"), tx).await?;
     Ok(registry)
 }
 
-async fn configure(sender: &Sender, addresses: &Addresses) -> anyhow::Result<()> {
+async fn configure(
+    sender: &Sender,
+    addresses: &Addresses,
+    previous: Address,
+) -> anyhow::Result<()> {
     let call = Hub::configureCall {
         token: addresses.token,
         name: "Staked RLC".into(),
@@ -142,7 +194,7 @@ async fn configure(sender: &Sender, addresses: &Addresses) -> anyhow::Result<()>
         appregistry: addresses.app_registry,
         datasetregistry: addresses.dataset_registry,
         workerpoolregistry: addresses.workerpool_registry,
-        v3Hub: Address::ZERO,
+        v3Hub: previous,
     };
     let tx = Transaction { to: Some(addresses.hub), data: call.abi_encode().into() };
     send(sender, "configuration of the hub", tx).await.map(drop)
@@ -167,13 +219,8 @@ async fn verify(
 ) -> anyhow::Result<()> {
     let registries =
         [addresses.app_registry, addresses.dataset_registry, addresses.workerpool_registry];
-    let kinds = [
-        poco_core::OrderKind::App,
-        poco_core::OrderKind::Dataset,
-        poco_core::OrderKind::Workerpool,
-    ];
     ensure!(chain.token() == addresses.token, "the hub names another token");
-    ensure!(kinds.map(|kind| chain.registry(kind)) == registries, "the hub names other registries");
+    ensure!(KINDS.map(|kind| chain.registry(kind)) == registries, "the hub names other registries");
     let domain = Domain::of_hub(chain.chain_id(), chain.hub()).separator();
     ensure!(chain.domain_separator() == domain, "the hub signs under another domain");
     let named = chain.view(chain.hub(), Hub::ownerCall {}).await?;

@@ -9,8 +9,9 @@
 mod common;
 
 use common::{World, wallet};
+use poco_chain::deploy::{DeployPlan, deploy};
 use poco_chain::{
-    ChainSettings, ConnectError, FoundCommit, Interest, NewResource, SendError, Transaction,
+    Chain, ChainSettings, ConnectError, FoundCommit, Interest, NewResource, SendError, Transaction,
 };
 use poco_core::call::{Contribution, SignedTerms};
 use poco_core::lane::{
@@ -426,7 +427,7 @@ async fn a_wrong_chain_hub_or_url_is_named_in_one_line() {
 
     let mut several = right;
     several.rpc_urls.insert(0, nowhere[0].clone());
-    let chain = poco_chain::Chain::connect(&several).await.unwrap();
+    let chain = Chain::connect(&several).await.unwrap();
     assert_eq!(chain.category_count().await.unwrap(), 5);
 }
 
@@ -434,10 +435,34 @@ async fn a_wrong_chain_hub_or_url_is_named_in_one_line() {
 async fn a_deployer_with_a_history_deploys_as_well() {
     let world = World::start().await;
     assert!(world.anvil.nonce(wallet(0).address(), "latest").await > 0);
-    let plan = poco_chain::deploy::DeployPlan::default();
     let url = world.anvil.url.clone();
-    let second = poco_chain::deploy::deploy(url, wallet(0), plan).await.unwrap();
+    let second = deploy(url, wallet(0), DeployPlan::default()).await.unwrap();
     assert_ne!(second.hub, world.addresses.hub);
     let supply = world.chain.token_balance(wallet(0).address()).await.unwrap();
     assert_eq!(supply, Amount(U256::from(87_000_000u64) * U256::from(Amount::NANO_PER_RLC)));
+}
+
+#[tokio::test]
+async fn a_new_hub_takes_over_from_an_older_one() {
+    let world = World::start().await;
+    let app = create(&world, 1, app()).await;
+    let (url, old) = (world.anvil.url.clone(), world.addresses.hub);
+    let plan = |previous, token| DeployPlan {
+        previous: Some(previous),
+        token,
+        categories: Vec::new(),
+        chain_id: None,
+    };
+    let none = deploy(url.clone(), wallet(0), plan(old, Some(wallet(7).address()))).await;
+    assert!(none.unwrap_err().to_string().contains("no token is at"));
+    let none = deploy(url.clone(), wallet(0), plan(wallet(7).address(), None)).await;
+    assert!(none.unwrap_err().to_string().contains("the hub before cannot be read"));
+
+    let second = deploy(url, wallet(0), plan(old, None)).await.unwrap();
+    assert_ne!(second.hub, old);
+    assert_eq!(second.token, world.addresses.token);
+    let chain = Chain::connect(&ChainSettings::from(&second)).await.unwrap();
+    assert_eq!(chain.category_count().await.unwrap(), 5);
+    // Its registry knows what the older one made, under its old address and owner.
+    assert_eq!(chain.app(app).await.unwrap().unwrap().owner, wallet(1).address());
 }

@@ -23,8 +23,12 @@ abstract contract Batches is BatchMoney, Callback {
     using Bytes for bytes;
     using Bytes for uint256;
 
+    /// @dev Workers of a batch: their bits are kept in 32.
+    uint256 private constant WORKERS_MAX = 32;
+
     function settle(Batch[] calldata batches) external {
         uint256 count = batches.length;
+        if (count == 0) revert CommitEmpty(0, 0);
         Words settled = MemoryWords.reserve(count);
         for (uint256 i = 0; i < count; ++i) {
             settled.set(i, _settle(batches[i]));
@@ -55,7 +59,7 @@ abstract contract Batches is BatchMoney, Callback {
     function _openLedger(Batch calldata batch) private view returns (Ledger memory ledger) {
         (CommitRange calldata range, Outcome[] calldata outcomes) = (batch.range, batch.outcomes);
         uint256 count = batch.workers.length;
-        if (count > ROW_MAX) revert RowTooLong(count, ROW_MAX);
+        if (count > WORKERS_MAX) revert RowTooLong(count, WORKERS_MAX);
         if (outcomes.length == 0 || outcomes.length > TASKS_MAX) {
             revert CommitEmpty(outcomes.length, count);
         }
@@ -284,6 +288,8 @@ abstract contract Batches is BatchMoney, Callback {
             emit TaskSkipped(taskid, SkipReason.ON_CHAIN);
         } else if (!_isVotedFor(ledger.deal, outcome)) {
             emit TaskSkipped(taskid, SkipReason.CALLBACK);
+        } else if (!BatchRecord.hasRoom(ledger.record, ledger.at, outcome)) {
+            emit TaskSkipped(taskid, SkipReason.RECORD_FULL);
         } else {
             return true;
         }

@@ -8,7 +8,7 @@ import {ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {Bytes} from "../records/Bytes.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
-import {TaskWord} from "../records/TaskWord.sol";
+import {CONTRIBUTORS_MAX, TaskWord} from "../records/TaskWord.sol";
 import {MemoryWords, Words} from "../records/Words.sol";
 import {Bonds} from "./Bonds.sol";
 import {Guards} from "./Guards.sol";
@@ -26,8 +26,8 @@ abstract contract Commits is Bonds, Guards, TaskAccess {
 
     /// @dev As many as a place of eight bits can tell apart.
     uint256 internal constant TASKS_MAX = 256;
-    /// @dev Entries of a task, and workers of a batch: their bits are kept in 32.
-    uint256 internal constant ROW_MAX = 32;
+    /// @dev Entries of a task: all of them can become contributions.
+    uint256 internal constant ROW_MAX = CONTRIBUTORS_MAX;
     /// @dev Bytes of an entry in a row: worker and blinded vote.
     uint256 internal constant ENTRY_SIZE = 52;
 
@@ -229,9 +229,10 @@ abstract contract Commits is Bonds, Guards, TaskAccess {
         }
     }
 
-    /// @dev A worker has one vote in a task, on chain or in the row.
+    /// @dev A worker has one vote in a task, on chain or in the row, and all of them fit on chain.
     function _refuseContributors(bytes32 taskid, uint256 row, uint256 length) private view {
         uint256 count = _tasks[taskid].contributors();
+        if (count + length > ROW_MAX) revert RowTooLong(count + length, ROW_MAX);
         for (uint256 i = 0; i < count; ++i) {
             address worker = _contributions[taskid][i].vote.worker();
             for (uint256 j = 0; j < length; ++j) {

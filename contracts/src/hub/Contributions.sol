@@ -6,7 +6,7 @@ import {EfficientHashLib} from "solady/utils/EfficientHashLib.sol";
 import {ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
-import {TaskWord, TaskWords} from "../records/TaskWord.sol";
+import {CONTRIBUTORS_MAX, TaskWord} from "../records/TaskWord.sol";
 import {VoteWord, VoteWords} from "../records/VoteWord.sol";
 import {Consensus} from "./Consensus.sol";
 import {Guards} from "./Guards.sol";
@@ -44,7 +44,7 @@ abstract contract Contributions is ITasks, Money, Guards, TaskSteps {
         TaskWord task = _tasks[taskId];
         DealHead deal = _loadOpenTask(taskId, task);
         uint256 count = task.contributors();
-        if (count == TaskWords.MAX_CONTRIBUTORS) revert TooManyContributors(taskId);
+        if (count == CONTRIBUTORS_MAX) revert TooManyContributors(taskId);
         // Inverted it would lie as an empty slot. No hash is like that.
         if (~resultSeal == 0) revert DigestMismatch(resultSeal);
         _checkAuthorization(taskId, deal, enclaveChallenge, authorizationSign);
@@ -56,7 +56,10 @@ abstract contract Contributions is ITasks, Money, Guards, TaskSteps {
         bool isConsensus = Consensus.isReached(tally.product, tally.total, deal.trust());
         task = task.withContribution();
         if (isConsensus) {
-            task = task.withConsensus(_revealDeadline(deal), tally.members, tally.group);
+            // In a strict deal whoever votes anew after a reopening has a whole clock for it.
+            bool isEarly = _isStrict(deal) && !task.wasReopened();
+            uint256 last = isEarly ? STRICT_REVEALS_END_RATIO : FINAL_DEADLINE_RATIO;
+            task = task.withConsensus(_revealDeadline(deal, last), tally.members, tally.group);
         }
         _tasks[taskId] = task;
 
@@ -137,8 +140,8 @@ abstract contract Contributions is ITasks, Money, Guards, TaskSteps {
         private
         returns (Tally memory tally)
     {
-        ContributionSlots[64] storage earlier = _contributions[taskid];
-        bytes32[64] storage groups = _groups[taskid];
+        ContributionSlots[CONTRIBUTORS_MAX] storage earlier = _contributions[taskid];
+        bytes32[CONTRIBUTORS_MAX] storage groups = _groups[taskid];
         if (count == 0) {
             groups[0] = resultHash;
             return Tally(0, weight, 1, weight + 1);
@@ -194,7 +197,7 @@ abstract contract Contributions is ITasks, Money, Guards, TaskSteps {
         view
         returns (ContributionSlots storage slots)
     {
-        ContributionSlots[64] storage all = _contributions[taskid];
+        ContributionSlots[CONTRIBUTORS_MAX] storage all = _contributions[taskid];
         for (uint256 i = 0; i < count; ++i) {
             if (all[i].vote.worker() == worker) return all[i];
         }

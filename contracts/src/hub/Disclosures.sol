@@ -5,7 +5,7 @@ import {CommitRange, RowVote} from "../interfaces/ILane.sol";
 import {ITasks} from "../interfaces/ITasks.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
-import {TaskWord, TaskWords} from "../records/TaskWord.sol";
+import {CONTRIBUTORS_MAX, TaskWord} from "../records/TaskWord.sol";
 import {VoteWord, VoteWords} from "../records/VoteWord.sol";
 import {Batches} from "./Batches.sol";
 import {Consensus} from "./Consensus.sol";
@@ -38,7 +38,7 @@ abstract contract Disclosures is Batches {
         task = task.uncommitted();
         (uint256 group, uint256 winners) = _consensusOf(taskid, task.contributors(), deal.trust());
         if (winners > 0) {
-            task = task.withConsensus(_revealDeadline(deal), winners, group);
+            task = task.withConsensus(_revealDeadline(deal, FINAL_DEADLINE_RATIO), winners, group);
             emit ITasks.TaskConsensus(taskid, _groups[taskid][group]);
         }
         _tasks[taskid] = task;
@@ -112,7 +112,7 @@ abstract contract Disclosures is Batches {
         returns (TaskWord)
     {
         uint256 count = task.contributors();
-        if (count == TaskWords.MAX_CONTRIBUTORS) revert ITasks.TooManyContributors(taskid);
+        if (count == CONTRIBUTORS_MAX) revert ITasks.TooManyContributors(taskid);
         _contributions[taskid][count].vote = vote;
         _contributions[taskid][count].sealInverted = ~resultSeal;
         (address worker, address pool) = (vote.worker(), deal.pool());

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {Category} from "../interfaces/Types.sol";
 import {BondWord} from "../records/BondWord.sol";
 import {StakeWord} from "../records/StakeWord.sol";
-import {TaskWord} from "../records/TaskWord.sol";
+import {CONTRIBUTORS_MAX, TaskWord} from "../records/TaskWord.sol";
 import {VoteWord} from "../records/VoteWord.sol";
 
 /// @dev slot: total 96 | frozen 96. `frozen` is the sum over all accounts, the hub's own ERC-20 balance.
@@ -30,6 +30,7 @@ abstract contract HubStorage {
     uint256 internal constant REVEAL_DEADLINE_RATIO = 2;
     /// @dev For contributions to a task of a strict deal that was reopened.
     uint256 internal constant REOPENED_DEADLINE_RATIO = 9;
+    uint256 internal constant STRICT_REVEALS_END_RATIO = 8;
     uint256 internal constant FINAL_DEADLINE_RATIO = 10;
     uint256 internal constant WORKERPOOL_STAKE_RATIO = 30;
     uint256 internal constant KITTY_RATIO = 10;
@@ -76,10 +77,10 @@ abstract contract HubStorage {
     mapping(bytes32 key => bytes32) internal _commits;
     mapping(address worker => mapping(address pool => BondWord)) internal _bonds;
     /// @dev In order of contribution. As many as the task's slot says.
-    mapping(bytes32 taskid => ContributionSlots[64]) internal _contributions;
+    mapping(bytes32 taskid => ContributionSlots[CONTRIBUTORS_MAX]) internal _contributions;
     /// @dev The distinct result hashes voted for, in order of appearance. The first reveal replaces that of
     /// the winning group by the digest, from which the hash and the seals of the group follow.
-    mapping(bytes32 taskid => bytes32[64]) internal _groups;
+    mapping(bytes32 taskid => bytes32[CONTRIBUTORS_MAX]) internal _groups;
     /// @dev Marked orders are good in the epoch of their signer.
     mapping(address account => uint256) internal _epochs;
 }

@@ -8,7 +8,7 @@ import {DealHead, DealHeads} from "../records/DealHead.sol";
 import {OrderMarks} from "../records/OrderMark.sol";
 import {ResultRecord} from "../records/ResultRecord.sol";
 import {StakeWord} from "../records/StakeWord.sol";
-import {TaskWord} from "../records/TaskWord.sol";
+import {CONTRIBUTORS_MAX, TaskWord} from "../records/TaskWord.sol";
 import {VoteWord} from "../records/VoteWord.sol";
 import {Callback} from "./Callback.sol";
 import {Consensus} from "./Consensus.sol";
@@ -181,7 +181,7 @@ abstract contract Settlement is Contributions, Callback {
         bool isUnanimous = task.revealed() == count;
         workers = new address[](count);
         shares = new uint256[](count);
-        ContributionSlots[64] storage contributions = _contributions[taskid];
+        ContributionSlots[CONTRIBUTORS_MAX] storage contributions = _contributions[taskid];
         for (uint256 i = 0; i < count; ++i) {
             VoteWord vote = contributions[i].vote;
             workers[i] = vote.worker();

@@ -51,21 +51,22 @@ abstract contract TaskAccess is HubStorage {
         return slots.sealInverted == 0 ? ContributionStatus.PROVED : ContributionStatus.CONTRIBUTED;
     }
 
-    /// @dev When the reveals of a consensus of this moment end: never after the task.
-    function _revealDeadline(DealHead deal) internal view returns (uint256) {
+    /// @dev When the reveals of a consensus of this moment end: never after `last` clocks of the deal.
+    function _revealDeadline(DealHead deal, uint256 last) internal view returns (uint256) {
         return FixedPointMathLib.min(
-            block.timestamp + deal.timeRef() * REVEAL_DEADLINE_RATIO,
-            deal.startTime() + deal.timeRef() * FINAL_DEADLINE_RATIO
+            block.timestamp + deal.timeRef() * REVEAL_DEADLINE_RATIO, deal.startTime() + deal.timeRef() * last
         );
     }
 
     /// @dev A task that was reopened late would have no time for others' votes; strict deals give it more.
     function _contributionDeadline(TaskWord task, DealHead deal) internal pure returns (uint256) {
-        uint256 ratio = CONTRIBUTION_DEADLINE_RATIO;
-        if (task.wasReopened() && deal.conditions() & OrderMarks.STRICT_REVEALS != 0) {
-            ratio = REOPENED_DEADLINE_RATIO;
-        }
+        bool isLonger = task.wasReopened() && _isStrict(deal);
+        uint256 ratio = isLonger ? REOPENED_DEADLINE_RATIO : CONTRIBUTION_DEADLINE_RATIO;
         return deal.startTime() + deal.timeRef() * ratio;
+    }
+
+    function _isStrict(DealHead deal) internal pure returns (bool) {
+        return deal.conditions() & OrderMarks.STRICT_REVEALS != 0;
     }
 
     function _taskId(bytes32 dealid, uint256 index) internal pure returns (bytes32) {

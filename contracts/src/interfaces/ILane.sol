@@ -70,7 +70,9 @@ enum SkipReason {
     /// A vote is not disclosed, and there is still time to do it.
     UNDISCLOSED,
     /// The votes for the digest do not reach the trust.
-    NO_CONSENSUS
+    NO_CONSENSUS,
+    /// With it the record of the batch would be longer than 24 576 bytes: it may fit into one of its own.
+    RECORD_FULL
 }
 
 /// The settlement lane: workers sign, the pool owner sends. Votes are committed blinded, many tasks at once, from

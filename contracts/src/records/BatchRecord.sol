@@ -6,6 +6,7 @@ import {LibBit} from "solady/utils/LibBit.sol";
 
 import {OtherVote, Outcome} from "../interfaces/ILane.sol";
 import {Bytes} from "./Bytes.sol";
+import {CodeRecord} from "./CodeRecord.sol";
 import {Words} from "./Words.sol";
 
 /// The bytes of the results of a batch of the settlement lane, a code record under `saltOf` its first task:
@@ -51,8 +52,7 @@ library BatchRecord {
     {
         uint256 size = 32 + 3 + count * 21;
         for (uint256 i = 0; i < outcomes.length; ++i) {
-            size += TASK_MOST + outcomes[i].others.length * 64 + outcomes[i].results.length
-                + outcomes[i].resultsCallback.length;
+            size += _most(outcomes[i]);
         }
         record = new bytes(size);
         at = record.start().put(KIND, 2).put(count, 1);
@@ -82,6 +82,12 @@ library BatchRecord {
         at = _putBytes(at, outcome.results);
         if (hasCallback) at = _putBytes(at, outcome.resultsCallback);
         return at;
+    }
+
+    /// @dev Whether a task fits behind those that end at `at`. Where all of a batch do, nothing is looked at.
+    function hasRoom(bytes memory record, uint256 at, Outcome calldata outcome) internal pure returns (bool) {
+        return record.length <= CodeRecord.MAX_LENGTH
+            || at - record.start() + _most(outcome) <= CodeRecord.MAX_LENGTH;
     }
 
     function truncate(bytes memory record, uint256 end) internal pure {
@@ -137,6 +143,12 @@ library BatchRecord {
     {
         uint256 at = found.losersAt + 64 * before;
         return (bytes32(record.take(at, 32)), bytes32(record.take(at + 32, 32)));
+    }
+
+    /// @dev Bytes that a task may take.
+    function _most(Outcome calldata outcome) private pure returns (uint256) {
+        return
+            TASK_MOST + outcome.others.length * 64 + outcome.results.length + outcome.resultsCallback.length;
     }
 
     /// @dev `others` may hold a vote that won after all; it is not kept.

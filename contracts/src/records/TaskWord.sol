@@ -3,6 +3,10 @@ pragma solidity ^0.8.30;
 
 import {TaskStatus} from "../interfaces/Types.sol";
 
+/// @dev Most contributions of a task. A reveal looks for its own among them: workers of the reference send it with
+/// 100 000 gas, and this many leave it below. Nor can anybody block `finalize` or `claim` by contributing.
+uint256 constant CONTRIBUTORS_MAX = 24;
+
 /// @dev A task in its one slot. All else about it follows from its deal and contributions.
 ///
 ///   deal 160 | offset 16 | revealDeadline 40 | status 8 | contributors 8 | winners 8 | revealed 8 | group 8
@@ -22,10 +26,6 @@ using TaskWords for TaskWord global;
 library TaskWords {
     /// @dev Offsets from here on are kept in a slot of their own: bags this large are rare.
     uint256 internal constant FAR_INDEX = type(uint16).max;
-
-    /// @dev What `finalize` and `claim` can pay out within a small part of a block, so that nobody can block
-    /// them by contributing.
-    uint256 internal constant MAX_CONTRIBUTORS = 64;
 
     uint256 private constant OFFSET_AT = 160;
     uint256 private constant DEADLINE_AT = 176;

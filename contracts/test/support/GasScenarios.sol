@@ -175,6 +175,8 @@ abstract contract GasScenarios is Market {
         record("deposit first");
         hub.deposit(RLC);
         record("deposit later");
+        // As whoever calls it does: with nothing approved before.
+        token.approve(address(hub), 0);
         token.approveAndCall(address(hub), RLC, "");
         record("approveAndCall later");
     }

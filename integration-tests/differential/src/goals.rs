@@ -248,6 +248,7 @@ pub const SKIPS: &[SkipReason] = &[
     SkipReason::Callback,
     SkipReason::Undisclosed,
     SkipReason::NoConsensus,
+    SkipReason::RecordFull,
 ];
 
 /// Every view of the reference, and that of bonds.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use poco_chain::Wallet;
 use poco_core::message::login_hash;
 use poco_core::{B256, DealId, TaskId};
+use poco_proto::pool_url::PoolUrl;
 use poco_proto::v1::scheduler_message::Body as Heard;
 use poco_proto::v1::worker_message::Body as Told;
 use poco_proto::v1::workers_client::WorkersClient;
@@ -45,14 +46,14 @@ pub(crate) struct Seen {
 /// Workers; they leave when it is dropped.
 pub(crate) struct Fleet {
     pub(crate) seen: Arc<Seen>,
-    url: String,
+    url: PoolUrl,
     slots: u32,
     workers: JoinSet<()>,
     logins: Arc<Semaphore>,
 }
 
 impl Fleet {
-    pub(crate) fn new(url: String, slots: u32) -> Self {
+    pub(crate) fn new(url: PoolUrl, slots: u32) -> Self {
         let logins = Arc::new(Semaphore::new(LOGINS_AT_ONCE));
         Self { seen: Arc::default(), url, slots, workers: JoinSet::new(), logins }
     }
@@ -130,7 +131,7 @@ impl Seen {
 
 struct Worker {
     wallet: Arc<Wallet>,
-    url: String,
+    url: PoolUrl,
     slots: u32,
     seen: Arc<Seen>,
     logins: Arc<Semaphore>,
@@ -149,7 +150,7 @@ impl Worker {
 
     async fn session(&mut self) -> Result<()> {
         let turn = self.logins.clone().acquire_owned().await?;
-        let mut client = WorkersClient::connect(self.url.clone()).await?;
+        let mut client = WorkersClient::new(self.url.endpoint()?.connect().await?);
         let (outbox, messages) = mpsc::channel(OUTBOX_LEN);
         let mut incoming = client.work(ReceiverStream::new(messages)).await?.into_inner();
         let mut number = 0;

@@ -21,7 +21,8 @@ pub(crate) struct Row {
     name: &'static str,
     target: String,
     measured: String,
-    is_met: bool,
+    /// `None` without a target.
+    is_met: Option<bool>,
     note: String,
 }
 
@@ -35,7 +36,7 @@ impl Row {
             name,
             target: format!("at most {} {unit}", rounded(target)),
             measured: format!("{} {unit}", rounded(value)),
-            is_met: value <= target,
+            is_met: Some(value <= target),
             note: String::new(),
         }
     }
@@ -43,9 +44,14 @@ impl Row {
     pub(crate) fn at_least(name: &'static str, target: f64, value: f64, unit: &str) -> Self {
         Self {
             target: format!("at least {} {unit}", rounded(target)),
-            is_met: value >= target,
+            is_met: Some(value >= target),
             ..Self::at_most(name, target, value, unit)
         }
+    }
+
+    /// What is only told.
+    pub(crate) fn told(name: &'static str, value: f64, unit: &str) -> Self {
+        Self { target: String::new(), is_met: None, ..Self::at_most(name, 0.0, value, unit) }
     }
 
     pub(crate) fn seconds(name: &'static str, target: f64, value: Duration) -> Self {
@@ -70,7 +76,11 @@ impl fmt::Display for Report {
         table.load_style(presets::ASCII_MARKDOWN);
         table.set_header(["what", "target", "measured", "met", "more"]);
         for row in &self.rows {
-            let met = if row.is_met { "yes" } else { "no" };
+            let met = match row.is_met {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "",
+            };
             table.add_row([row.name, &row.target, &row.measured, met, &row.note]);
         }
         writeln!(f, "{table}\n")?;

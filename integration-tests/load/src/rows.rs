@@ -4,7 +4,7 @@ use crate::latency;
 use crate::report::{Point, Report, Row};
 use crate::say;
 use crate::scene::Scene;
-use crate::scheduler::Usage;
+use crate::scheduler::{Line, Usage};
 use anyhow::Result;
 use poco_chain::Wallet;
 use poco_core::keccak256;
@@ -183,17 +183,21 @@ async fn idle(program: &Path, report: &mut Report) -> Result<()> {
     const WORKERS: usize = 10_000;
     say("10 000 workers");
     let mut scene = Scene::start(program.into(), WORKERS, slots(TASKS, WORKERS)).await?;
-    let grown = scene.idle.rss_bytes.saturating_sub(scene.empty.rss_bytes);
+    let kilobytes = scene.worker_bytes(WORKERS) / 1000.0;
     tokio::time::sleep(SETTLE).await;
     let before = scene.scheduler.usage()?;
     tokio::time::sleep(WATCH).await;
     let busy = scene.scheduler.usage()?.cpu.saturating_sub(before.cpu);
-    let kilobytes = grown as f64 / WORKERS as f64 / 1000.0;
     report.rows.push(Row::at_most("memory of an idle worker, without TLS", 20.0, kilobytes, "kB"));
     let share = busy.as_secs_f64() / WATCH.as_secs_f64() * 100.0;
     report.rows.push(Row::at_most("10 000 idle workers, share of a core", 2.0, share, "%"));
     say("10 000 tasks for them");
     report.curve.push(Point(scene.fill(TASKS).await?));
+    drop(scene);
+    say("10 000 workers over TLS");
+    let scene = Scene::start_over(Line::Tls, program.into(), WORKERS, 1).await?;
+    let kilobytes = scene.worker_bytes(WORKERS) / 1000.0;
+    report.rows.push(Row::told("the same with TLS", kilobytes, "kB"));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use crate::fleet::Fleet;
 use crate::node::Node;
 use crate::node::chain::Chain;
-use crate::scheduler::{Scheduler, Usage};
+use crate::scheduler::{Line, Scheduler, Usage};
 use anyhow::Result;
 use poco_chain::Wallet;
 use poco_core::DealId;
@@ -50,20 +50,35 @@ pub(crate) struct Filled {
 impl Scene {
     /// Starts a scheduler and lets `workers` log in, with `slots` slots each.
     pub(crate) async fn start(program: PathBuf, workers: usize, slots: u32) -> Result<Self> {
+        Self::start_over(Line::Plain, program, workers, slots).await
+    }
+
+    /// The same over a line of some kind.
+    pub(crate) async fn start_over(
+        line: Line,
+        program: PathBuf,
+        workers: usize,
+        slots: u32,
+    ) -> Result<Self> {
         let owner = Wallet::random();
         let wallets: Vec<Arc<Wallet>> = (0..workers).map(|_| Arc::new(Wallet::random())).collect();
         let addresses: Vec<_> = wallets.iter().map(|wallet| wallet.address()).collect();
         let node = Node::start(Chain::new(owner.address(), &addresses)?).await?;
-        let scheduler = Scheduler::start(program, &node, &owner).await?;
+        let scheduler = Scheduler::start(program, &node, &owner, line).await?;
         tokio::time::sleep(REST).await;
         let empty = scheduler.usage()?;
-        let mut fleet = Fleet::new(scheduler.url(), slots);
+        let mut fleet = Fleet::new(scheduler.url()?, slots);
         fleet.join(&wallets).await?;
         // A place counts for matches in later blocks than that of its login.
         node.chain().beat();
         tokio::time::sleep(REST).await;
         let idle = scheduler.usage()?;
         Ok(Self { node, scheduler, fleet, empty, idle, tasks: 0 })
+    }
+
+    /// What an idle worker's connection takes, in bytes.
+    pub(crate) fn worker_bytes(&self, workers: usize) -> f64 {
+        self.idle.rss_bytes.saturating_sub(self.empty.rss_bytes) as f64 / workers as f64
     }
 
     /// Matches bags of `tasks` tasks together and waits until all are assigned and run.

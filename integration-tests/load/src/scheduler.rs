@@ -4,6 +4,7 @@ use crate::node::{Node, chain};
 use anyhow::{Context as _, Result, bail, ensure};
 use poco_chain::Wallet;
 use poco_chain::keystore::{KdfCost, store};
+use poco_proto::pool_url::PoolUrl;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -16,11 +17,20 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(5);
 const PASSWORD: &str = "password";
 
+/// How workers reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Plain,
+    /// With a key that the scheduler makes, and that workers know by its pin.
+    Tls,
+}
+
 pub(crate) struct Scheduler {
     child: Child,
     program: PathBuf,
     node: Node,
     listen: String,
+    line: Line,
     folder: TempDir,
     keystore: PathBuf,
     http: reqwest::Client,
@@ -43,15 +53,22 @@ pub(crate) struct Usage {
 
 impl Scheduler {
     /// Starts the program on an empty store and waits until it serves.
-    pub(crate) async fn start(program: PathBuf, node: &Node, owner: &Wallet) -> Result<Self> {
+    pub(crate) async fn start(
+        program: PathBuf,
+        node: &Node,
+        owner: &Wallet,
+        line: Line,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let keystore = store(folder.path(), owner, PASSWORD, KdfCost::CHEAP)?;
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let listen = listener.local_addr()?.to_string();
         drop(listener);
-        let child = spawn(&program, node, &listen, &folder, &keystore)?;
-        let (node, http) = (node.clone(), reqwest::Client::new());
-        let mut scheduler = Self { child, program, node, listen, folder, keystore, http };
+        let child = spawn(&program, node, (&listen, line), &folder, &keystore)?;
+        // Whether it is healthy is asked before its pin is known.
+        let http = reqwest::Client::builder().danger_accept_invalid_certs(true).build()?;
+        let node = node.clone();
+        let mut scheduler = Self { child, program, node, listen, line, folder, keystore, http };
         scheduler.until_healthy().await?;
         Ok(scheduler)
     }
@@ -61,14 +78,16 @@ impl Scheduler {
         self.child.kill()?;
         self.child.wait()?;
         let started = Instant::now();
-        self.child = spawn(&self.program, &self.node, &self.listen, &self.folder, &self.keystore)?;
+        let at = (self.listen.as_str(), self.line);
+        self.child = spawn(&self.program, &self.node, at, &self.folder, &self.keystore)?;
         self.until_healthy().await?;
         Ok(started.elapsed())
     }
 
     async fn until_healthy(&mut self) -> Result<()> {
         let started = Instant::now();
-        let url = format!("{}/healthz", self.url());
+        let scheme = if self.line == Line::Tls { "https" } else { "http" };
+        let url = format!("{scheme}://{}/healthz", self.listen);
         loop {
             if let Ok(answer) = self.http.get(&url).send().await
                 && answer.status().is_success()
@@ -83,8 +102,20 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.listen)
+    /// What a worker's owner would be told: with TLS it ends with the pin, as the log says it.
+    pub(crate) fn url(&self) -> Result<PoolUrl> {
+        let url = match self.line {
+            Line::Plain => format!("http://{}", self.listen),
+            Line::Tls => {
+                let log = self.log();
+                let words = log.split_whitespace().map(|word| word.trim_matches('"'));
+                let told = words.filter_map(|word| word.find("https://").map(|at| &word[at..]));
+                // The last line that says it: the log goes on over restarts.
+                let pinned = told.rev().find(|url| url.contains("#sha256="));
+                pinned.context("the scheduler's log names no pinned url")?.to_owned()
+            }
+        };
+        Ok(PoolUrl::try_from(url.parse::<reqwest::Url>()?)?)
     }
 
     fn log(&self) -> String {
@@ -118,7 +149,7 @@ impl Usage {
 fn spawn(
     program: &PathBuf,
     node: &Node,
-    listen: &str,
+    (listen, line): (&str, Line),
     folder: &TempDir,
     keystore: &PathBuf,
 ) -> Result<Child> {
@@ -137,6 +168,7 @@ fn spawn(
         .args(["--hub", &chain::HUB.to_string(), "--chain-id", &chain::CHAIN_ID.to_string()])
         .args(["--workerpool", &chain::POOL.to_string()])
         .args(["--tasks-live-max", "1000000"])
+        .args(["--tls", if line == Line::Tls { "on" } else { "off" }])
         .arg("--keystore")
         .arg(keystore)
         .arg("--data-dir")

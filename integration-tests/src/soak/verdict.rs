@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use poco_core::payout::KITTY;
 use poco_core::{Amount, TaskId};
 use std::fmt;
+use std::path::PathBuf;
 
 /// How many results are fetched and checked against the chain.
 const FETCHED_MAX: usize = 50;
@@ -30,6 +31,8 @@ pub struct Verdict {
     fetched: usize,
     raised: u64,
     problems: Vec<String>,
+    /// Where the logs of all processes were kept, of a market that failed.
+    logs: Option<PathBuf>,
 }
 
 impl Verdict {
@@ -74,6 +77,8 @@ impl Before {
             problems.extend(self.misspent(stage, &done).await?);
         }
         let fetched = fetch(stage, &done, &mut problems)?;
+        let is_good = lost.is_empty() && slashed == 0 && problems.is_empty();
+        let logs = if is_good { None } else { Some(keep_logs(stage)?) };
         Ok(Verdict {
             faults: faults.to_string(),
             purchases: load.bought(),
@@ -86,6 +91,7 @@ impl Before {
             fetched,
             raised: stage.raised(),
             problems,
+            logs,
         })
     }
 
@@ -122,12 +128,21 @@ fn fetch(stage: &Stage, done: &[TaskId], problems: &mut Vec<String>) -> Result<u
 fn explain(stage: &Stage, task: TaskId) -> String {
     let text = task.to_string();
     let market = stage.pool.market_url.as_str();
-    let words = ["--market-url", market, "explain", "task", &text];
+    let words = ["--market-url", market, "explain", &text];
     let told = stage.world.poco(Party::Requester, &words).context("poco explain");
     match told {
         Ok(answer) => format!("{task}: {}{}", answer.stdout.trim(), answer.stderr.trim()),
         Err(error) => format!("{task}: {error:#}"),
     }
+}
+
+/// Copies what every process said to where it outlives the market.
+fn keep_logs(stage: &Stage) -> Result<PathBuf> {
+    let folder = tempfile::Builder::new().prefix("poco-soak-").tempdir()?.keep();
+    for role in stage::roles() {
+        std::fs::write(folder.join(format!("{role:?}.log")), stage.output(role))?;
+    }
+    Ok(folder)
 }
 
 /// A process that has panicked.
@@ -156,6 +171,9 @@ impl fmt::Display for Verdict {
         }
         for problem in &self.problems {
             writeln!(to, "problem: {problem}")?;
+        }
+        if let Some(logs) = &self.logs {
+            writeln!(to, "logs         {}", logs.display())?;
         }
         Ok(())
     }

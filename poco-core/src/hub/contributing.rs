@@ -4,14 +4,15 @@ use super::refusal::Refusal;
 use super::state::Task;
 use super::{Execution, Value};
 use crate::call::Contribution;
-use crate::category::Deadlines;
+use crate::category::{Deadlines, STRICT_REVEALS_END_RATIO};
 use crate::credibility;
 use crate::deal::Deal;
 use crate::event::Event;
+use crate::mark::Conditions;
 use crate::message::{authorization_hash, enclave_hash};
 use crate::rules::CONTRIBUTIONS_MAX;
-use crate::task::{ContributionStatus, ContributionView, TaskStatus};
-use crate::types::{ResultHash, ResultSeal, TaskId};
+use crate::task::{ContributionStatus, ContributionView, TaskStatus, TaskView};
+use crate::types::{ResultHash, ResultSeal, TaskId, Timestamp};
 use alloy_primitives::{Address, B256, Bytes, U256};
 
 /// What of a vote is signed by others: the pool (or the enclave broker) and the enclave.
@@ -80,7 +81,8 @@ impl Execution<'_> {
         self.state.groups.set((id, hash), added.group);
         task.total = added.total;
         if is_consensus {
-            self.agree(id, &mut task, hash);
+            let last = self.last_reveal(&task.view, &deal);
+            self.agree(id, &mut task, hash, last);
         }
         self.state.tasks.set(id, task);
         Ok(Value::Nothing)
@@ -97,7 +99,14 @@ impl Execution<'_> {
     }
 
     /// Votes for this hash are the consensus: whoever cast them may reveal.
-    pub(super) fn agree(&mut self, id: TaskId, task: &mut Task, consensus: ResultHash) {
+    /// `last` is when reveals end at the latest.
+    pub(super) fn agree(
+        &mut self,
+        id: TaskId,
+        task: &mut Task,
+        consensus: ResultHash,
+        last: Timestamp,
+    ) {
         let votes = self.contributions(id, &task.view);
         let is_winner = |vote: &&ContributionView| {
             vote.hash == consensus && vote.status == ContributionStatus::Contributed
@@ -105,12 +114,24 @@ impl Execution<'_> {
         task.view.status = TaskStatus::Revealing;
         task.view.consensus = consensus;
         let seconds = task.view.work_clock_time_ref_seconds;
-        // A consensus that comes late, as it can in a strict deal that was reopened, has less time.
-        task.view.reveal_deadline =
-            Deadlines::reveal(self.now, seconds).min(task.view.final_deadline);
+        // A consensus that comes late has less time.
+        task.view.reveal_deadline = Deadlines::reveal(self.now, seconds).min(last);
         task.view.reveal_count = 0;
         task.view.winner_count = votes.iter().filter(is_winner).count() as u64;
         self.events.push(Event::TaskConsensus { task: id, consensus });
+    }
+
+    /// When the reveals of a contribution's consensus end at the latest. In a strict deal whoever votes
+    /// anew after a reopening has a whole clock for it.
+    fn last_reveal(&self, task: &TaskView, deal: &Deal) -> Timestamp {
+        let kept = self.state.conditions_of(task.deal);
+        let seconds = task.work_clock_time_ref_seconds;
+        let deadlines = deal.deadlines(seconds);
+        let was_reopened = task.contribution_deadline != deadlines.contribution;
+        if !kept.has(Conditions::STRICT_REVEALS) || was_reopened {
+            return task.final_deadline;
+        }
+        deal.start_time.after(seconds.saturating_mul(STRICT_REVEALS_END_RATIO))
     }
 
     /// Who authorizes workers: the pool's owner, or of enclaves the broker if there is one.

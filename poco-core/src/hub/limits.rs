@@ -22,28 +22,6 @@ const LENGTH_BYTES: usize = 3;
 /// Digest and worker, of a task done in one call.
 const FAST_BYTES: usize = 52;
 
-/// Kind and number of workers, at the head of a batch's record.
-const BATCH_HEAD_BYTES: usize = 3;
-/// A worker with the logarithm of its weight.
-const BATCH_WORKER_BYTES: usize = 21;
-/// Place, parts, digest and length of the results of a task in a batch.
-const BATCH_TASK_BYTES: usize = 36;
-/// Who was there and who won, where not every worker of the batch did.
-const WINNERS_BYTES: usize = 8;
-/// Hash and seal of a vote that lost.
-const LOSER_BYTES: usize = 64;
-/// The length of callback bytes in a batch.
-const BATCH_LENGTH_BYTES: usize = 2;
-
-/// What a batch's record holds of a task.
-pub(super) struct BatchTask<'a> {
-    /// How many have proved their vote, and how many have not.
-    pub(super) winners: usize,
-    pub(super) losers: usize,
-    pub(super) results: &'a Bytes,
-    pub(super) results_callback: &'a Bytes,
-}
-
 /// What a result's record holds beside results and callback bytes.
 #[derive(Clone, Copy)]
 pub(super) enum ResultForm {
@@ -97,29 +75,6 @@ impl State {
             .saturating_add(length)
             .saturating_add(results.len())
             .saturating_add(results_callback.len());
-        self.check_record(bytes)
-    }
-
-    /// Refuses a batch whose record would be too long: that of `workers` and of the tasks settled.
-    pub(super) fn check_batch_record(
-        &self,
-        workers: usize,
-        tasks: &[BatchTask<'_>],
-    ) -> Result<(), Refusal> {
-        let of_task = |task: &BatchTask<'_>| {
-            let votes = match task.winners == workers {
-                true => 0,
-                false => WINNERS_BYTES.saturating_add(task.losers.saturating_mul(LOSER_BYTES)),
-            };
-            let callback = match task.results_callback.len() {
-                0 => 0,
-                length => BATCH_LENGTH_BYTES.saturating_add(length),
-            };
-            let bytes = BATCH_TASK_BYTES.saturating_add(votes).saturating_add(callback);
-            bytes.saturating_add(task.results.len())
-        };
-        let head = BATCH_HEAD_BYTES.saturating_add(workers.saturating_mul(BATCH_WORKER_BYTES));
-        let bytes = tasks.iter().map(of_task).fold(head, |bytes, task| bytes.saturating_add(task));
         self.check_record(bytes)
     }
 

@@ -74,6 +74,8 @@ pub enum SkipReason {
     Undisclosed = 3,
     /// The votes for the digest do not reach the trust.
     NoConsensus = 4,
+    /// With it the record of the batch would be too long: it may fit into one of its own.
+    RecordFull = 5,
 }
 
 impl SkipReason {
@@ -86,6 +88,7 @@ impl SkipReason {
             2 => Self::Callback,
             3 => Self::Undisclosed,
             4 => Self::NoConsensus,
+            5 => Self::RecordFull,
             _ => return None,
         })
     }

@@ -10,12 +10,14 @@
 mod call;
 mod count;
 mod event;
+mod record;
 mod settle;
 mod vote;
 
 pub use call::{Ballot, Batch, CommitRange, LaneCall, OtherVote, Outcome, RowVote};
 pub use count::{Count, Member, count, leader};
 pub use event::{LaneEvent, SkipReason};
+pub use record::{head_bytes, most_bytes};
 pub(crate) use settle::check_size;
 pub use settle::{Books, Committed, Ended, Net, Settlement, SettlementRefusal, WorkerNet, settle};
 pub use vote::{
@@ -25,8 +27,10 @@ pub use vote::{
 
 /// Most tasks of one commit: their places are numbered in 8 bits.
 pub const TASKS_MAX: usize = 256;
-/// Most votes of a task, and workers of a batch: the hub keeps their bits in 32.
-pub const ROW_MAX: usize = 32;
+/// Most votes of a task: all of them can become contributions.
+pub const ROW_MAX: usize = crate::rules::CONTRIBUTIONS_MAX;
+/// Most workers of a batch: the hub keeps their bits in 32.
+pub const WORKERS_MAX: usize = 32;
 
 /// A worker's bond for a pool, as `viewBond` shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

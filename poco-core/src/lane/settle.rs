@@ -6,13 +6,13 @@ use super::call::{Batch, OtherVote, Outcome};
 use super::count::{Count, Member, count};
 use super::event::SkipReason;
 use super::vote::{Entry, Row, Vote, commit_hash};
-use super::{ROW_MAX, TASKS_MAX};
+use super::{TASKS_MAX, WORKERS_MAX, record};
 use crate::category::Deadlines;
 use crate::credibility::weight;
 use crate::deal::Deal;
 use crate::mark::{Conditions, DealConditions};
 use crate::payout::{self, Overflow, Payout, Share};
-use crate::rules::Rules;
+use crate::rules::{RECORD_BYTES_MAX, Rules};
 use crate::score;
 use crate::types::{Amount, TaskId, Timestamp};
 use alloc::collections::BTreeMap;
@@ -148,8 +148,14 @@ pub fn settle(
     now: Timestamp,
 ) -> Result<Settlement, SettlementRefusal> {
     let is_reveal_over = check(books, batch, sender, now)?;
-    let mut ledger =
-        Ledger { books, batch, is_reveal_over, kitty: books.kitty, net: Net::new(books, batch) };
+    let mut ledger = Ledger {
+        books,
+        batch,
+        is_reveal_over,
+        kitty: books.kitty,
+        record_bytes: record::head_bytes(batch.workers.len()),
+        net: Net::new(books, batch),
+    };
     let mut rows = Vec::with_capacity(batch.outcomes.len());
     let mut tasks = Vec::with_capacity(batch.outcomes.len());
     let skipped = U256::from(batch.range.rows_before.len());
@@ -202,7 +208,7 @@ fn check(
 /// Whether a batch has as many workers and tasks as one may have: what the hub looks at first.
 pub(crate) fn check_size(batch: &Batch) -> Result<(), SettlementRefusal> {
     let (workers, outcomes) = (batch.workers.len(), batch.outcomes.len());
-    if workers > ROW_MAX {
+    if workers > WORKERS_MAX {
         return Err(SettlementRefusal::RowTooLong(workers));
     }
     if outcomes == 0 || outcomes > TASKS_MAX {
@@ -216,6 +222,8 @@ struct Ledger<'a> {
     batch: &'a Batch,
     is_reveal_over: bool,
     kitty: Amount,
+    /// How long the record of the batch is so far.
+    record_bytes: usize,
     net: Net,
 }
 
@@ -243,13 +251,20 @@ impl Ledger<'_> {
                 Some(SkipReason::OnChain)
             }
             Some(_) if !self.is_voted_for(outcome) => Some(SkipReason::Callback),
+            Some(_) if !self.has_room(outcome) => Some(SkipReason::RecordFull),
             Some(_) if !is_disclosed => Some(SkipReason::Undisclosed),
             Some(_) if !counted.is_consensus => Some(SkipReason::NoConsensus),
             Some(_) => None,
         };
         let ended = match skipped {
             Some(reason) => Err(reason),
-            None => Ok(self.pay(&counted, disclosed)?),
+            None => {
+                let ended = self.pay(&counted, disclosed)?;
+                let all = self.batch.workers.len();
+                let bytes = record::task_bytes(all, &ended.payout.workers, outcome);
+                self.record_bytes = self.record_bytes.saturating_add(bytes);
+                Ok(ended)
+            }
         };
         Ok((row, ended))
     }
@@ -287,6 +302,10 @@ impl Ledger<'_> {
             votes.members.push(Member { worker, weight: weight(score), vote });
         }
         Ok(votes)
+    }
+
+    fn has_room(&self, outcome: &Outcome) -> bool {
+        self.record_bytes.saturating_add(record::most_bytes(outcome)) <= RECORD_BYTES_MAX
     }
 
     /// Whether callback bytes, and bound results, are what was voted for; others are bound to

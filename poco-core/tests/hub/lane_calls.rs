@@ -246,9 +246,14 @@ fn who_may_settle_and_with_what() {
     let mut empty = right.clone();
     (empty.range.deal, empty.outcomes) = (DealId::ZERO, vec![]);
     assert_eq!(by_owner(&mut market, &settle(empty)), Err(LaneRefusal::CommitEmpty.into()));
+    let nothing = LaneCall::Settle { batches: vec![] };
+    assert_eq!(by_owner(&mut market, &nothing), Err(LaneRefusal::CommitEmpty.into()));
     let mut long = right.clone();
     long.outcomes[0].results = vec![1; 24_500].into();
-    assert_eq!(by_owner(&mut market, &settle(long)), Err(Refusal::RecordTooLong));
+    let skipped = by_owner(&mut market, &settle(long)).unwrap();
+    let reason = SkipReason::RecordFull;
+    let told = LaneEvent::TaskSkipped { task: task(id, 0), reason };
+    assert_eq!(skipped.events, [Event::Lane(told)]);
     market.now = START.after(10 * T);
     let deadline = market.now;
     assert_eq!(by_owner(&mut market, &settle(right)), Err(Refusal::TooLate { deadline }));

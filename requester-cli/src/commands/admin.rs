@@ -7,16 +7,24 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use poco_chain::deploy::{DeployPlan, deploy};
 use poco_chain::{Addresses, ConnectError, RpcError, SendError};
+use poco_core::Address;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
-    /// Deploy token, registries, hub and the five categories, and write the addresses file
+    /// Deploy registries, hub and the five categories, and write the addresses file
     Deploy {
         /// The addresses file to write
         #[arg(long)]
         write: PathBuf,
+        /// The token that stake is in; without it, and without --previous, a test token is deployed
+        #[arg(long)]
+        token: Option<Address>,
+        /// An older hub that this one comes after: its token, its categories and the entries of its
+        /// registries, and scores that workers bring along
+        #[arg(long, value_name = "HUB")]
+        previous: Option<Address>,
     },
 }
 
@@ -39,7 +47,7 @@ impl Show for Deployed {
 }
 
 pub(crate) async fn run(context: &Context, command: AdminCommand) -> Result<(), Failure> {
-    let AdminCommand::Deploy { write } = command;
+    let AdminCommand::Deploy { write, token, previous } = command;
     let rpc_url = context.global.rpc_url.clone();
     let rpc_url = rpc_url
         .ok_or_else(|| Failure::Usage("say on which chain to deploy: pass --rpc-url".to_owned()))?;
@@ -47,8 +55,13 @@ pub(crate) async fn run(context: &Context, command: AdminCommand) -> Result<(), 
     let wallet = context.wallet()?;
     let replaced =
         if write.exists() { format!(" and replace {}", write.display()) } else { String::new() };
-    context.agree(&format!("Deploy a marketplace owned by {}{replaced}?", wallet.address()))?;
-    let plan = DeployPlan { chain_id: context.global.chain_id, ..DeployPlan::default() };
+    let after = previous.map(|hub| format!(" that comes after {hub}")).unwrap_or_default();
+    let owner = wallet.address();
+    context.agree(&format!("Deploy a marketplace owned by {owner}{after}{replaced}?"))?;
+    let mut plan = DeployPlan { token, chain_id: context.global.chain_id, ..DeployPlan::default() };
+    if previous.is_some() {
+        plan = DeployPlan { previous, categories: Vec::new(), ..plan };
+    }
     let addresses = deploy(rpc_url, wallet, plan).await.map_err(of_deployment)?;
     addresses.write(&write)?;
     context.output.answer(&Deployed(addresses))

@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use crate::core::Core;
 use crate::limits::{
     BALLOT_SECONDS, COMMAND_REPEAT_SECONDS, COMMIT_MARGIN_SECONDS, GATHER_SECONDS,
-    SETTLEMENT_TASKS_MAX,
+    SETTLEMENT_TASKS_MAX, SHUN_SECONDS,
 };
 use crate::notice::Notice;
 use crate::task::ReplicaState;
@@ -15,7 +15,7 @@ use crate::words::{Cause, Failure};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use poco_core::lane::{Ballot, BlindedVote, LaneCall, ROW_MAX};
+use poco_core::lane::{Ballot, BlindedVote, LaneCall, WORKERS_MAX};
 use poco_core::{Address, DealId, TaskId, Timestamp, U256};
 
 /// A commit in the making.
@@ -65,7 +65,7 @@ impl Core {
                 .is_none_or(|(before, _): &(u64, TaskId)| before.checked_add(1) == Some(offset));
             let mut all = workers.clone();
             all.extend(task.settling().into_iter().map(|(worker, _)| worker));
-            let fits = follows && all.len() <= ROW_MAX && run.len() < SETTLEMENT_TASKS_MAX;
+            let fits = follows && all.len() <= WORKERS_MAX && run.len() < SETTLEMENT_TASKS_MAX;
             if fits && sight.is_manned(task) {
                 run.push((offset, id));
                 workers = all;
@@ -124,7 +124,7 @@ impl Core {
             self.send_commit(deal);
         } else if bundle.since.after(BALLOT_SECONDS) <= self.now {
             for worker in missing {
-                self.fail_in_bundle(deal, worker, "signed no ballot");
+                self.fail_in_bundle(deal, worker, Cause::Slow, "signed no ballot");
             }
             self.bundles.remove(&deal);
         } else if bundle.told.after(COMMAND_REPEAT_SECONDS) <= self.now {
@@ -171,17 +171,28 @@ impl Core {
             }
         } else {
             // It says computed and signs otherwise: somebody else computes those tasks.
-            self.fail_in_bundle(deal, ballot.worker, "signed other votes than it computed");
+            let why = "signed other votes than it computed";
+            self.fail_in_bundle(deal, ballot.worker, Cause::Slow, why);
             self.bundles.remove(&deal);
         }
     }
 
-    fn fail_in_bundle(&mut self, deal: DealId, worker: Address, why: &str) {
+    /// The hub takes no votes of this worker: others take its place, and for a while it is asked for
+    /// none, or it could stop one commit after the other.
+    pub(crate) fn blame(&mut self, tasks: &[TaskId], worker: Address, why: &str) {
+        let deal = tasks.first().and_then(|id| self.tasks.get(id)).map(|task| task.deal);
+        if let Some(deal) = deal {
+            self.fail_in_bundle(deal, worker, Cause::Refused, why);
+        }
+        self.workers.shun(worker, self.now.after(SHUN_SECONDS));
+    }
+
+    fn fail_in_bundle(&mut self, deal: DealId, worker: Address, cause: Cause, why: &str) {
         let Some(bundle) = self.bundles.get(&deal) else { return };
         let tasks: Vec<TaskId> = bundle.tasks.iter().map(|(_, id)| *id).collect();
         let now = self.now;
         for id in tasks {
-            let failure = Failure::new(Cause::Slow, why);
+            let failure = Failure::new(cause, why);
             let mut has_failed = false;
             self.change(id, |task| {
                 if let Some(replica) = task.replicas.get_mut(&worker) {

@@ -58,7 +58,11 @@ impl Core {
             }),
             LaneEvent::TaskSkipped { task, reason } => match reason {
                 // What the votes come to is settled: the task is closed into the classic lane.
-                SkipReason::NoConsensus | SkipReason::OnChain | SkipReason::Callback => {
+                // Batches are cut so that only a task that never fits one meets the end of a record.
+                SkipReason::NoConsensus
+                | SkipReason::OnChain
+                | SkipReason::Callback
+                | SkipReason::RecordFull => {
                     self.change(*task, |task| {
                         task.lane.is_classic = true;
                         task.is_unsaved = true;

@@ -208,6 +208,9 @@ impl Core {
         self.send_batches();
         if self.clock.is_set() && self.next_sweep <= self.now {
             self.next_sweep = self.now.after(SWEEP_SECONDS);
+            for worker in self.workers.unshun(self.now) {
+                self.act(Action::ReadBond(worker));
+            }
             self.act(Action::Sweep { now: time });
         }
     }

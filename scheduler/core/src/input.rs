@@ -228,6 +228,9 @@ pub struct TransactionFailure {
 pub enum TransactionTrouble {
     /// The hub would not, or did not, do it.
     Refused,
+    /// The hub would not commit the votes of this worker: its bond or its guard no longer answers for
+    /// them. Without them it might.
+    Worker(Address),
     /// The pool owner cannot pay for it.
     Unpaid,
 }

@@ -1,5 +1,7 @@
 //! The limits of every queue, retry and wait, each with its reason.
 
+use poco_core::CONTRIBUTIONS_MAX;
+
 /// Tasks opened in one transaction: at the reference's 231 000 gas each this stays below five
 /// million, which every chain's block takes.
 pub(crate) const BATCH_TASKS_MAX: usize = 20;
@@ -23,8 +25,8 @@ pub(crate) const TASKS_AT_ONCE_MAX: usize = 256;
 /// a broken app with a million tasks must not fill the memory.
 pub(crate) const TASKS_HELD_RATIO: usize = 10;
 
-/// Replicas of one task: 2^64 is more than any trust asked in earnest.
-pub(crate) const REPLICAS_MAX: usize = 64;
+/// Replicas of one task: as many as our hub takes votes of. Of the lightest they reach a trust of 2^24.
+pub(crate) const REPLICAS_MAX: usize = CONTRIBUTIONS_MAX;
 
 /// Workers about which a guard is asked for one task: more are asked about when these are denied.
 pub(crate) const CANDIDATES_MAX: usize = 256;
@@ -132,6 +134,10 @@ pub(crate) const BALLOT_SECONDS: u64 = 60;
 
 /// Commits end this long before contributions do: one must be mined in time.
 pub(crate) const COMMIT_MARGIN_SECONDS: u64 = 60;
+
+/// How long a worker whose votes the hub would not commit has no part in the settlement lane, at least;
+/// whoever takes a bond back and forth stops one commit in so long.
+pub(crate) const SHUN_SECONDS: u64 = 600;
 
 /// Refused commits and settlements of a task, after which it goes back to the classic lane.
 pub(crate) const SETTLEMENT_TRIES_MAX: u32 = 4;

@@ -19,10 +19,12 @@ use alloc::vec::Vec;
 use poco_core::category::Deadlines;
 use poco_core::credibility::WEIGHT_MIN;
 use poco_core::lane::{
-    Batch, LaneCall, Member, OtherVote, Outcome, ROW_MAX, Row, RowVote, Vote, leader,
+    Batch, LaneCall, Member, OtherVote, Outcome, ROW_MAX, Row, RowVote, Vote, head_bytes, leader,
+    most_bytes,
 };
 use poco_core::{
-    Address, Amount, Conditions, DealConditions, ResultDigest, ResultHash, TaskId, Timestamp, U256,
+    Address, Amount, Conditions, DealConditions, RECORD_BYTES_MAX, ResultDigest, ResultHash,
+    TaskId, Timestamp, U256,
 };
 
 impl<'a> Sight<'a> {
@@ -348,10 +350,26 @@ impl Core {
             let since = group.iter().filter_map(|(_, one)| one.lane.settle_since).min();
             let is_due = since.is_none_or(|since| since.after(GATHER_SECONDS) <= self.now);
             if is_due || group.len() >= SETTLEMENT_TASKS_MAX || !self.has_open(key) {
-                return Some(first_run(&group));
+                return Some(self.recordable(first_run(&group)));
             }
         }
         None
+    }
+
+    /// As many tasks of a run as the record of their batch has room for, and at least one.
+    fn recordable(&self, mut run: Vec<TaskId>) -> Vec<TaskId> {
+        let Some(LaneCall::Settle { batches }) = self.lane_call(Kind::Settle, &run) else {
+            return run;
+        };
+        let Some(batch) = batches.first() else { return run };
+        let mut bytes = head_bytes(batch.workers.len());
+        let fits = |outcome: &&Outcome| {
+            bytes = bytes.saturating_add(most_bytes(outcome));
+            bytes <= RECORD_BYTES_MAX
+        };
+        let count = batch.outcomes.iter().take_while(fits).count();
+        run.truncate(count.max(1));
+        run
     }
 
     /// Whether a task of a commit is still on its way to its settlement.

@@ -112,6 +112,11 @@ impl Core {
         if let Some(flying) = self.batches_in_flight.get_mut(&intent.kind) {
             *flying = flying.saturating_sub(1);
         }
+        if let Err(failure) = &result
+            && let TransactionTrouble::Worker(worker) = failure.trouble
+        {
+            self.blame(&intent.tasks, worker, &failure.reason);
+        }
         if intent.kind == Kind::Commit {
             self.end_bundle(&intent.tasks);
         }
@@ -131,6 +136,10 @@ impl Core {
                         Errand::InFlight(Kind::Commit)
                     }
                     None => Errand::None,
+                    // Who stood in the way stands there no more.
+                    Some(TransactionFailure { trouble: TransactionTrouble::Worker(_), .. }) => {
+                        Errand::None
+                    }
                     Some(failure) => {
                         task.is_alone = is_batch && failure.trouble == TransactionTrouble::Refused;
                         rest(task, intent.kind, failure, now)

@@ -126,6 +126,8 @@ pub(crate) struct Workers {
     connected: BTreeMap<Address, Worker>,
     /// Workers that left with something to do. Others are forgotten: a wallet costs nothing.
     gone: BTreeMap<Address, Gone>,
+    /// Workers whose votes the hub would not commit, and until when their bonds count as nothing.
+    shunned: BTreeMap<Address, Moment>,
     roster: Roster,
     free: Shelf,
     busy: Shelf,
@@ -141,6 +143,7 @@ impl Workers {
         Self {
             connected: BTreeMap::new(),
             gone: BTreeMap::new(),
+            shunned: BTreeMap::new(),
             drained: BTreeSet::new(),
             roster: Roster::default(),
             free: Shelf::new(),
@@ -165,7 +168,7 @@ impl Workers {
     ) -> Option<MemberRecord> {
         self.gone.remove(&worker);
         let (place, is_new) = self.roster.join(worker, block);
-        let bond = bond.map_or(Amount::ZERO, |bond| bond.free());
+        let bond = self.trusted(worker, bond);
         let apps = self.connected.get(&worker).map(|known| known.apps.clone()).unwrap_or_default();
         self.remove(worker);
         self.slots = self.slots.saturating_add(capacity.slots as usize);
@@ -204,7 +207,26 @@ impl Workers {
     }
 
     pub(crate) fn rebond(&mut self, worker: Address, bond: Option<Bond>) {
-        self.change(worker, |known| known.bond = bond.map_or(Amount::ZERO, |bond| bond.free()));
+        let bond = self.trusted(worker, bond);
+        self.change(worker, |known| known.bond = bond);
+    }
+
+    /// Counts a worker's bond as nothing until then.
+    pub(crate) fn shun(&mut self, worker: Address, until: Moment) {
+        self.shunned.insert(worker, until);
+        self.rebond(worker, None);
+    }
+
+    /// Ends what is over of that, and answers for whom.
+    pub(crate) fn unshun(&mut self, now: Moment) -> Vec<Address> {
+        let over = self.shunned.extract_if(.., |_, until| *until <= now);
+        over.map(|(worker, _)| worker).collect()
+    }
+
+    /// What of a worker's bond a commit may count on.
+    fn trusted(&self, worker: Address, bond: Option<Bond>) -> Amount {
+        let bond = bond.filter(|_| !self.shunned.contains_key(&worker));
+        bond.map_or(Amount::ZERO, |bond| bond.free())
     }
 
     /// Puts a worker on the shelf where it belongs with `used` of its slots taken.
@@ -325,9 +347,11 @@ impl Workers {
         self.roster.len()
     }
 
-    /// What a commit may lock of a connected worker's bond.
+    /// What a commit may lock of a connected worker's bond; `None` too for a worker that is shunned, of
+    /// whom not even a vote without stake is taken.
     pub(crate) fn bond_of(&self, worker: Address) -> Option<Amount> {
-        self.connected.get(&worker).map(|known| known.bond)
+        let known = self.connected.get(&worker)?;
+        (!self.shunned.contains_key(&worker)).then_some(known.bond)
     }
 
     pub(crate) fn drain(&mut self, worker: Address) {

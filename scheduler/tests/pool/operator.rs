@@ -205,6 +205,7 @@ async fn the_status_says_what_there_is() {
         "poco_scheduler_task_seconds_count{status=\"active\"} 1",
         "poco_scheduler_stake_rlc{state=\"free\"}",
         "poco_scheduler_store_bytes",
+        "poco_scheduler_output_bytes",
         "poco_scheduler_chain_lag_blocks 0",
     ] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");

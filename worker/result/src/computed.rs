@@ -12,9 +12,9 @@ pub const OUT_IN_CONTAINER: &str = "/iexec_out";
 /// The file the app writes at the root of its out directory.
 pub const COMPUTED_FILE: &str = "computed.json";
 
-/// Most callback data an app may return. Nodes refuse transactions above 128 KiB, and the data
-/// travels in one together with signatures and results.
-pub const CALLBACK_BYTES_MAX: usize = 64 * 1024;
+/// Most callback data an app may return: what a hub surely records beside the votes of a task. More would
+/// be agreed on and never be finalized, at the cost of the pool.
+pub const CALLBACK_BYTES_MAX: usize = 20 * 1024;
 
 /// Most bytes of `computed.json`: the callback data in hex, a path, and room for other keys.
 pub const COMPUTED_BYTES_MAX: u64 = 2 * CALLBACK_BYTES_MAX as u64 + 16 * 1024;
@@ -89,7 +89,7 @@ pub enum ClaimError {
     /// `callback-data` is not 0x and an even number of hex digits.
     #[error("callback-data is not hexadecimal bytes: {0}")]
     BadHex(String),
-    /// `callback-data` would not fit into a transaction.
+    /// `callback-data` would not fit into a hub's record.
     #[error("callback-data is longer than {CALLBACK_BYTES_MAX} bytes")]
     CallbackTooLarge,
 }

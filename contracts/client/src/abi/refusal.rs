@@ -1,7 +1,7 @@
 //! Why a contract refused, in words.
 
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
-use poco_core::Bytes;
+use poco_core::{Address, Bytes};
 
 /// A call that a contract refused: it would revert, or did.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,6 +117,17 @@ impl Refusal {
             if said.is_empty() { "refused without a reason".into() } else { said.into() }
         });
         Self { reason, data }
+    }
+
+    /// The worker for whose ballot the hub refused a commit, where that was the reason.
+    #[must_use]
+    pub fn worker_at_fault(&self) -> Option<Address> {
+        use errors::Errors::{BallotSignatureInvalid, BondEnding, BondTooLow, WorkerNotKnown};
+        let data = &self.data;
+        None.or_else(|| Some(BondTooLow::abi_decode(data).ok()?.worker))
+            .or_else(|| Some(BondEnding::abi_decode(data).ok()?.worker))
+            .or_else(|| Some(BallotSignatureInvalid::abi_decode(data).ok()?.worker))
+            .or_else(|| Some(WorkerNotKnown::abi_decode(data).ok()?.worker))
     }
 }
 

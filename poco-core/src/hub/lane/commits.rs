@@ -31,8 +31,12 @@ impl Execution<'_> {
             let row = row_of(index, ballots);
             let length = u8::try_from(row.0.len()).ok().filter(|it| usize::from(*it) <= ROW_MAX);
             lengths.push(length.ok_or(LaneRefusal::RowTooLong)?);
-            // A worker has one vote in a task, on chain or in the row.
+            // A worker has one vote in a task, on chain or in the row, and all of them fit on chain.
             let contributors = self.state.tasks.get(&TaskId::of_deal(id, index)).view.contributors;
+            if !contributors.is_empty() && contributors.len().saturating_add(row.0.len()) > ROW_MAX
+            {
+                return Err(LaneRefusal::RowTooLong.into());
+            }
             if row.0.iter().any(|entry| contributors.contains(&entry.worker)) {
                 return Err(Refusal::AlreadyContributed);
             }

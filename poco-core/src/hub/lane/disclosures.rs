@@ -62,7 +62,8 @@ impl Execution<'_> {
         let Leaving { id, mut task, deal, .. } = leaving;
         task.stage = Stage::Left;
         if let Some(consensus) = self.recount(id, &mut task, &deal)? {
-            self.agree(id, &mut task, consensus);
+            let last = task.view.final_deadline;
+            self.agree(id, &mut task, consensus, last);
         }
         self.state.tasks.set(id, task);
         self.events.push(Event::Lane(LaneEvent::Closed { task: id }));

@@ -1,7 +1,6 @@
 //! Batches: tasks end, each account is paid once, and whoever is called back is called last.
 
 use super::super::Execution;
-use super::super::limits::BatchTask;
 use super::super::refusal::Refusal;
 use super::{LaneRefusal, Stage};
 use crate::credibility::{log_weight, weight};
@@ -28,6 +27,9 @@ enum Said {
 
 impl Execution<'_> {
     pub(super) fn settle(&mut self, batches: &[Batch]) -> Result<(), Refusal> {
+        if batches.is_empty() {
+            return Err(LaneRefusal::CommitEmpty.into());
+        }
         let mut settled = Vec::with_capacity(batches.len());
         for batch in batches {
             settled.push(self.settle_batch(batch)?);
@@ -52,13 +54,12 @@ impl Execution<'_> {
         let deadline = books.deal.deadlines(books.clock_seconds).last;
         let settlement = lane::settle(&books, batch, self.sender, self.now)
             .map_err(|refusal| refusal_of(refusal, deadline))?;
-        let mut recorded = Vec::new();
+        let mut has_ended = false;
         for ((task, ended), outcome) in settlement.tasks.iter().zip(&batch.outcomes) {
             match ended {
                 Ok(ended) => {
-                    let (winners, losers) = self.end(&books, batch, (*task, outcome), ended);
-                    let Outcome { results, results_callback, .. } = outcome;
-                    recorded.push(BatchTask { winners, losers, results, results_callback });
+                    self.end(&books, batch, (*task, outcome), ended);
+                    has_ended = true;
                 }
                 Err(reason) => {
                     let (task, reason) = (*task, *reason);
@@ -66,9 +67,8 @@ impl Execution<'_> {
                 }
             }
         }
-        if !recorded.is_empty() {
+        if has_ended {
             self.pay_net(&books.deal, &settlement.net)?;
-            self.state.check_batch_record(batch.workers.len(), &recorded)?;
         }
         if settlement.net.is_whole {
             self.state.commits.set((range.deal, range.first, range.time), B256::ZERO);
@@ -103,14 +103,14 @@ impl Execution<'_> {
         })
     }
 
-    /// Tells how a task ended and keeps its votes; gives how many have won and lost.
+    /// Tells how a task ended and keeps its votes.
     fn end(
         &mut self,
         books: &Books,
         batch: &Batch,
         (id, outcome): (TaskId, &Outcome),
         ended: &Ended,
-    ) -> (usize, usize) {
+    ) {
         let digest = outcome.digest;
         let consensus = ResultHash::of(id, digest);
         let said = said(&batch.workers, outcome);
@@ -154,7 +154,6 @@ impl Execution<'_> {
         task.view.results = outcome.results.clone();
         task.view.results_callback = outcome.results_callback.clone();
         self.state.tasks.set(id, task);
-        (winners.len(), said.len().saturating_sub(winners.len()))
     }
 
     /// The money of a task, as `finalize` tells it; it moves at the end of the batch.

@@ -396,6 +396,55 @@ fn who_signs_no_ballot_is_replaced() {
 }
 
 #[test]
+fn who_takes_its_bond_back_stops_one_commit_and_is_replaced() {
+    let mut world = world(5, 1);
+    let deal = world.order(5, 1);
+    let id = task(deal, 0);
+    compute(&mut world, deal, 1);
+    let names = |world: &World| -> Vec<u8> {
+        let replicas = world.core.task_report(id).unwrap().replicas;
+        let live = replicas.iter().filter(|one| one.failure.is_none());
+        live.map(|one| one.worker[0]).collect()
+    };
+    let (first, thief) = (names(&world), names(&world)[1]);
+    world.lane.end_bond(thief, true);
+    assert_eq!(sign(&mut world, |_, _| Some("right")), 3);
+    assert_eq!(world.kinds_sent(), [""; 0], "the hub refused it");
+    // As if nothing had been.
+    world.lane.end_bond(thief, false);
+    world.bond(thief, 0);
+    compute(&mut world, deal, 1);
+    let second = names(&world);
+    assert!(!second.contains(&thief) && second.len() == 3, "{first:?} {second:?}");
+    assert_eq!(sign(&mut world, |_, _| Some("right")), 3);
+    assert_eq!(world.kinds_sent(), ["commit"], "at once, in the same lane");
+    // It has no part in the lane for a while, though it has a bond.
+    let given = |world: &mut World, deal: DealId| -> Vec<(u8, Lane)> {
+        let given = world.commands().into_iter().filter_map(|(worker, command)| match command {
+            Command::Assign { task, lane, .. } if task == self::task(deal, 0) => {
+                Some((worker[0], lane))
+            }
+            _ => None,
+        });
+        given.collect()
+    };
+    world.commands();
+    for name in 6..=7 {
+        world.connect(name, 1);
+        world.bond(name, BOND);
+    }
+    let deal = world.order(5, 1);
+    let others = given(&mut world, deal);
+    assert_eq!(others.len(), 3, "{others:?}");
+    let is_right = |(name, lane): &(u8, Lane)| *name != thief && *lane == Lane::Settlement;
+    assert!(others.iter().all(is_right), "{thief} {others:?}");
+    // Nobody computes it, and in the end the others have all been tried.
+    world.pass(1_300);
+    let later = given(&mut world, deal);
+    assert!(later.contains(&(thief, Lane::Settlement)), "{thief} {later:?}");
+}
+
+#[test]
 fn behind_a_restart_nobody_is_asked_about_what_may_be_over() {
     let mut world = world(3, 1);
     let id = committed(&mut world, ["right"; 3]);

@@ -26,11 +26,19 @@ pub(crate) struct LaneChain {
     pub(crate) batches: Vec<Batch>,
     /// Every commit is refused.
     pub(crate) refuses_commits: bool,
+    /// For whose bond the last commit was refused.
+    blamed: Option<Address>,
 }
 
 impl LaneChain {
     pub(crate) fn bond_of(&self, worker: Address) -> Option<Bond> {
         Some(self.bonds.get(&worker).copied().unwrap_or_default())
+    }
+
+    /// A worker takes its bond back, or gives it again, in the moment before a commit.
+    pub(crate) fn end_bond(&mut self, name: u8, is_ending: bool) {
+        let release = if is_ending { Timestamp(u64::MAX) } else { Timestamp::default() };
+        self.bonds.entry(worker(name)).or_default().release = release;
     }
 
     fn add(&mut self, worker: Address, amount: u64) {
@@ -60,9 +68,12 @@ impl World {
             LaneCall::Close { range, row } => self.close(&range, &row),
             other => panic!("the scheduler sent {other:?}"),
         };
-        let refusal = |reason: &str| TransactionFailure {
-            trouble: TransactionTrouble::Refused,
-            reason: reason.into(),
+        let refusal = |reason: &str| {
+            let trouble = match self.lane.blamed {
+                Some(worker) if reason == "BondEnding" => TransactionTrouble::Worker(worker),
+                Some(_) | None => TransactionTrouble::Refused,
+            };
+            TransactionFailure { trouble, reason: reason.into() }
         };
         let sent = done.map_err(|_| poco_core::hub::Refusal::Overflow);
         self.sent.push((intent.clone(), sent));
@@ -87,6 +98,12 @@ impl World {
         }
         assert!(ballots.is_sorted_by_key(|ballot| ballot.worker), "ballots are sorted");
         let stake = self.hub.deal(deal).unwrap().worker_stake;
+        let is_ending =
+            |ballot: &&Ballot| self.lane.bonds.get(&ballot.worker).is_some_and(Bond::is_ending);
+        self.lane.blamed = ballots.iter().find(is_ending).map(|ballot| ballot.worker);
+        if self.lane.blamed.is_some() {
+            return Err("BondEnding");
+        }
         for ballot in &ballots {
             let votes = ballot.entries.iter().filter(|entry| **entry != BlindedVote::ABSENT);
             let needed = stake.checked_mul(U256::from(votes.count())).unwrap();

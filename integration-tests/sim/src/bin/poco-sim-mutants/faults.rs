@@ -123,8 +123,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "tasks are restored and not read",
         DEALS,
-        "        self.tasks.insert(id, task);\n        self.read_task(id, 0);",
-        "        self.tasks.insert(id, task);",
+        "        self.tasks.insert(id, Box::new(task));\n        self.read_task(id, 0);",
+        "        self.tasks.insert(id, Box::new(task));",
     ),
     fault(
         "the making of a task is not stored with its deal",
@@ -171,7 +171,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "timers of the chain's time do not ring",
         SCHEDULER,
-        "        while let Some(task) = self.times.pop(time) {\n            self.dirty.insert(task);\n        }",
+        "        while let Some(number) = self.times.pop(time) {\n            self.dirty.extend(self.index.name(number));\n        }",
         "        let _ = &mut self.times;",
     ),
     fault(
