@@ -10,6 +10,7 @@ use poco_core::hub::Hub;
 use poco_core::lane::{Ballot, BlindedVote};
 use poco_core::task::TaskStatus;
 use poco_core::{Amount, Call, Deal, DealId, Event, ResultHash, TaskId, U256};
+use poco_scheduler_core::ReportStatus;
 
 /// So many tasks are done in time by any workers there are, after the last fault.
 const TASKS_IN_TIME_MAX: u64 = 6;
@@ -162,6 +163,16 @@ impl World {
             self.reached.note("a task had to be completed");
             let status = view.status;
             assert_eq!(status, TaskStatus::Completed, "{task} should have been completed");
+        }
+        if let Some(report) = self.scheduler.disk.retired.get(&task) {
+            self.reached.note("what the scheduler kept of a task was looked at");
+            // A digest of a task that was claimed is of no use to anybody.
+            let is_completed = view.status == TaskStatus::Completed;
+            let told = match is_completed {
+                true => (ReportStatus::Completed, Some(view.digest)),
+                false => (ReportStatus::Failed, None),
+            };
+            assert_eq!((report.status, report.digest), told, "{task} is kept as something else");
         }
         let params = &deal.params;
         match view.status {

@@ -152,6 +152,7 @@ impl World {
         self.chain.rewind(length, &mut self.dice, lost);
         for _ in 0..=depth {
             self.chain.mine(self.now, &mut self.dice, 30);
+            self.on_block();
         }
         self.reached.note("the chain was rewritten");
         self.mine_soon();

@@ -16,6 +16,7 @@ mod batch;
 mod chain;
 mod checks;
 mod dice;
+mod disk;
 mod faults;
 mod link;
 mod process;

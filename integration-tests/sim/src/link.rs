@@ -82,6 +82,7 @@ impl World {
         self.workers[worker].session = Some(id);
         self.sessions.insert(address, session);
         let live = self.live_of(worker);
+        self.workers[worker].has_returned |= !live.is_empty();
         let (life, delay) = (self.process(Host::SCHEDULER).life, self.delay());
         self.after(delay, Event::LoggedIn { life, id, worker, live });
     }

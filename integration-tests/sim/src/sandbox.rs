@@ -61,6 +61,10 @@ impl World {
         let nature = self.workers[worker].plan.nature;
         let address = self.process(Host::of_worker(worker)).wallet.address;
         let span = nature.run_millis(&mut self.dice);
+        nature.goal().into_iter().for_each(|goal| self.reached.note(goal));
+        if work.params == UNPROVABLE {
+            self.reached.note("an app gave each worker another result");
+        }
         let honest = content(task, address, work);
         let said = nature.says(task, honest);
         let callback = match work.terms.recorded {

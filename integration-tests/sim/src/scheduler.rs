@@ -1,6 +1,7 @@
 //! The scheduler's process: the real core, a store, and the shell that the binary is around them.
 
 use crate::chain::HubCall;
+use crate::disk::Log;
 use crate::link::ToWorker;
 use crate::process::{Died, Host, Wallet};
 use crate::sender::{Errand, Fate};
@@ -9,12 +10,13 @@ use crate::stream::News;
 use crate::world::{Answer, Event, World};
 use poco_chain_core::Cursor;
 use poco_core::message::authorization_hash;
-use poco_core::{Address, TaskId};
+use poco_core::{Address, DealId, TaskId};
 use poco_scheduler_core::{
     Action, ChainEvent, Command, CommitKey, ContributionFacts, Core, DealFacts, Head, Input,
     Moment, Placement, Record, Settings, TaskFacts, TaskReport, TransactionFailure,
     TransactionTrouble,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 const RETRY_MILLIS: u64 = 300;
@@ -25,7 +27,7 @@ const CHECK_PERCENT: u64 = 10;
 /// What survives the process.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    deals: BTreeMap<poco_core::DealId, Record>,
+    deals: BTreeMap<DealId, Record>,
     pub(crate) tasks: BTreeMap<TaskId, Record>,
     commits: BTreeMap<CommitKey, Record>,
     members: BTreeMap<u32, Record>,
@@ -33,65 +35,117 @@ pub(crate) struct Disk {
     cursor: Cursor,
 }
 
+/// One change of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Change {
+    Put(Record),
+    DeleteDeal(DealId),
+    DeleteCommit(CommitKey),
+    DeleteTask(TaskId),
+    Retire(TaskId, Box<TaskReport>),
+    Cursor(Cursor),
+}
+
+impl Change {
+    fn of(action: &Action) -> Option<Self> {
+        Some(match action {
+            Action::Put(record) => Self::Put(record.clone()),
+            Action::DeleteDeal(deal) => Self::DeleteDeal(*deal),
+            Action::DeleteCommit(key) => Self::DeleteCommit(*key),
+            Action::DeleteTask(task) => Self::DeleteTask(*task),
+            Action::Retire { task, report, .. } => Self::Retire(*task, report.clone()),
+            _ => return None,
+        })
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     pub(crate) settings: Settings,
     pub(crate) core: Option<Core>,
+    /// What is on the disk, as it was written.
     pub(crate) disk: Disk,
+    /// The disk itself.
+    log: Log,
 }
 
 impl Scheduler {
     pub(crate) fn new(settings: Settings) -> Self {
-        let disk = Disk {
+        Self { settings, core: None, disk: Disk::new(), log: Log::default() }
+    }
+
+    /// After a crash: what can be read again is what was written.
+    fn reread(&mut self) {
+        let mut disk = Disk::new();
+        for change in self.log.replay::<Vec<Change>>().into_iter().flatten() {
+            disk.write(change);
+        }
+        self.log.compact(&disk.changes());
+        let mut written = Log::default();
+        written.compact(&self.disk.changes());
+        assert!(self.log == written, "the disk holds something else than was written");
+        // Some of what is known of a deal is not stored.
+        self.disk = disk;
+    }
+}
+
+impl Disk {
+    fn new() -> Self {
+        Self {
             deals: BTreeMap::new(),
             tasks: BTreeMap::new(),
             commits: BTreeMap::new(),
             members: BTreeMap::new(),
             retired: BTreeMap::new(),
             cursor: Cursor::start_at(1),
-        };
-        Self { settings, core: None, disk }
+        }
     }
-}
 
-impl Disk {
+    /// What leads to it from nothing.
+    fn changes(&self) -> Vec<Change> {
+        let retired = self.retired.iter();
+        let retired = retired.map(|(task, report)| Change::Retire(*task, report.clone()));
+        let cursor = Change::Cursor(self.cursor.clone());
+        self.records().into_iter().map(Change::Put).chain(retired).chain([cursor]).collect()
+    }
+
     fn records(&self) -> Vec<Record> {
         let deals = self.deals.values().chain(self.tasks.values());
         deals.chain(self.commits.values()).chain(self.members.values()).cloned().collect()
     }
 
-    fn write(&mut self, action: &Action) {
-        match action {
-            Action::Put(record @ Record::Deal(deal)) => {
-                self.deals.insert(deal.id, record.clone());
+    fn write(&mut self, change: Change) {
+        match change {
+            Change::Put(record) => self.put(record),
+            Change::DeleteDeal(deal) => {
+                self.deals.remove(&deal);
             }
-            Action::Put(record @ Record::Task(task)) => {
+            Change::DeleteCommit(key) => {
+                self.commits.remove(&key);
+            }
+            Change::DeleteTask(task) => {
+                self.tasks.remove(&task);
+            }
+            Change::Retire(task, report) => {
+                self.tasks.remove(&task);
+                self.retired.insert(task, report);
+            }
+            Change::Cursor(cursor) => self.cursor = cursor,
+        }
+    }
+
+    fn put(&mut self, record: Record) {
+        match &record {
+            Record::Deal(deal) => self.deals.insert(deal.id, record),
+            Record::Task(task) => {
                 let workers: BTreeSet<Address> =
                     task.replicas.iter().map(|replica| replica.worker).collect();
                 assert_eq!(workers.len(), task.replicas.len(), "a wallet has a task once");
-                self.tasks.insert(task.id, record.clone());
+                self.tasks.insert(task.id, record)
             }
-            Action::Put(record @ Record::Commit(commit)) => {
-                self.commits.insert(commit.key, record.clone());
-            }
-            Action::Put(record @ Record::Member(member)) => {
-                self.members.insert(member.place, record.clone());
-            }
-            Action::DeleteDeal(deal) => {
-                self.deals.remove(deal);
-            }
-            Action::DeleteCommit(key) => {
-                self.commits.remove(key);
-            }
-            Action::DeleteTask(task) => {
-                self.tasks.remove(task);
-            }
-            Action::Retire { task, report, .. } => {
-                self.tasks.remove(task);
-                self.retired.insert(*task, report.clone());
-            }
-            _ => {}
-        }
+            Record::Commit(commit) => self.commits.insert(commit.key, record),
+            Record::Member(member) => self.members.insert(member.place, record),
+        };
     }
 
     /// Whether a worker was promised an authorization for a task.
@@ -113,6 +167,7 @@ impl World {
             self.start_after(host, 2_000);
             return Ok(());
         };
+        self.scheduler.reread();
         let cursor = self.scheduler.disk.cursor.clone();
         let records = self.scheduler.disk.records();
         if !records.is_empty() {
@@ -144,12 +199,17 @@ impl World {
             assert!(core.is_consistent(), "what the scheduler derived is not what its tasks say");
         }
         let actions: Vec<Action> = std::iter::from_fn(|| core.poll_action()).collect();
-        self.process_mut(host).step()?;
-        for action in &actions {
-            self.scheduler.disk.write(action);
-        }
-        if let Some(cursor) = cursor {
-            self.scheduler.disk.cursor = cursor;
+        let changes = actions.iter().filter_map(Change::of);
+        let changes: Vec<Change> = changes.chain(cursor.map(Change::Cursor)).collect();
+        if !changes.is_empty() {
+            if let Err(died) = self.process_mut(host).step() {
+                if self.scheduler.log.tear(&changes, &mut self.dice) {
+                    self.reached.note("a batch of the scheduler was torn");
+                }
+                return Err(died);
+            }
+            self.scheduler.log.write(&changes);
+            changes.into_iter().for_each(|change| self.scheduler.disk.write(change));
         }
         for action in actions {
             self.process_mut(host).step()?;

@@ -1,6 +1,7 @@
 //! A worker's process: the real core, a journal, and the shell that the binary is around them.
 
 use crate::chain::{HubCall, START};
+use crate::disk::Log;
 use crate::link::ToScheduler;
 use crate::process::{Died, Host};
 use crate::sandbox::Sandbox;
@@ -25,7 +26,10 @@ use std::collections::BTreeMap;
 pub(crate) struct Worker {
     pub(crate) plan: WorkerPlan,
     pub(crate) core: Option<Core>,
+    /// What is in the journal, as it was written.
     pub(crate) journal: BTreeMap<TaskId, Record>,
+    /// Its disk.
+    log: Log,
     pub(crate) sandbox: Sandbox,
     /// The stream that it believes open.
     pub(crate) session: Option<u64>,
@@ -43,6 +47,7 @@ impl Worker {
             plan,
             core: None,
             journal: BTreeMap::new(),
+            log: Log::default(),
             sandbox: Sandbox::default(),
             session: None,
             cut_until: 0,
@@ -50,6 +55,27 @@ impl Worker {
             head: (START, 0),
         }
     }
+
+    /// After a crash: what can be read again is what was written.
+    fn reread(&mut self) {
+        let mut journal = BTreeMap::new();
+        for change in self.log.replay::<Vec<Change>>().into_iter().flatten() {
+            note(&mut journal, change);
+        }
+        assert!(journal == self.journal, "the journal holds something else than was written");
+        let whole = self.journal.iter().map(|(task, record)| (*task, Some(record.clone())));
+        self.log.compact(&whole.collect::<Vec<Change>>());
+    }
+}
+
+/// A record, or that a task is forgotten.
+type Change = (TaskId, Option<Record>);
+
+fn note(journal: &mut BTreeMap<TaskId, Record>, (task, record): Change) {
+    match record {
+        Some(record) => journal.insert(task, record),
+        None => journal.remove(&task),
+    };
 }
 
 impl World {
@@ -63,6 +89,7 @@ impl World {
         self.bear(host, Cursor::start_at(seen));
         let at = self.chain.block(seen).expect("a node shows blocks that are there").header.block;
         self.workers[worker].head = (at.timestamp, self.process(host).clock(self.now));
+        self.workers[worker].reread();
         let records: Vec<Record> = self.workers[worker].journal.values().cloned().collect();
         if !records.is_empty() {
             self.reached.note("a worker went on with what it had stored");
@@ -111,10 +138,6 @@ impl World {
         let (now, moment) = (self.now, self.worker_now(worker));
         self.story.tell(now, || format!("worker {worker} takes {}", brief(&input)));
         let Some(core) = &mut self.workers[worker].core else { return Ok(()) };
-        if let Input::Connected { .. } = &input {
-            self.workers[worker].has_returned |= !core.is_idle();
-        }
-        let Some(core) = &mut self.workers[worker].core else { return Ok(()) };
         core.handle(moment, input);
         self.settle_worker(worker)
     }
@@ -124,18 +147,23 @@ impl World {
         let host = Host::of_worker(worker);
         let Some(core) = &mut self.workers[worker].core else { return Ok(()) };
         let actions: Vec<Action> = std::iter::from_fn(|| core.poll_action()).collect();
-        self.process_mut(host).step()?;
-        for action in &actions {
-            match action {
-                Action::Persist(record) => {
-                    let task = record.assignment.task;
-                    self.workers[worker].journal.insert(task, (**record).clone());
+        let changes = actions.iter().filter_map(|action| match action {
+            Action::Persist(record) => Some((record.assignment.task, Some((**record).clone()))),
+            Action::Forget(task) => Some((*task, None)),
+            _ => None,
+        });
+        let changes: Vec<Change> = changes.collect();
+        if !changes.is_empty() {
+            let stored = self.process_mut(host).step();
+            let Worker { log, journal, .. } = &mut self.workers[worker];
+            if let Err(died) = stored {
+                if log.tear(&changes, &mut self.dice) {
+                    self.reached.note("a journal was torn");
                 }
-                Action::Forget(task) => {
-                    self.workers[worker].journal.remove(task);
-                }
-                _ => {}
+                return Err(died);
             }
+            log.write(&changes);
+            changes.into_iter().for_each(|change| note(journal, change));
         }
         for action in actions {
             self.process_mut(host).step()?;

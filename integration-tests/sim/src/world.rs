@@ -151,6 +151,11 @@ impl World {
     fn begin(&mut self) {
         let plan = format!("{:?}", self.scenario);
         self.story.tell(0, || plan);
+        match self.scenario.block_millis {
+            300 => self.reached.note("blocks came three times a second"),
+            12_000 => self.reached.note("blocks came every twelve seconds"),
+            _ => {}
+        }
         for place in 0..self.processes.len() {
             let host = Host(place);
             let pause = self.dice.of(0..=2_000);

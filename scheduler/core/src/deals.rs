@@ -29,6 +29,8 @@ pub(crate) struct DealState {
     pub(crate) next: u64,
     /// The epoch in which its notice was heard last; not stored.
     pub(crate) noticed_in: Option<u64>,
+    /// It was asked for, and the answer has not come. Nor is this stored.
+    is_asked: bool,
 }
 
 impl DealState {
@@ -54,7 +56,8 @@ impl DealState {
 impl Core {
     pub(crate) fn restore_deal(&mut self, record: DealRecord) {
         let DealRecord { id, block, block_hash, places, facts, next } = record;
-        let deal = DealState { block, block_hash, places, facts, next, noticed_in: None };
+        let deal =
+            DealState { block, block_hash, places, facts, next, noticed_in: None, is_asked: false };
         self.note_unmade(id, &deal);
         self.deals.insert(id, deal);
         // A rollback may have been stored and what it did to the deal not.
@@ -73,7 +76,15 @@ impl Core {
 
     pub(crate) fn on_deal_noticed(&mut self, id: DealId, block: u64, block_hash: B256) {
         let (epoch, places) = (self.epoch, self.workers.places_before(block));
-        let new = DealState { block, block_hash, places, facts: None, next: 0, noticed_in: None };
+        let new = DealState {
+            block,
+            block_hash,
+            places,
+            facts: None,
+            next: 0,
+            noticed_in: None,
+            is_asked: false,
+        };
         let deal = self.deals.entry(id).or_insert(new);
         let is_elsewhere = (deal.block, deal.block_hash) != (block, block_hash);
         if is_elsewhere {
@@ -92,6 +103,7 @@ impl Core {
             return;
         }
         let Some(deal) = self.deals.get_mut(&id) else { return };
+        deal.is_asked = false;
         let Some(facts) = facts else {
             if deal.noticed_in == Some(epoch) {
                 // The question is older than the notice. Were the deal gone since, a rollback
@@ -135,9 +147,10 @@ impl Core {
         self.dirty.extend(self.index.tasks_in(id));
     }
 
-    /// Asks again about deals from blocks after `to`: they may be gone or have another start.
+    /// Asks again about deals from blocks after `to`: they may be gone or have another start. And about
+    /// those that are being asked for: that answer is not believed any more.
     pub(crate) fn reread_deals(&mut self, to: u64) {
-        let is_meant = |deal: &DealState| deal.block > to || deal.facts.is_none();
+        let is_meant = |deal: &DealState| deal.block > to || deal.is_asked;
         let meant: Vec<DealId> =
             self.deals.iter().filter(|(_, deal)| is_meant(deal)).map(|(id, _)| *id).collect();
         for id in meant {
@@ -333,6 +346,9 @@ impl Core {
     }
 
     fn read_deal(&mut self, deal: DealId, at_least: u64) {
+        if let Some(known) = self.deals.get_mut(&deal) {
+            known.is_asked = true;
+        }
         let epoch = self.epoch;
         self.act(Action::ReadDeal { deal, epoch, at_least });
     }

@@ -142,6 +142,10 @@ impl Planner<'_> {
     fn phase(&mut self) -> Waiting {
         match &self.task.phase {
             Phase::Unread => Waiting::Chain,
+            // Which lane it takes, and who may vote, the conditions say.
+            Phase::Pending | Phase::Active { .. } if self.sight.facts.conditions.is_none() => {
+                Waiting::Chain
+            }
             Phase::Pending | Phase::Active { .. } if self.task.commit().is_some() => {
                 self.committed()
             }

@@ -28,7 +28,7 @@ impl Core {
         let patience = self.expire(&mut task);
         let patience = patience.into_iter().chain(self.give_up(&mut task)).min();
         self.index_as(&mut task);
-        if let Errand::Resting { kind: Kind::Commit, until, .. } = task.errand
+        if let Errand::Resting { until, .. } = task.errand
             && until <= self.now
         {
             task.errand = Errand::None;

@@ -149,7 +149,9 @@ impl Planner<'_> {
                 self.wake_at(Some(*until));
                 return Waiting::Rest { kind: Kind::Commit, reason: reason.clone() };
             }
-            Errand::None | Errand::Queued(_) | Errand::Resting { .. } => {}
+            // Of the classic lane's way, which it would have gone: no commit takes it before that is over.
+            Errand::Resting { until, .. } => self.wake_at(Some(*until)),
+            Errand::None | Errand::Queued(_) => {}
         }
         let under_way: Vec<(Address, Stage)> =
             task.in_flight().map(|(worker, _, stage)| (worker, stage)).collect();

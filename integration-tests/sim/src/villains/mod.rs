@@ -67,6 +67,19 @@ impl Nature {
         }
     }
 
+    /// What is reached when it runs an app; `None` for those of whom nothing is expected.
+    pub(crate) fn goal(self) -> Option<&'static str> {
+        match self {
+            // A copy of a vote is a goal of its own.
+            Self::Honest | Self::Copycat => None,
+            Self::Colluder => Some("a colluder ran an app"),
+            Self::Silent => Some("a silent worker ran an app"),
+            Self::NoReveal => Some("a worker that reveals nothing ran an app"),
+            Self::Flaky => Some("a flaky worker ran an app"),
+            Self::Late => Some("a late worker ran an app"),
+        }
+    }
+
     /// Whether it keeps a transaction to itself.
     pub(crate) fn withholds(self, intent: Intent) -> bool {
         self == Self::NoReveal && no_reveal::withholds(intent)

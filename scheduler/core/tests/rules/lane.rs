@@ -462,6 +462,31 @@ fn behind_a_restart_nobody_is_asked_about_what_may_be_over() {
 }
 
 #[test]
+fn until_its_deal_is_read_again_a_task_goes_no_other_way() {
+    let mut world = world(4, 1);
+    let deal = world.order(5, 1);
+    let id = task(deal, 0);
+    compute(&mut world, deal, 1);
+    let replicas = world.core.task_report(id).unwrap().replicas;
+    world.hides_deals = true;
+    world.restart();
+    for one in &replicas {
+        let live = vec![(id, Some(Stage::Computed))];
+        world.connect_with(one.worker[0], 1, live);
+        world.bond(one.worker[0], BOND);
+        world.says(one.worker[0], id, ReportBody::Reached(Stage::Computed));
+    }
+    world.pass(20);
+    assert_eq!(world.kinds_sent(), [""; 0], "it is not opened for classic votes");
+    world.hides_deals = false;
+    // Asked again where blocks went.
+    world.tell(Input::Rollback { to: world.block });
+    world.pass(10);
+    sign(&mut world, |_, _| Some("right"));
+    assert_eq!(world.kinds_sent(), ["commit"], "{}", world.waiting(id));
+}
+
+#[test]
 fn a_restart_finds_the_commit_and_hears_the_votes_again() {
     let mut world = world(3, 1);
     let id = committed(&mut world, ["right"; 3]);

@@ -114,3 +114,18 @@ fn an_end_that_went_without_a_rollback_is_not_pruned() {
     world.tell(Input::Head(head));
     assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Active);
 }
+
+#[test]
+fn a_deal_that_was_being_read_when_blocks_went_is_read_again() {
+    let mut world = World::new();
+    let deal = world.order(1, 1);
+    world.block += 1;
+    world.restart_unread();
+    // The answer to what was asked at the start is about blocks that never were.
+    world.tell(Input::Rollback { to: world.block - 1 });
+    let head = world.head();
+    world.tell(Input::Head(head));
+    world.connect(1, 1);
+    let id = task(deal, 0);
+    assert_eq!(world.assigned(id), [1], "{}", world.waiting(id));
+}

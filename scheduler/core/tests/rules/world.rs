@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) salt: u8,
     /// What the settlement lane adds to the model.
     pub(crate) lane: LaneChain,
+    /// Nobody answers what is asked about deals.
+    pub(crate) hides_deals: bool,
 }
 
 pub(crate) fn worker(name: u8) -> Address {
@@ -129,6 +131,7 @@ impl World {
             handed: BTreeSet::new(),
             salt: 0,
             lane: LaneChain::default(),
+            hides_deals: false,
         };
         let head = world.head();
         world.tell(Input::Head(head));
@@ -149,8 +152,16 @@ impl World {
     /// The same, and the chain has not answered yet.
     pub(crate) fn restart_unread(&mut self) {
         let others = self.lane.stored.values().chain(self.members.values());
-        let records =
+        let mut records: Vec<Record> =
             self.deals.values().chain(self.stored.values()).chain(others).cloned().collect();
+        for record in &mut records {
+            // What is not stored of a deal.
+            if let Record::Deal(deal) = record
+                && let Some(facts) = &mut deal.facts
+            {
+                (facts.conditions, facts.placement) = (None, None);
+            }
+        }
         self.core = Core::new(self.settings.clone(), records, self.now);
         self.connected.clear();
         self.wanted.clear();
@@ -226,6 +237,7 @@ impl World {
                 let facts = Box::new(self.facts(task));
                 self.tell(Input::TaskRead { task, epoch, facts });
             }
+            Action::ReadDeal { .. } if self.hides_deals => {}
             Action::ReadDeal { deal, epoch, .. } => {
                 let conditions = Some(self.hub.deal_conditions(deal));
                 let facts = self.hub.deal(deal).cloned().map(|deal| {
