@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {Ballot, Batch, CommitRange, ILane, Outcome, RowVote} from "../src/interfaces/ILane.sol";
 import {ITasks} from "../src/interfaces/ITasks.sol";
 import {TaskStatus} from "../src/interfaces/Types.sol";
+import {CodeRecord} from "../src/records/CodeRecord.sol";
 import {TaskWords} from "../src/records/TaskWord.sol";
 import {Orders} from "./support/Market.sol";
 import {ContractWallet} from "./support/Parties.sol";
@@ -150,22 +151,23 @@ contract LaneRefusalsTest is Refusals {
         assertEq(vm.getRecordedLogs().length, 0);
     }
 
-    /// @dev Nothing of it stays, wherever the gas ends.
+    /// @dev The record takes most of the gas: where it cannot be written, what is left would do for the rest.
     function test_a_settlement_without_gas_leaves_the_task_as_it_was() public {
-        (bytes32 taskid,,) = committed(3, 2);
-        bytes32 dealid = hub.viewTask(taskid).dealid;
-        bytes memory call = abi.encodeCall(hub.settle, (batchOf(dealid, 0, 1, START, all(2, GOOD), GOOD)));
-        for (uint256 gas = 40_000; gas <= 160_000; gas += 20_000) {
+        (bytes32 taskid, CommitRange memory range,) = committed(3, 2);
+        Batch[] memory batches = batchOf(range.dealId, 0, 1, START, all(2, GOOD), GOOD);
+        batches[0].outcomes[0].results = long(10_000);
+        bytes memory call = abi.encodeCall(hub.settle, (batches));
+        for (uint256 gas = 100_000; gas <= 2_000_000; gas += 190_000) {
             vm.prank(poolOwner);
             (bool success,) = address(hub).call{gas: gas}(call);
-            assertFalse(success, "less gas than a record costs");
+            assertFalse(success, "less gas than the record costs");
             assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE));
-            assertConserved();
         }
+        assertConserved();
         vm.prank(poolOwner);
         (bool settled,) = address(hub).call(call);
         assertTrue(settled);
-        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.COMPLETED));
+        assertEq(hub.viewTask(taskid).results, long(10_000));
     }
 
     /// @dev Votes on chain and the rest of a row may be more than a task takes: then the row stays until the claim.
@@ -298,5 +300,24 @@ contract LaneRefusalsTest is Refusals {
         assertEq(hub.viewTask(idOf(dealid, 0)).results, long(10_000));
         assertEq(hub.viewTask(idOf(dealid, 1)).results, RESULTS);
         assertEq(hub.resultFor(idOf(dealid, 1)), long(10_001));
+    }
+
+    /// @dev One record for all of a batch: whoever sends it makes two of it.
+    function test_a_batch_of_more_bytes_than_code_holds_is_refused() public {
+        bytes32 dealid = laneDeal(3, 3);
+        commitAs(dealid, 0, 3, all(2, GOOD));
+        Batch[] memory batches = batchOf(dealid, 0, 3, START, all(2, GOOD), GOOD);
+        for (uint256 i = 0; i < 3; ++i) {
+            batches[0].outcomes[i].results = long(10_000);
+        }
+        uint256 length = 3 + 2 * 21 + 3 * (1 + 1 + 32 + 2 + 10_000);
+        refuse(
+            poolOwner,
+            abi.encodeCall(hub.settle, (batches)),
+            abi.encodeWithSelector(CodeRecord.RecordTooLong.selector, length, 24_576)
+        );
+        batches[0].outcomes[2].results = "";
+        settleAs(poolOwner, batches);
+        assertEq(hub.viewTask(idOf(dealid, 1)).results, long(10_000));
     }
 }
