@@ -68,6 +68,7 @@ const ENDS = [
   fault("one call besides contributions", "hub/Settlement.sol", "if (task.contributors() != 0) revert TaskHasContributions(taskid);", "", "Fast"),
   fault("callback bytes of one's own", "hub/Settlement.sol", "if (keccak256(resultsCallback) != digest) revert CallbackMismatch();", "", "Fast"),
   fault("a callback may be starved", "hub/Callback.sol", "return gasleft() > gasLimit / 63;", "return true;", "Fast"),
+  fault("what a receiver returns is copied", "hub/Callback.sol", "mload(data), 0, 0))", "mload(data), 0, 0))\n            returndatacopy(mload(0x40), 0, returndatasize())", "Callbacks"),
   fault("the kitty pays the less of both", "hub/Money.sol", "FixedPointMathLib.max(kitty * KITTY_RATIO / 100, KITTY_MIN)", "FixedPointMathLib.min(kitty * KITTY_RATIO / 100, KITTY_MIN)", "Settlement"),
 ];
 

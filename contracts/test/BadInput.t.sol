@@ -1,44 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Vm, VmSafe} from "forge-std/Vm.sol";
+import {VmSafe} from "forge-std/Vm.sol";
 import {stdError} from "forge-std/StdError.sol";
 
 import {ITasks} from "../src/interfaces/ITasks.sol";
-import {AppOrderOperation, OrderOperation, TaskStatus} from "../src/interfaces/Types.sol";
+import {OrderOperation, TaskStatus} from "../src/interfaces/Types.sol";
 import {CodeRecord} from "../src/records/CodeRecord.sol";
 import {CONTRIBUTORS_MAX} from "../src/records/TaskWord.sol";
-import {Market, Orders} from "./support/Market.sol";
+import {Orders} from "./support/Market.sol";
+import {Refusals} from "./support/Refusals.sol";
 
 /// Input that no client sends by mistake: each is refused by a name, and nothing is written.
-contract BadInputTest is Market {
-    bytes32 internal constant GOOD = keccak256("good");
-    uint256 internal constant CURVE_ORDER =
-        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-
-    /// @dev The call is refused with exactly `refusal`, and of what it wrote nothing stays.
-    function refuse(address caller, bytes memory call, bytes memory refusal) internal {
-        vm.startStateDiffRecording();
-        vm.prank(caller);
-        (bool success, bytes memory answer) = address(hub).call(call);
-        Vm.AccountAccess[] memory accesses = vm.stopAndReturnStateDiff();
-        assertFalse(success, "bad input was taken");
-        assertEq(answer, refusal, "refused by another name");
-        for (uint256 i = 0; i < accesses.length; ++i) {
-            Vm.StorageAccess[] memory slots = accesses[i].storageAccesses;
-            for (uint256 k = 0; k < slots.length; ++k) {
-                assertTrue(!slots[k].isWrite || slots[k].reverted, "a refusal wrote to storage");
-            }
-            if (accesses[i].kind != VmSafe.AccountAccessKind.Create) continue;
-            assertEq(accesses[i].account.code.length, 0, "a refusal wrote a record");
-        }
-        assertConserved();
-    }
-
-    function words(string memory text) internal pure returns (bytes memory) {
-        return abi.encodeWithSignature("Error(string)", text);
-    }
-
+contract BadInputTest is Refusals {
     function refuseMatch(Orders memory o, bytes memory refusal) internal {
         refuse(requester, abi.encodeCall(hub.matchOrders, (o.app, o.dataset, o.pool, o.request)), refusal);
     }
@@ -170,13 +144,6 @@ contract BadInputTest is Market {
         assertEq(free(requester), FUNDS);
     }
 
-    function long(uint256 size) private pure returns (bytes memory data) {
-        data = new bytes(size);
-        for (uint256 i = 0; i < size; ++i) {
-            data[i] = bytes1(uint8(i * 7 + 1));
-        }
-    }
-
     function test_ten_thousand_bytes_of_params_and_results_are_kept_whole() public {
         Orders memory o = orders();
         o.request.params = string(long(10_000));
@@ -275,12 +242,6 @@ contract BadInputTest is Market {
         return gas.gasTotalUsed + uint64(gas.gasRefunded);
     }
 
-    /// @dev The mirror image of a valid signature, which `ecrecover` takes too.
-    function mirrored(uint256 key, bytes32 hash) private pure returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, hash);
-        return abi.encodePacked(r, bytes32(CURVE_ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
-    }
-
     function test_mirrored_signatures_are_refused_wherever_one_is_asked_for() public {
         bytes32 domain = hub.eip712domain_separator();
         Orders memory o = signAll(orders());
@@ -296,14 +257,6 @@ contract BadInputTest is Market {
         o.request.sign = mirrored(requesterKey, typed(domain, hashOf(o.request)));
         refuseMatch(o, words("iExecV5-matchOrders-0x50"));
 
-        bytes32 close = typed(domain, hashOfOperation("AppOrder", APP, hashOf(o.app), OrderOperation.CLOSE));
-        refuse(
-            requester,
-            abi.encodeCall(
-                hub.manageAppOrder, (AppOrderOperation(o.app, OrderOperation.CLOSE, mirrored(appKey, close)))
-            ),
-            words("invalid-sender-or-signature")
-        );
         bytes32 taskid = openTask(1);
         bytes32 hash = ethSigned(keccak256(abi.encodePacked(workers[0], taskid, address(0))));
         refuse(
@@ -311,6 +264,97 @@ contract BadInputTest is Market {
             abi.encodeCall(hub.contribute, (taskid, GOOD, GOOD, address(0), "", mirrored(poolKey, hash))),
             abi.encodeWithSelector(ITasks.AuthorizationInvalid.selector, workers[0], taskid, address(0))
         );
+    }
+
+    function test_orders_are_managed_with_no_mirrored_or_longer_signature() public {
+        Orders memory o = orders();
+        for (uint256 kind = 0; kind < 4; ++kind) {
+            OrderOperation operation = kind % 2 == 0 ? OrderOperation.CLOSE : OrderOperation.SIGN;
+            bytes32 hash = operationHash(kind, o, operation);
+            bytes memory other = mirrored(keyOfKind(kind), hash);
+            refuse(workers[0], operationCall(kind, o, operation, other), words("invalid-sender-or-signature"));
+            bytes memory valid = sign(keyOfKind(kind), hash);
+            refuse(
+                workers[0],
+                operationCall(kind, o, operation, bytes.concat(valid, hex"00")),
+                words("invalid-signature-format")
+            );
+            vm.prank(workers[0]);
+            (bool success,) = address(hub).call(operationCall(kind, o, operation, valid));
+            assertTrue(success);
+        }
+    }
+
+    struct EnclaveVote {
+        bytes32 taskid;
+        bytes32 hash;
+        bytes32 seal;
+        address enclave;
+        bytes auth;
+    }
+
+    function refuseProof(EnclaveVote memory v, bytes memory proof, bytes memory refusal) private {
+        bytes memory call =
+            abi.encodeCall(hub.contribute, (v.taskid, v.hash, v.seal, v.enclave, proof, v.auth));
+        refuse(workers[0], call, refusal);
+        call = abi.encodeCall(hub.contributeAndFinalize, (v.taskid, GOOD, "", "", v.enclave, proof, v.auth));
+        refuse(workers[0], call, refusal);
+    }
+
+    function test_no_enclave_signs_mirrored_or_longer() public {
+        (address enclave, uint256 enclaveKey) = makeAddrAndKey("enclave");
+        Orders memory o = orders();
+        (o.app.tag, o.pool.tag) = (bytes32(uint256(1)), bytes32(uint256(1)));
+        bytes32 taskid = hub.initialize(makeDeal(o), 0);
+        EnclaveVote memory v = EnclaveVote(
+            taskid,
+            resultHash(taskid, GOOD),
+            resultSeal(workers[0], taskid, GOOD),
+            enclave,
+            authorization(workers[0], taskid, enclave)
+        );
+        bytes32 said = ethSigned(keccak256(abi.encodePacked(v.hash, v.seal)));
+        refuseProof(
+            v,
+            mirrored(enclaveKey, said),
+            abi.encodeWithSelector(ITasks.EnclaveSignatureInvalid.selector, enclave)
+        );
+        bytes memory longer = bytes.concat(sign(enclaveKey, said), hex"00");
+        refuseProof(v, longer, words("invalid-signature-format"));
+    }
+
+    function test_no_push_is_signed_mirrored_or_longer() public {
+        (address enclave, uint256 enclaveKey) = makeAddrAndKey("enclave");
+        Orders memory o = signAll(orders());
+        bytes32 dealid = hub.matchOrdersBoost(o.app, o.dataset, o.pool, o.request);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32 hash = ethSigned(keccak256(abi.encodePacked(workers[0], taskid, enclave)));
+        bytes32 said = ethSigned(resultSeal(workers[0], taskid, keccak256("r")));
+        (bytes memory auth, bytes memory proof) = (sign(poolKey, hash), sign(enclaveKey, said));
+        bytes memory format = words("invalid-signature-format");
+        refuse(
+            workers[0],
+            pushWith(dealid, enclave, mirrored(poolKey, hash), proof),
+            words("PocoBoost: Invalid contribution authorization signature")
+        );
+        refuse(workers[0], pushWith(dealid, enclave, bytes.concat(auth, hex"00"), proof), format);
+        refuse(
+            workers[0],
+            pushWith(dealid, enclave, auth, mirrored(enclaveKey, said)),
+            words("PocoBoost: Invalid enclave signature")
+        );
+        refuse(workers[0], pushWith(dealid, enclave, auth, bytes.concat(proof, hex"00")), format);
+        vm.prank(workers[0]);
+        (bool success,) = address(hub).call(pushWith(dealid, enclave, auth, proof));
+        assertTrue(success);
+    }
+
+    function pushWith(bytes32 dealid, address enclave, bytes memory auth, bytes memory proof)
+        private
+        view
+        returns (bytes memory)
+    {
+        return abi.encodeCall(hub.pushResultBoost, (dealid, 0, "r", "", auth, enclave, proof));
     }
 
     function test_a_signature_of_another_length_or_parity_is_refused() public {

@@ -106,6 +106,24 @@ contract BoostTest is Market {
         assertConserved();
     }
 
+    /// @dev Nobody signed it: its price, tag and restrictions are nobody's.
+    function test_a_null_dataset_order_has_no_effect_in_this_lane() public {
+        Orders memory o = orders();
+        (o.dataset.dataset, o.request.dataset) = (address(0), address(0));
+        o.dataset.tag = bytes32(uint256(0x100));
+        o.dataset.volume = 0;
+        (o.dataset.apprestrict, o.dataset.workerpoolrestrict) = (pool, app);
+        o.dataset.requesterrestrict = app;
+        bytes32 dealid = matchBoost(o);
+        assertEq(frozen(requester), 23 * RLC, "the price of a null order was locked");
+        assertEq(hub.viewDealBoost(dealid).datasetPrice, 0);
+        assertEq(hub.viewDealBoost(dealid).shortTag, bytes3(0));
+        push(dealid, 0, "");
+        assertEq(free(requester), FUNDS - 23 * RLC);
+        assertEq(frozen(requester), 0);
+        assertConserved();
+    }
+
     function test_either_lane_knows_only_its_own_deals() public {
         bytes32 boosted = matchBoost(orders());
         assertEq(hub.viewDeal(boosted).requester, address(0));

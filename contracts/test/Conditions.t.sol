@@ -29,17 +29,6 @@ contract ConditionsTest is LaneMarket {
         bondAll(1000 * RLC);
     }
 
-    function mark(uint256 conditions, uint256 expiry, uint256 epoch, address tail)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return bytes32(
-            uint256(0x706f636f) << 224 | conditions << 216 | expiry << 176 | epoch << 160
-                | uint256(uint160(tail))
-        );
-    }
-
     /// @dev Orders of which the request asks for conditions that the pool offers.
     function asking(uint256 conditions, uint256 trust, address tail) internal view returns (Orders memory o) {
         o = orders();

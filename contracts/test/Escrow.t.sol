@@ -74,13 +74,22 @@ contract EscrowTest is Market {
             address(hub), RLC, abi.encodeCall(hub.sponsorMatchOrders, (o.app, o.dataset, o.pool, o.request))
         );
         vm.expectRevert();
-        token.approveAndCall(address(hub), RLC, hex"aabbcc");
-        vm.expectRevert();
         token.approveAndCall(address(hub), RLC, abi.encodePacked(hub.matchOrders.selector, new bytes(100)));
         bytes memory far = abi.encodePacked(hub.matchOrders.selector, new bytes(96), type(uint256).max - 3);
         vm.expectRevert();
         token.approveAndCall(address(hub), RLC, far);
         assertEq(free(address(this)), 0);
+    }
+
+    /// @dev Too short for any call.
+    function test_a_deposit_with_less_than_a_selector_is_refused_whole() public {
+        bytes[3] memory data = [bytes(hex"aa"), hex"aabb", hex"aabbcc"];
+        for (uint256 i = 0; i < data.length; ++i) {
+            vm.expectRevert();
+            token.approveAndCall(address(hub), RLC, data[i]);
+        }
+        assertEq(free(address(this)), 0);
+        assertEq(token.balanceOf(address(hub)), hub.totalSupply());
     }
 
     function test_a_withdrawal_pays_tokens_out() public {

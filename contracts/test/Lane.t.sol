@@ -6,7 +6,7 @@ import {ITasks} from "../src/interfaces/ITasks.sol";
 import {Contribution, ContributionStatus, Task, TaskStatus} from "../src/interfaces/Types.sol";
 import {LaneMarket} from "./support/LaneMarket.sol";
 import {Orders} from "./support/Market.sol";
-import {Receiver} from "./support/Parties.sol";
+import {Witness} from "./support/Saboteurs.sol";
 
 /// The settlement lane: what it pays, shows and refuses.
 contract LaneTest is LaneMarket {
@@ -116,16 +116,6 @@ contract LaneTest is LaneMarket {
         (uint256 total,,) = bonded(2);
         assertEq(total, 4 * RLC);
         assertEq(hub.viewTask(taskid).winnerCounter, 2);
-    }
-
-    function signBallot(uint256 i, bytes32 dealid, uint256 first, bytes32[] memory entries)
-        internal
-        view
-        returns (bytes memory)
-    {
-        bytes32 structHash =
-            keccak256(abi.encode(BALLOT_TYPE, dealid, first, keccak256(abi.encodePacked(entries))));
-        return sign(keys[i], typed(hub.eip712domain_separator(), structHash));
     }
 
     function test_an_honest_vote_cannot_be_passed_off_as_another() public {
@@ -365,21 +355,38 @@ contract LaneTest is LaneMarket {
         assertEq(hub.viewTask(taskid).winnerCounter, 3);
     }
 
+    /// @dev Two batches in one call: whoever is called back finds both written.
     function test_callbacks_come_last() public {
         bondAll(50 * RLC);
-        Receiver receiver = new Receiver();
-        Orders memory o = orders();
-        o.request.callback = address(receiver);
-        o.request.trust = 3;
-        bytes32 dealid = makeDeal(o);
+        hub.setCallbackGas(2_000_000);
         bytes memory value = abi.encode(uint256(42));
-        bytes32[] memory said = all(2, keccak256(value));
-        commitAs(dealid, 0, 1, said);
-        Batch[] memory batches = batchOf(dealid, 0, 1, START, said, keccak256(value));
-        batches[0].outcomes[0].resultsCallback = value;
-        settleAs(poolOwner, batches);
-        assertEq(receiver.received(), value);
-        assertEq(hub.resultFor(idOf(dealid, 0)), value);
+        bytes32[] memory said = all(3, keccak256(value));
+        said[2] = BAD;
+        address[] memory parties = new address[](7);
+        (parties[0], parties[1], parties[2]) = (requester, poolOwner, appOwner);
+        (parties[3], parties[4], parties[5]) = (workers[0], workers[1], workers[2]);
+        parties[6] = datasetOwner;
+        Witness witness = new Witness(hub, parties);
+        Batch[] memory both = new Batch[](2);
+        for (uint256 i = 0; i < 2; ++i) {
+            Orders memory o = orders();
+            o.request.callback = address(witness);
+            o.request.trust = 2;
+            o.request.volume = 2;
+            o.request.salt = bytes32(i);
+            bytes32 dealid = makeDeal(o);
+            commitAs(dealid, 0, 2, said);
+            both[i] = batchOf(dealid, 0, 2, START, said, keccak256(value))[0];
+            both[i].outcomes[0].resultsCallback = both[i].outcomes[1].resultsCallback = value;
+        }
+        bytes32 before = witness.look();
+        settleAs(poolOwner, both);
+        assertEq(witness.calls(), 4);
+        assertNotEq(witness.look(), before);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(witness.seen(i), witness.look(), "a callback came before all was written");
+        }
+        assertEq(hub.resultFor(idOf(both[1].range.dealId, 1)), value);
     }
 
     function test_deals_with_enclaves_have_the_other_lanes() public {

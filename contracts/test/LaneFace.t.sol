@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Ballot, Batch, CommitRange, ILane, SkipReason} from "../src/interfaces/ILane.sol";
+import {IEscrow} from "../src/interfaces/IEscrow.sol";
 import {LaneMarket} from "./support/LaneMarket.sol";
 import {Orders} from "./support/Market.sol";
 
@@ -20,6 +21,10 @@ contract LaneFaceTest is LaneMarket {
         address worker = workers[0];
         vm.startPrank(worker);
         vm.expectEmit(address(hub));
+        emit IEscrow.Transfer(worker, address(hub), 5 * RLC);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Lock(worker, 5 * RLC);
+        vm.expectEmit(address(hub));
         emit ILane.Bonded(worker, pool, 5 * RLC);
         hub.bond(pool, 5 * RLC);
         (uint256 total, uint256 locked, uint256 releaseTime) = hub.viewBond(worker, pool);
@@ -27,10 +32,16 @@ contract LaneFaceTest is LaneMarket {
         assertEq(locked + releaseTime, 0);
         vm.expectEmit(address(hub));
         emit ILane.Unbonding(worker, pool, START + 12_000);
+        vm.recordLogs();
         hub.unbond(pool);
+        assertEq(vm.getRecordedLogs().length, 1, "nothing moves yet");
         (,, releaseTime) = hub.viewBond(worker, pool);
         assertEq(releaseTime, START + 12_000, "ten clocks of the longest category");
         vm.warp(releaseTime);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Transfer(address(hub), worker, 5 * RLC);
+        vm.expectEmit(address(hub));
+        emit IEscrow.Unlock(worker, 5 * RLC);
         vm.expectEmit(address(hub));
         emit ILane.BondWithdrawn(worker, pool, 5 * RLC);
         hub.withdrawBond(pool);
@@ -144,9 +155,7 @@ contract LaneFaceTest is LaneMarket {
         }
         bytes32[] memory entries = new bytes32[](1);
         entries[0] = keccak256("a vote");
-        bytes32 structHash =
-            keccak256(abi.encode(BALLOT_TYPE, dealid, uint256(0), keccak256(abi.encodePacked(entries))));
-        bytes32 hash = typed(hub.eip712domain_separator(), structHash);
+        bytes32 hash = ballotHash(dealid, 0, entries);
         ballots = new Ballot[](count);
         for (uint256 i = 0; i < count; ++i) {
             ballots[i] = Ballot(vm.addr(many[i]), 0, entries, sign(many[i], hash));

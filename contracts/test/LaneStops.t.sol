@@ -36,7 +36,7 @@ contract LaneStopsTest is LaneMarket {
 
     /// @dev What stands beside the entry of a vote that was not disclosed is the pool owner's word.
     function test_nobody_says_what_a_silent_worker_voted_for() public {
-        (bytes32 taskid, Batch[] memory batches) = commitWithOneSilent();
+        (, Batch[] memory batches) = commitWithOneSilent();
         vm.warp(START + 2 * T);
         vm.recordLogs();
         settleAs(poolOwner, batches);
@@ -145,6 +145,39 @@ contract LaneStopsTest is LaneMarket {
         vm.expectRevert(abi.encodeWithSelector(ITasks.WrongTaskStatus.selector, taskid, TaskStatus.REVEALING));
         vm.prank(poolOwner);
         hub.commit(dealid, 0, 1, ballots);
+    }
+
+    /// @dev The row is slashed at the end, and shares nothing; others do the work.
+    function test_a_task_whose_row_said_nothing_is_done_by_others() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        bytes32[] memory said = all(2, GOOD);
+        commitAs(dealid, 0, 1, said);
+        vm.warp(START + 2 * T);
+        hub.close(wholeRange(dealid, 0, START), rowOf(taskid, said));
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE));
+        // Who was silent has had its vote.
+        bytes memory auth = authorization(workers[0], taskid, address(0));
+        vm.expectRevert(abi.encodeWithSelector(ITasks.AlreadyContributed.selector, taskid, workers[0]));
+        vm.prank(workers[0]);
+        hub.contribute(taskid, GOOD, GOOD, address(0), "", auth);
+        contribute(workers[2], taskid, GOOD);
+        contribute(workers[3], taskid, GOOD);
+        assertEq(hub.viewTask(taskid).winnerCounter, 2);
+        reveal(workers[2], taskid, GOOD);
+        reveal(workers[3], taskid, GOOD);
+        finalize(taskid, RESULTS, "");
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.COMPLETED));
+        // 99 % of 20 + 2 * 6 RLC, in two parts.
+        assertEq(free(workers[2]), FUNDS - 10 * RLC + 15_840_000_000);
+        for (uint256 i = 0; i < 2; ++i) {
+            (uint256 total, uint256 locked,) = bonded(i);
+            assertEq(total, 4 * RLC);
+            assertEq(locked, 0);
+            assertEq(frozen(workers[i]), 4 * RLC);
+        }
+        assertConserved();
     }
 
     function test_a_task_is_committed_once() public {

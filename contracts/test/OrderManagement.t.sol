@@ -11,7 +11,7 @@ import {
     WorkerpoolOrderOperation
 } from "../src/interfaces/Types.sol";
 import {Market, Orders} from "./support/Market.sol";
-import {ContractWallet} from "./support/Parties.sol";
+import {ContractWallet, Receiver} from "./support/Parties.sol";
 
 /// Signatures, pre-signatures, closing, broadcasting, and the check of dataset orders against deals.
 contract OrderManagementTest is Market {
@@ -106,10 +106,54 @@ contract OrderManagementTest is Market {
 
     function test_the_mirror_image_of_a_signature_is_refused() public view {
         bytes32 hash = keccak256("message");
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(appKey, hash);
-        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-        bytes memory mirrored = abi.encodePacked(r, bytes32(order - uint256(s)), v == 27 ? 28 : 27);
-        assertFalse(hub.verifySignature(appOwner, hash, mirrored));
+        assertFalse(hub.verifySignature(appOwner, hash, mirrored(appKey, hash)));
+    }
+
+    /// @dev What EIP-7702 lets an account be: one with a key, and with code that knows nothing of signatures.
+    function test_a_key_signs_though_its_account_has_code() public {
+        address[4] memory accounts = [appOwner, datasetOwner, poolOwner, requester];
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            vm.etch(accounts[i], address(new Receiver()).code);
+        }
+        bytes32 hash = keccak256("message");
+        assertTrue(hub.verifySignature(appOwner, hash, sign(appKey, hash)));
+        assertTrue(hub.verifyPresignatureOrSignature(appOwner, hash, signCompact(appKey, hash)));
+        assertFalse(hub.verifySignature(appOwner, hash, sign(poolKey, hash)));
+
+        Orders memory o = signAll(orders());
+        bytes32 taskid = hub.initialize(matchSigned(o), 0);
+        // By the pool owner's authorization.
+        contribute(workers[0], taskid, hash);
+        o.request.salt = "sponsored";
+        signAll(o);
+        fund(address(this));
+        hub.sponsorMatchOrders(o.app, o.dataset, o.pool, o.request);
+        o.request.salt = "boosted";
+        signAll(o);
+        bytes32 dealid = hub.matchOrdersBoost(o.app, o.dataset, o.pool, o.request);
+        taskid = keccak256(abi.encodePacked(dealid, uint256(0)));
+        bytes memory auth = authorization(workers[0], taskid, address(0));
+        vm.prank(workers[0]);
+        hub.pushResultBoost(dealid, 0, "results", "", auth, address(0), "");
+        o.request.salt = "both";
+        signAll(o);
+        hub.sponsorMatchOrdersBoost(o.app, o.dataset, o.pool, o.request);
+    }
+
+    function test_a_key_manages_orders_though_its_account_has_code() public {
+        address[4] memory accounts = [appOwner, datasetOwner, poolOwner, requester];
+        Orders memory o = orders();
+        for (uint256 kind = 0; kind < accounts.length; ++kind) {
+            vm.etch(accounts[kind], address(new Receiver()).code);
+            bytes32 close = operationHash(kind, o, OrderOperation.CLOSE);
+            bytes memory call = operationCall(kind, o, OrderOperation.CLOSE, sign(keyOfKind(kind), close));
+            (bool success,) = address(hub).call(call);
+            assertTrue(success, "the owner's key did not sign for it");
+        }
+        assertEq(hub.viewConsumed(digest(hashOf(o.app))), o.app.volume);
+        assertEq(hub.viewConsumed(digest(hashOf(o.dataset))), o.dataset.volume);
+        assertEq(hub.viewConsumed(digest(hashOf(o.pool))), o.pool.volume);
+        assertEq(hub.viewConsumed(digest(hashOf(o.request))), o.request.volume);
     }
 
     function test_compact_signatures_match_orders() public {

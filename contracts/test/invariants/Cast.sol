@@ -2,17 +2,22 @@
 pragma solidity ^0.8.30;
 
 import {OrderOperation, RequestOrder, RequestOrderOperation} from "../../src/interfaces/Types.sol";
+import {OrderMarks} from "../../src/records/OrderMark.sol";
 import {IPool, Orders} from "../support/Market.sol";
 import {Reenterer, Saboteur, Sabotage} from "../support/Saboteurs.sol";
-import {Ledger} from "./Ledger.sol";
+import {BondLedger} from "./BondLedger.sol";
 
 /// Who acts in the market of the invariants, and what they sign: three requesters, one of them a contract that
 /// refuses every call, a sponsor, the owners of an app, a dataset and two pools of other policies, and eight
-/// workers: five honest, two that lie, one that copies.
-abstract contract Cast is Ledger {
+/// workers: five honest, the last of whom never discloses a vote of the settlement lane, two that lie, one that copies.
+/// Some requests ask for bound results or strict reveals, which all pools offer.
+abstract contract Cast is BondLedger {
     uint256 internal constant HONEST = 5;
+    uint256 internal constant SILENT = 4;
     uint256 internal constant COPYCAT = 7;
     uint256 internal constant ORDER_VOLUME = 6;
+    /// @dev The conditions that the pools of this market offer.
+    uint256 internal constant OFFERED = OrderMarks.BOUND_RESULTS | OrderMarks.STRICT_REVEALS;
 
     address[3] internal requesters;
     address internal sponsor;
@@ -20,7 +25,7 @@ abstract contract Cast is Ledger {
     address[2] internal poolEntries;
     address[5] internal callbacks;
     Reenterer internal reenterer;
-    mapping(address account => uint256) internal keys;
+    mapping(address account => uint256) internal keyOf;
 
     /// @dev Raised when the orders of a kind are used up, so that their owners sign new ones.
     uint256 private appRound;
@@ -36,17 +41,17 @@ abstract contract Cast is Ledger {
         super.setUp();
         uint256 key;
         (requesters[1], key) = makeAddrAndKey("second requester");
-        keys[requesters[1]] = key;
+        keyOf[requesters[1]] = key;
         requesters[0] = requester;
         requesters[2] = address(new Saboteur(Sabotage.REVERT));
         sponsor = makeAddr("sponsor");
         thief = makeAddr("thief");
         (address secondPoolOwner, uint256 secondPoolKey) = makeAddrAndKey("second pool owner");
-        keys[requester] = requesterKey;
-        keys[appOwner] = appKey;
-        keys[datasetOwner] = datasetKey;
-        keys[poolOwner] = poolKey;
-        keys[secondPoolOwner] = secondPoolKey;
+        keyOf[requester] = requesterKey;
+        keyOf[appOwner] = appKey;
+        keyOf[datasetOwner] = datasetKey;
+        keyOf[poolOwner] = poolKey;
+        keyOf[secondPoolOwner] = secondPoolKey;
         poolEntries = [pool, pools.createWorkerpool(secondPoolOwner, "second pool")];
         vm.prank(secondPoolOwner);
         IPool(poolEntries[1]).changePolicy(55, 7);
@@ -108,7 +113,11 @@ abstract contract Cast is Ledger {
         if (seed >> 12 & 1 == 1) r.callback = callbacks[(seed >> 16) % callbacks.length];
         if (seed >> 13 & 1 == 1) r.beneficiary = sponsor;
         r.workerpoolmaxprice = 30 * RLC;
-        r.salt = bytes32(++requests);
+        r.salt = mark(drawConditions(seed >> 14), 0, 0, address(uint160(++requests)));
+    }
+
+    function drawConditions(uint256 seed) private pure returns (uint256) {
+        return [uint256(0), 0, 0, OrderMarks.BOUND_RESULTS, OrderMarks.STRICT_REVEALS, OFFERED][seed % 6];
     }
 
     function renewUsedUp(Orders memory o) private {
@@ -119,10 +128,14 @@ abstract contract Cast is Ledger {
         if (consumed[typed(domain, hashOf(o.dataset))] == ORDER_VOLUME) {
             o.dataset.salt = bytes32(++datasetRound);
         }
-        o.pool.salt = bytes32(poolRound[o.pool.workerpool]);
+        o.pool.salt = offer(poolRound[o.pool.workerpool]);
         if (consumed[typed(domain, hashOf(o.pool))] == ORDER_VOLUME) {
-            o.pool.salt = bytes32(++poolRound[o.pool.workerpool]);
+            o.pool.salt = offer(++poolRound[o.pool.workerpool]);
         }
+    }
+
+    function offer(uint256 round) private pure returns (bytes32) {
+        return mark(OFFERED, 0, 0, address(uint160(round)));
     }
 
     /// @dev By the owners of the moment; a requester without a key signs on chain.
@@ -138,8 +151,8 @@ abstract contract Cast is Ledger {
         noteOrder(typed(domain, hashOf(o.pool)), o.pool.volume);
         bytes32 requestHash = typed(domain, hashOf(o.request));
         noteOrder(requestHash, o.request.volume);
-        if (keys[o.request.requester] != 0) {
-            o.request.sign = signCompact(keys[o.request.requester], requestHash);
+        if (keyOf[o.request.requester] != 0) {
+            o.request.sign = signCompact(keyOf[o.request.requester], requestHash);
         } else {
             vm.prank(o.request.requester);
             hub.manageRequestOrder(RequestOrderOperation(o.request, OrderOperation.SIGN, ""));
@@ -147,8 +160,8 @@ abstract contract Cast is Ledger {
     }
 
     function signAs(address account, bytes32 hash) internal view returns (bytes memory) {
-        assertNotEq(keys[account], 0, "an owner without a key");
-        return sign(keys[account], hash);
+        assertNotEq(keyOf[account], 0, "an owner without a key");
+        return sign(keyOf[account], hash);
     }
 
     function ownerOfPool(address entry) internal view returns (address) {
@@ -158,6 +171,6 @@ abstract contract Cast is Ledger {
     /// @dev The pool owner frozen in the deal authorizes, whoever owns the pool now.
     function authorize(address worker, bytes32 taskid) internal view returns (bytes memory) {
         bytes32 hash = keccak256(abi.encodePacked(worker, taskid, address(0)));
-        return sign(keys[bargains[dealOf[taskid]].poolOwner], ethSigned(hash));
+        return sign(keyOf[bargains[dealOf[taskid]].poolOwner], ethSigned(hash));
     }
 }

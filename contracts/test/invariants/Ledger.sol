@@ -8,17 +8,19 @@ import {IEscrow} from "../../src/interfaces/IEscrow.sol";
 import {IMatching, IOrders} from "../../src/interfaces/IOrders.sol";
 import {ITasks} from "../../src/interfaces/ITasks.sol";
 import {Deal, DealBoost, TaskStatus} from "../../src/interfaces/Types.sol";
-import {Market} from "../support/Market.sol";
+import {LaneMarket} from "../support/LaneMarket.sol";
 
 /// The books of a market, kept from the hub's events alone, as an indexer keeps them: free stake from Transfer,
 /// frozen stake from Lock, Unlock and Seize, and beside it what open deals, contributions and the kitty explain.
-/// Of the views only the terms of a deal are read, when it is matched; they never change.
+/// Of the views only the terms of a deal are read, when it is matched; they never change. What the settlement lane
+/// adds is in `BondLedger`.
 ///
 /// `checkBooks` compares these books with what the hub answers.
-abstract contract Ledger is Market {
+abstract contract Ledger is LaneMarket {
     struct Bargain {
         address payer;
         address poolOwner;
+        address pool;
         /// Of one task.
         uint256 price;
         uint256 poolStake;
@@ -38,6 +40,9 @@ abstract contract Ledger is Market {
     mapping(bytes32 taskid => uint256) internal ends;
     mapping(bytes32 taskid => uint256) internal seizedFor;
     mapping(bytes32 taskid => uint256) internal rewardedFor;
+    /// @dev Who lost its stake by the end of a task, and how many did.
+    mapping(bytes32 taskid => mapping(address worker => bool)) internal isFaulty;
+    mapping(bytes32 taskid => uint256) internal faults;
 
     mapping(address account => uint256) internal toldFree;
     mapping(address account => uint256) internal toldFrozen;
@@ -68,10 +73,16 @@ abstract contract Ledger is Market {
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].emitter != address(hub)) continue;
             bytes32 kind = logs[i].topics[0];
-            if (!readMoney(kind, logs[i])) readTask(kind, logs[i]);
+            if (!readMoney(kind, logs[i]) && !readLane(kind, logs, i)) readTask(kind, logs[i]);
             if (kind != IEscrow.Lock.selector) delete lastLock;
         }
     }
+
+    /// @dev Whether an event is the settlement lane's, and read.
+    function readLane(bytes32 kind, Vm.Log[] memory logs, uint256 at) internal virtual returns (bool);
+
+    /// @dev What the end of a committed task does to the bonds that answered for it.
+    function endRow(bytes32 taskid, TaskStatus status) internal virtual;
 
     function readMoney(bytes32 kind, Vm.Log memory log) private returns (bool) {
         if (kind == IEscrow.Transfer.selector) {
@@ -140,13 +151,22 @@ abstract contract Ledger is Market {
             endTask(taskid, TaskStatus.COMPLETED);
         } else if (kind == ITasks.TaskClaimed.selector) {
             Bargain storage bargain = bargains[dealOf[taskid]];
-            explained[KITTY] += bargain.poolStake;
+            // In strict deals the kitty gets the stakes of those who withheld a reveal too.
+            explained[KITTY] += bargain.poolStake + faults[taskid] * bargain.workerStake;
+            if (faults[taskid] > 0) ++count["slashed in a claim"];
             endTask(taskid, TaskStatus.FAILED);
         } else if (kind == ITasks.FaultyContribution.selector) {
-            ++count["slashed"];
+            readFault(log.topics[2], asAddress(log.topics[1]));
         } else if (kind == ITasks.AccurateContribution.selector) {
             ++count["scored"];
         }
+    }
+
+    function readFault(bytes32 taskid, address worker) private {
+        assertFalse(isFaulty[taskid][worker], "slashed twice for one task");
+        isFaulty[taskid][worker] = true;
+        ++faults[taskid];
+        ++count["slashed"];
     }
 
     function isClosing(bytes32 kind) private pure returns (bool) {
@@ -194,6 +214,7 @@ abstract contract Ledger is Market {
         Deal memory deal = hub.viewDeal(dealid);
         bargain.payer = deal.sponsor;
         bargain.poolOwner = deal.workerpool.owner;
+        bargain.pool = deal.workerpool.pointer;
         bargain.price = deal.app.price + deal.dataset.price + deal.workerpool.price;
         bargain.poolStake = deal.workerpool.price * 30 / 100;
         bargain.workerStake = deal.workerStake;
@@ -224,12 +245,13 @@ abstract contract Ledger is Market {
         for (uint256 i = 0; i < heldBy[taskid].length; ++i) {
             explained[heldBy[taskid][i].worker] -= heldBy[taskid][i].stake;
         }
+        endRow(taskid, status);
         statusOf[taskid] = status;
         assertEq(seizedFor[taskid], rewardedFor[taskid], "a task paid another sum than it took");
     }
 
     /// @dev Everything that must hold between any two transactions.
-    function checkBooks() public view {
+    function checkBooks() public view virtual {
         uint256 freeSum = 0;
         uint256 frozenSum = 0;
         for (uint256 i = 0; i < accounts.length; ++i) {
@@ -261,7 +283,7 @@ abstract contract Ledger is Market {
         orderHashes.push(orderHash);
     }
 
-    function asAddress(bytes32 topic) private pure returns (address) {
+    function asAddress(bytes32 topic) internal pure returns (address) {
         return address(uint160(uint256(topic)));
     }
 }

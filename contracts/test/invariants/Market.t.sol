@@ -5,9 +5,10 @@ import {Test} from "forge-std/Test.sol";
 
 import {Theft} from "./Theft.sol";
 
-/// A whole market, driven by random actions: see `Cast`, `Trade`, `Work` and `Theft`.
+/// A whole market, driven by random actions: see `Cast`, `Trade`, `Work`, `Lane`, `Stops` and `Theft`.
 contract Bazaar is Theft {
-    /// @dev Past every deadline, everything that is still open is claimed; then nothing but the kitty is frozen.
+    /// @dev Past every deadline, everything that is still open is claimed, what answered for it is released, and all
+    /// bonds are withdrawn; then nothing but the kitty is frozen.
     function endAll() external acts {
         time += 10 * 1200;
         vm.warp(time);
@@ -15,6 +16,7 @@ contract Bazaar is Theft {
             claimNow(open[i]);
         }
         readLogs();
+        endBonds();
         for (uint256 i = 0; i < accounts.length; ++i) {
             if (accounts[i] != KITTY) assertEq(frozen(accounts[i]), 0, "stake stayed frozen for ever");
         }
@@ -25,6 +27,8 @@ contract Bazaar is Theft {
     function checkReached(string[] memory states) external {
         for (uint256 i = 0; i < states.length; ++i) {
             emit log_named_uint(states[i], count[states[i]]);
+        }
+        for (uint256 i = 0; i < states.length; ++i) {
             assertGt(count[states[i]], 0, string.concat("never reached: ", states[i]));
         }
     }
@@ -48,7 +52,7 @@ contract MarketInvariantTest is Test {
 
     /// @dev Some twice: what a market does most.
     function actions() private view returns (bytes4[] memory list) {
-        list = new bytes4[](20);
+        list = new bytes4[](33);
         list[0] = list[1] = bazaar.matchClassic.selector;
         list[2] = bazaar.matchBoost.selector;
         list[3] = bazaar.initialize.selector;
@@ -64,6 +68,17 @@ contract MarketInvariantTest is Test {
         list[17] = bazaar.changeHands.selector;
         list[18] = bazaar.closeOrder.selector;
         list[19] = bazaar.steal.selector;
+        list[20] = list[21] = bazaar.commit.selector;
+        list[22] = list[23] = bazaar.settle.selector;
+        list[24] = bazaar.disclose.selector;
+        list[25] = bazaar.close.selector;
+        list[26] = bazaar.release.selector;
+        list[27] = bazaar.bond.selector;
+        list[28] = bazaar.unbond.selector;
+        list[29] = bazaar.withdrawBond.selector;
+        list[30] = bazaar.matchClassic.selector;
+        list[31] = bazaar.reveal.selector;
+        list[32] = bazaar.claim.selector;
     }
 
     function invariant_the_books_balance() public view {
@@ -80,15 +95,17 @@ contract MarketInvariantTest is Test {
     /// @dev What no whole run may miss: a run that does next to nothing shows next to nothing. What it takes luck to
     /// come to is left to the long market.
     function statesOfEveryRun() private pure returns (string[] memory list) {
-        list = new string[](4);
+        list = new string[](9);
         (list[0], list[1]) = ("matched", "boost matched");
         (list[2], list[3]) = ("initialized", "theft refused");
+        (list[4], list[5], list[6]) = ("bonded", "committed", "settled");
+        (list[7], list[8]) = ("slashed in a batch", "skipped");
     }
 
     /// @dev One long market, the same every time, comes into every state there is.
     function test_the_market_comes_into_every_state() public {
         bytes4[] memory list = actions();
-        for (uint256 i = 0; i < 2000; ++i) {
+        for (uint256 i = 0; i < 6000; ++i) {
             uint256 seed = uint256(keccak256(abi.encode("market", i)));
             bytes memory call =
                 abi.encodeWithSelector(list[seed % list.length], uint256(keccak256(abi.encode(seed))));
@@ -103,7 +120,7 @@ contract MarketInvariantTest is Test {
         bazaar.endAll();
         bazaar.checkBooks();
         bazaar.checkReached(statesOfEveryRun());
-        string[30] memory rest = [
+        string[59] memory rest = [
             "fast",
             "reopened",
             "slashed",
@@ -133,7 +150,36 @@ contract MarketInvariantTest is Test {
             "claimed without being opened",
             "boost claimed",
             "finalized",
-            "pushed"
+            "pushed",
+            "finalized by anyone",
+            "slashed in a claim",
+            "committed several",
+            "entry left out",
+            "settled in part",
+            "several batches",
+            "settled by anyone",
+            "settled bound",
+            "settled with votes on chain",
+            "the liars settled",
+            "skipped 0",
+            "skipped 1",
+            "skipped 2",
+            "skipped 3",
+            "skipped 4",
+            "disclosed",
+            "closed task",
+            "closed with all votes",
+            "closed without some",
+            "closed into consensus",
+            "released",
+            "unbonded",
+            "bond serves again",
+            "bond kept",
+            "bond withdrawn",
+            "row theft refused",
+            "ballot theft refused",
+            "silent slashed",
+            "copycat slashed"
         ];
         string[] memory list_ = new string[](rest.length);
         for (uint256 i = 0; i < rest.length; ++i) {

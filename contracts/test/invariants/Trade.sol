@@ -8,6 +8,7 @@ import {
     TaskStatus,
     WorkerpoolOrderOperation
 } from "../../src/interfaces/Types.sol";
+import {OrderMarks} from "../../src/records/OrderMark.sol";
 import {IPool, Orders} from "../support/Market.sol";
 import {Cast} from "./Cast.sol";
 
@@ -25,11 +26,15 @@ abstract contract Trade is Cast {
         uint256 trust;
         address callback;
         bool isBoost;
+        /// Asked for by the request.
+        uint256 conditions;
     }
 
     uint256 private constant OPEN_MAX = 24;
 
     Job[] internal open;
+    /// @dev One task of a deal, for what is the same for all of them.
+    mapping(bytes32 dealid => Job) internal jobOf;
     uint256 internal time = START;
     /// @dev How many actions there were.
     uint256 public steps;
@@ -66,6 +71,8 @@ abstract contract Trade is Cast {
         if (open.length > OPEN_MAX) return;
         Orders memory o = draw(seed);
         o.request.trust = seed >> 200 & 1;
+        // No conditions in this lane.
+        o.request.salt = mark(0, 0, 0, address(uint160(uint256(o.request.salt))));
         signWithOwners(o);
         bool isSponsored = seed >> 250 & 3 == 0;
         vm.prank(isSponsored ? sponsor : thief);
@@ -108,8 +115,10 @@ abstract contract Trade is Cast {
             bytes32 taskid = keccak256(abi.encodePacked(lastDeal, i));
             uint256 trust = o.request.trust == 0 ? 1 : o.request.trust;
             uint256 clock = o.request.category == 0 ? T : 1200;
-            open.push(Job(lastDeal, taskid, i, time, clock, trust, o.request.callback, isBoost));
+            uint256 conditions = OrderMarks.ofSalt(o.request.salt).conditions();
+            open.push(Job(lastDeal, taskid, i, time, clock, trust, o.request.callback, isBoost, conditions));
         }
+        jobOf[lastDeal] = open[open.length - 1];
     }
 
     function passTime(uint256 entropy) external acts {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {ContributionStatus, Task, TaskStatus} from "../../src/interfaces/Types.sol";
+import {OrderMarks} from "../../src/records/OrderMark.sol";
 import {Trade} from "./Trade.sol";
 
 /// What is done to tasks, by those who may and when they may: if no task is ready for an action, the action waits
@@ -28,9 +29,20 @@ abstract contract Work is Trade {
     function findActive(uint256 seed) private returns (Job memory job, bool found) {
         for (uint256 i = 0; i < open.length; ++i) {
             job = open[(seed % open.length + i) % open.length];
-            if (statusOf[job.taskid] == TaskStatus.ACTIVE && isBefore(job, 7)) return (job, true);
+            if (statusOf[job.taskid] != TaskStatus.ACTIVE || isCommitted[job.taskid]) continue;
+            if (isBefore(job, 7)) return (job, true);
         }
         return openOne(seed);
+    }
+
+    function isBound(Job memory job) internal pure returns (bool) {
+        return job.conditions & OrderMarks.BOUND_RESULTS != 0;
+    }
+
+    /// @dev What stands in the results of a task that ends with `value`, if anything may.
+    function resultsOf(Job memory job, bytes memory value) internal pure returns (bytes memory) {
+        if (!isBound(job)) return "results";
+        return job.callback == address(0) ? value : bytes("");
     }
 
     function isBefore(Job memory job, uint256 ratio) internal view returns (bool) {
@@ -57,25 +69,23 @@ abstract contract Work is Trade {
         }
     }
 
-    function hasVoted(bytes32 taskid, address worker) private view returns (bool) {
+    function hasVoted(bytes32 taskid, address worker) internal view returns (bool) {
         return hub.viewContribution(taskid, worker).status != ContributionStatus.UNSET;
     }
 
     /// @dev The honest vote for the truth, the liars for their lie; the copycat takes the hash of the truth and the
     /// seal of a colleague, which it can never reveal.
+    function said(uint256 which, bytes32 taskid) internal view returns (bytes32 hash, bytes32 seal) {
+        bytes32 digest = keccak256(which < HONEST || which == COPYCAT ? TRUTH : LIE);
+        hash = resultHash(taskid, digest);
+        seal = resultSeal(workers[which == COPYCAT ? 0 : which], taskid, digest);
+    }
+
     function voteAs(Job memory job, uint256 which) private {
         address worker = workers[which];
-        bytes32 digest = keccak256(which < HONEST || which == COPYCAT ? TRUTH : LIE);
-        address sealer = which == COPYCAT ? workers[0] : worker;
+        (bytes32 hash, bytes32 seal) = said(which, job.taskid);
         vm.prank(worker);
-        hub.contribute(
-            job.taskid,
-            resultHash(job.taskid, digest),
-            resultSeal(sealer, job.taskid, digest),
-            address(0),
-            "",
-            authorize(worker, job.taskid)
-        );
+        hub.contribute(job.taskid, hash, seal, address(0), "", authorize(worker, job.taskid));
         ++count[which < HONEST ? "honest vote" : which == COPYCAT ? "copied vote" : "lying vote"];
     }
 
@@ -84,15 +94,15 @@ abstract contract Work is Trade {
         (Job memory job, bool found) = findActive(seed);
         if (!found || job.trust != 1 || heldBy[job.taskid].length > 0) return;
         address worker = workers[seed % workers.length];
+        bytes memory auth = authorize(worker, job.taskid);
+        bytes memory results = isBound(job) ? bytes("") : bytes("r");
         vm.prank(worker);
-        hub.contributeAndFinalize(
-            job.taskid, keccak256(TRUTH), "r", TRUTH, address(0), "", authorize(worker, job.taskid)
-        );
+        hub.contributeAndFinalize(job.taskid, keccak256(TRUTH), results, TRUTH, address(0), "", auth);
         ++count["fast"];
         countCallback(job);
     }
 
-    function countCallback(Job memory job) private {
+    function countCallback(Job memory job) internal {
         if (job.callback == address(reenterer)) ++count["re-entered"];
         else if (job.callback != address(0)) ++count["sabotaged callback"];
     }
@@ -140,7 +150,7 @@ abstract contract Work is Trade {
     }
 
     /// @dev False if that is too late for this task.
-    function waitUntil(Job memory job, uint256 deadline) private returns (bool) {
+    function waitUntil(Job memory job, uint256 deadline) internal returns (bool) {
         if (deadline >= job.start + 10 * job.clock) return false;
         if (time < deadline) vm.warp(time = deadline);
         return true;
@@ -149,9 +159,11 @@ abstract contract Work is Trade {
     function finalizeNow(Job memory job, Task memory task) private {
         bytes memory value = task.resultDigest == keccak256(TRUTH) ? TRUTH : LIE;
         uint256 enteredBefore = reenterer.entered();
-        vm.prank(bargains[job.dealid].poolOwner);
-        hub.finalize(job.taskid, "results", job.callback == address(0) ? bytes("") : value);
+        bool isForAll = isBound(job) && task.revealDeadline <= time;
+        vm.prank(isForAll ? thief : bargains[job.dealid].poolOwner);
+        hub.finalize(job.taskid, resultsOf(job, value), job.callback == address(0) ? bytes("") : value);
         ++count["finalized"];
+        if (isForAll) ++count["finalized by anyone"];
         if (task.resultDigest == keccak256(LIE)) ++count["the liars won"];
         countCallback(job);
         if (job.callback == address(reenterer)) assertEq(reenterer.entered(), enteredBefore + 1);

@@ -83,11 +83,26 @@ abstract contract LaneMarket is Market {
         for (uint256 j = 0; j < count; ++j) {
             if (digest != 0) entries[j] = entryOf(i, idOf(dealid, first + j), digest);
         }
+        ballot = Ballot(workers[i], first, entries, signBallot(i, dealid, first, entries));
+    }
+
+    function signBallot(uint256 i, bytes32 dealid, uint256 first, bytes32[] memory entries)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return sign(keys[i], ballotHash(dealid, first, entries));
+    }
+
+    /// @dev What the worker of a ballot signs.
+    function ballotHash(bytes32 dealid, uint256 first, bytes32[] memory entries)
+        internal
+        view
+        returns (bytes32)
+    {
         bytes32 structHash =
             keccak256(abi.encode(BALLOT_TYPE, dealid, first, keccak256(abi.encodePacked(entries))));
-        ballot = Ballot(
-            workers[i], first, entries, sign(keys[i], typed(hub.eip712domain_separator(), structHash))
-        );
+        return typed(hub.eip712domain_separator(), structHash);
     }
 
     function ballotsOf(bytes32 dealid, uint256 first, uint256 count, bytes32[] memory digests)

@@ -5,10 +5,15 @@ import {IHub} from "../../src/interfaces/IHub.sol";
 import {
     Account,
     AppOrder,
+    AppOrderOperation,
     DatasetOrder,
+    DatasetOrderOperation,
+    OrderOperation,
     RequestOrder,
+    RequestOrderOperation,
     Task,
-    WorkerpoolOrder
+    WorkerpoolOrder,
+    WorkerpoolOrderOperation
 } from "../../src/interfaces/Types.sol";
 import {Signing} from "./Signing.sol";
 
@@ -175,6 +180,48 @@ abstract contract Market is Signing {
 
     function makeDeal(Orders memory o) internal returns (bytes32) {
         return matchSigned(signAll(o));
+    }
+
+    /// @dev The kinds of orders by number: app, dataset, pool, request.
+    function keyOfKind(uint256 kind) internal view returns (uint256) {
+        return [appKey, datasetKey, poolKey, requesterKey][kind];
+    }
+
+    /// @dev What the owner of an order signs to have it managed.
+    function operationHash(uint256 kind, Orders memory o, OrderOperation operation)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes32 structHash;
+        if (kind == 0) structHash = hashOfOperation("AppOrder", APP, hashOf(o.app), operation);
+        if (kind == 1) structHash = hashOfOperation("DatasetOrder", DATASET, hashOf(o.dataset), operation);
+        if (kind == 2) structHash = hashOfOperation("WorkerpoolOrder", POOL, hashOf(o.pool), operation);
+        if (kind == 3) structHash = hashOfOperation("RequestOrder", REQUEST, hashOf(o.request), operation);
+        return typed(hub.eip712domain_separator(), structHash);
+    }
+
+    function operationCall(uint256 kind, Orders memory o, OrderOperation operation, bytes memory signature)
+        internal
+        view
+        returns (bytes memory)
+    {
+        if (kind == 0) {
+            return abi.encodeCall(hub.manageAppOrder, (AppOrderOperation(o.app, operation, signature)));
+        }
+        if (kind == 1) {
+            return
+                abi.encodeCall(
+                    hub.manageDatasetOrder, (DatasetOrderOperation(o.dataset, operation, signature))
+                );
+        }
+        if (kind == 2) {
+            return abi.encodeCall(
+                hub.manageWorkerpoolOrder, (WorkerpoolOrderOperation(o.pool, operation, signature))
+            );
+        }
+        return
+            abi.encodeCall(hub.manageRequestOrder, (RequestOrderOperation(o.request, operation, signature)));
     }
 
     /// @dev A deal of one task of the given trust, initialized.

@@ -14,6 +14,8 @@ import {
 /// The hashes of `protocol.md` written out with `abi.encode`, independently of the library under test, and
 /// the signatures over them.
 abstract contract Signing is Test {
+    uint256 internal constant CURVE_ORDER =
+        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
     string internal constant APP =
         "AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
     string internal constant DATASET =
@@ -118,6 +120,18 @@ abstract contract Signing is Test {
         return keccak256(abi.encode(keccak256(bytes(operationType)), orderHash, uint256(operation)));
     }
 
+    /// @dev A salt that says something: conditions, expiry, epoch, and a guard or anything.
+    function mark(uint256 conditions, uint256 expiry, uint256 epoch, address tail)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return bytes32(
+            uint256(0x706f636f) << 224 | conditions << 216 | expiry << 176 | epoch << 160
+                | uint256(uint160(tail))
+        );
+    }
+
     function ethSigned(bytes32 hash) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked("\x19Ethereum Signed Message:\n32", hash));
     }
@@ -125,6 +139,12 @@ abstract contract Signing is Test {
     function sign(uint256 key, bytes32 hash) internal pure returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, hash);
         return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev The mirror image of a valid signature, which `ecrecover` takes too.
+    function mirrored(uint256 key, bytes32 hash) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, hash);
+        return abi.encodePacked(r, bytes32(CURVE_ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
     }
 
     function signCompact(uint256 key, bytes32 hash) internal pure returns (bytes memory) {
