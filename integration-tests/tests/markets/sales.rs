@@ -214,6 +214,13 @@ async fn explained(world: &World, pool: &Pool) -> Result<()> {
     })
     .await
     .with_context(|| pool.scheduler.tail(40))?;
+    // The worker has nothing to do, and is told why.
+    let why = "tasks that it fits: of 1 waiting deals it fits none";
+    wait_for("the worker to say why it has no work", SOLD_MAX, async || {
+        Ok(pool.workers[0].output().contains(why).then_some(()))
+    })
+    .await
+    .with_context(|| pool.workers[0].tail(20))?;
     let waits_for = told["waits_for"].as_str().context("a reason")?;
     assert!(waits_for.contains("1 are connected, 0 of the others fit"), "{waits_for}");
     check_refusal(&told)
