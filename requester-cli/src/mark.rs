@@ -88,7 +88,10 @@ pub(crate) async fn epoch(chain: &Chain, signer: Address) -> Result<u16, Failure
 }
 
 /// The conditions as a set, and the one guard that they name.
-fn together(wished: &[Condition]) -> Result<(Conditions, Option<Address>), Failure> {
+///
+/// # Errors
+/// `Usage` where they name two.
+pub(crate) fn together(wished: &[Condition]) -> Result<(Conditions, Option<Address>), Failure> {
     let mut all = Conditions::NONE;
     let mut guard = None;
     for Condition { condition, guard: named } in wished {

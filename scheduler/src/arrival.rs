@@ -6,10 +6,10 @@ use crate::sessions::Session;
 use crate::status::Snapshot;
 use crate::watchers::Watched;
 use poco_chain::Cursor;
-use poco_core::{Address, B256, TaskId};
+use poco_core::{Address, B256, DealId, TaskId};
 use poco_scheduler_core::{
     Core, Explanation, Input, Login, Offer, OrderTerms, ReportBody, SalesPolicy, Stats,
-    StoredResult, TaskReport, UploadRefusal, UploadTerms,
+    StoredResult, TaskReport, Unmade, UploadRefusal, UploadTerms, Weighed,
 };
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -41,9 +41,11 @@ pub(crate) enum Arrival {
     /// Whether a worker was given a task, of which it tells something.
     GivenAsked { worker: Address, task: TaskId, reply: oneshot::Sender<bool> },
     /// Somebody wants to see a task.
-    TaskAsked { task: TaskId, reply: oneshot::Sender<Option<TaskReport>> },
+    TaskAsked { task: Which, reply: oneshot::Sender<Option<TaskReport>> },
     /// Somebody wants to see a task at each change; `None` where the core does not hold it.
-    WatchAsked { task: TaskId, reply: oneshot::Sender<Option<Watched>> },
+    WatchAsked { task: Which, reply: oneshot::Sender<Option<Watched>> },
+    /// Somebody looks for a task among those that are not made.
+    UnmadeAsked { reply: oneshot::Sender<Vec<Unmade>> },
     /// Somebody wants to know why something is where it is; `None` for a task that the core does
     /// not hold.
     ExplainAsked { subject: Box<Subject>, reply: oneshot::Sender<Option<Explanation>> },
@@ -55,27 +57,57 @@ pub(crate) enum Arrival {
     Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
     /// The operator orders a price; answered as above.
     Priced { order: PriceOrder, reply: oneshot::Sender<Result<bool, PriceRefusal>> },
+    /// The seller wants to know whether an order would be served.
+    WeighAsked { terms: Box<OrderTerms>, reply: oneshot::Sender<Weighed> },
     /// The seller wants to know what should be on offer.
     OffersAsked { policy: Arc<SalesPolicy>, reply: oneshot::Sender<Vec<Offer>> },
     /// Going on would do harm; why.
     Fatal(String),
 }
 
+/// Which task somebody means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which {
+    /// The one with this id, if it is made.
+    Id(TaskId),
+    /// The one so far from the first of a deal, made or not.
+    At(DealId, u64),
+}
+
+impl Which {
+    pub(crate) fn report(self, core: &Core) -> Option<TaskReport> {
+        match self {
+            Self::Id(task) => core.task_report(task),
+            Self::At(deal, offset) => core.task_report_at(deal, offset),
+        }
+    }
+
+    fn explain(self, core: &Core) -> Option<Explanation> {
+        match self {
+            Self::Id(task) => core.explain_task(task),
+            Self::At(deal, offset) => core.explain_task_at(deal, offset),
+        }
+    }
+}
+
 /// What is to be explained.
 #[derive(Clone, Debug)]
 pub(crate) enum Subject {
-    Task(TaskId),
+    Task(Which),
     Worker(Address),
     Order(OrderTerms),
     Pool,
 }
 
 impl Subject {
-    pub(crate) fn explain(self, core: &Core) -> Option<Explanation> {
+    /// Why it is where it is, in a pool that sells by `policy`.
+    pub(crate) fn explain(self, core: &Core, policy: &SalesPolicy) -> Option<Explanation> {
+        // A pool that sells nothing by itself is sold from by other means, at prices unknown here.
+        let policy = (!policy.prices.is_empty()).then_some(policy);
         match self {
-            Self::Task(task) => core.explain_task(task),
+            Self::Task(task) => task.explain(core),
             Self::Worker(worker) => Some(core.explain_worker(worker)),
-            Self::Order(terms) => Some(core.explain_order(terms)),
+            Self::Order(terms) => Some(core.explain_order(&terms, policy)),
             Self::Pool => Some(core.explain_pool()),
         }
     }

@@ -15,7 +15,7 @@ use poco_chain::failpoint;
 use poco_core::{Address, B256, TaskId};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Ack, Refusal, refusal};
-use poco_scheduler_core::{Action, Core, Input, Login, Moment, Operation, Record};
+use poco_scheduler_core::{Action, Core, Input, Login, Moment, Operation, Record, TaskReport};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -199,15 +199,18 @@ impl EventLoop {
                 let _ = reply.send(self.core.is_given(worker, task));
             }
             Arrival::TaskAsked { task, reply } => {
-                let _ = reply.send(self.core.task_report(task));
+                let _ = reply.send(task.report(&self.core));
             }
             Arrival::WatchAsked { task, reply } => {
-                let report = self.core.task_report(task);
-                let watch = report.map(|report| self.effects.watchers.watch(task, report));
-                let _ = reply.send(watch);
+                let watch = |report: TaskReport| self.effects.watchers.watch(report.task, report);
+                let _ = reply.send(task.report(&self.core).map(watch));
             }
+            Arrival::UnmadeAsked { reply } => drop(reply.send(self.core.unmade())),
             Arrival::ExplainAsked { subject, reply } => {
-                let _ = reply.send(subject.explain(&self.core));
+                let _ = reply.send(subject.explain(&self.core, &self.pricing.policy()));
+            }
+            Arrival::WeighAsked { terms, reply } => {
+                let _ = reply.send(self.core.weigh_order(&terms));
             }
             Arrival::StatsAsked { reply } => drop(reply.send(self.core.stats())),
             Arrival::SnapshotAsked { reply } => drop(reply.send(self.snapshot())),

@@ -1,12 +1,12 @@
 //! Explanations between the wire and the core's words.
 
-use crate::arrival::Subject;
+use crate::arrival::{Subject, Which};
 use crate::placement;
-use poco_core::{Amount, B256, Tag, U256};
-use poco_proto::v1::explanation::{Fact, NearMiss, Removed, Way};
+use poco_core::{Address, Amount, B256, Conditions, DealConditions, Tag, U256};
+use poco_proto::v1::explanation::{Fact, Hold, NearMiss, Removed, Way};
 use poco_proto::v1::{ExplainOrder, ExplainRequest, explain_request};
 use poco_proto::{v1, words};
-use poco_scheduler_core::{Constraint, Explanation, OrderTerms};
+use poco_scheduler_core::{Constraint, Explanation, OrderTerms, Placement};
 
 /// Longest params of an order in question; a deal's are limited by what their gas costs.
 const PARAMS_BYTES_MAX: usize = 64 << 10;
@@ -18,7 +18,9 @@ const PARAMS_BYTES_MAX: usize = 64 << 10;
 pub(crate) fn subject(request: ExplainRequest) -> Result<Subject, String> {
     use explain_request::Subject as Asked;
     Ok(match request.subject.ok_or("a task, a worker, an order or the pool is to be named")? {
-        Asked::Task(task) => Subject::Task(words::task(&task).map_err(|error| error.to_string())?),
+        Asked::Task(task) => {
+            Subject::Task(Which::Id(words::task(&task).map_err(|error| error.to_string())?))
+        }
         Asked::Worker(worker) => {
             Subject::Worker(words::address("worker", &worker).map_err(|error| error.to_string())?)
         }
@@ -28,7 +30,7 @@ pub(crate) fn subject(request: ExplainRequest) -> Result<Subject, String> {
 }
 
 fn terms(order: ExplainOrder) -> Result<OrderTerms, String> {
-    let ExplainOrder { tag, trust, worker_stake, params } = order;
+    let ExplainOrder { tag, trust, worker_stake, params, conditions, guard, .. } = order;
     let tag = match tag.is_empty() {
         true => B256::ZERO,
         false => words::word("tag", &tag).map_err(|error| error.to_string())?,
@@ -36,17 +38,33 @@ fn terms(order: ExplainOrder) -> Result<OrderTerms, String> {
     let number = |name: &str, bytes: &[u8]| {
         U256::try_from_be_slice(bytes).ok_or_else(|| format!("{name} has more than 256 bits"))
     };
-    if params.len() > PARAMS_BYTES_MAX {
-        return Err(format!("params have more than {PARAMS_BYTES_MAX} bytes"));
-    }
-    let placement = placement::parse(&params).ok_or("poco_placement in params cannot be read")?;
+    let guard = match guard.is_empty() {
+        true => Address::ZERO,
+        false => words::address("guard", &guard).map_err(|error| error.to_string())?,
+    };
+    let bits = u8::try_from(conditions).map_err(|_| "conditions have more than 8 bits")?;
+    let pays = (!order.price.is_empty()).then(|| number("price", &order.price)).transpose()?;
     Ok(OrderTerms {
         tag: Tag(tag),
         trust: number("trust", &trust)?,
         worker_stake: Amount(number("worker_stake", &worker_stake)?),
-        placement,
-        ..OrderTerms::default()
+        placement: Some(placement_of(&params)?),
+        conditions: DealConditions::new(Conditions::from_bits(bits), guard),
+        volume: order.volume,
+        category: order.category,
+        pays: pays.map(Amount),
     })
+}
+
+/// Where an order in question wants its tasks to run.
+///
+/// # Errors
+/// One line that says what cannot be read.
+pub(crate) fn placement_of(params: &str) -> Result<Placement, String> {
+    if params.len() > PARAMS_BYTES_MAX {
+        return Err(format!("params have more than {PARAMS_BYTES_MAX} bytes"));
+    }
+    placement::parse(params).ok_or_else(|| "poco_placement in params cannot be read".into())
 }
 
 /// An explanation as clients see it.
@@ -66,6 +84,10 @@ pub(crate) fn shown(told: &Explanation) -> v1::Explanation {
     let way = |way: &Vec<poco_scheduler_core::Change>| Way {
         changes: way.iter().map(ToString::to_string).collect(),
     };
+    let hold = |hold: &poco_scheduler_core::Hold| Hold {
+        name: hold.name().into(),
+        text: hold.to_string(),
+    };
     let trace = told.trace.as_ref();
     v1::Explanation {
         subject: told.subject.clone(),
@@ -78,6 +100,7 @@ pub(crate) fn shown(told: &Explanation) -> v1::Explanation {
         nearest: told.nearest.iter().map(near).collect(),
         changes: told.changes.iter().map(way).collect(),
         parts: told.parts.iter().map(shown).collect(),
+        held_by: told.held_by.iter().map(hold).collect(),
     }
 }
 
@@ -103,6 +126,9 @@ mod tests {
         let far = r#"{"poco_placement":5}"#.into();
         assert!(order(ExplainOrder { params: far, ..usual() }).contains("poco_placement"));
         assert!(order(ExplainOrder { params: long, ..usual() }).contains("params"));
+        assert!(order(ExplainOrder { guard: vec![1], ..usual() }).contains("guard"));
+        assert!(order(ExplainOrder { price: vec![1; 33], ..usual() }).contains("price"));
+        assert!(order(ExplainOrder { conditions: 256, ..usual() }).contains("conditions"));
         let good = ExplainOrder { trust: vec![1, 0], ..usual() };
         let read = subject(ExplainRequest { subject: Some(Asked::Order(good)) }).unwrap();
         assert!(matches!(read, Subject::Order(terms) if terms.trust == U256::from(256)));
@@ -121,6 +147,7 @@ mod tests {
             subject: "pool".into(),
             waits_for: "rain".into(),
             facts: vec![("a".into(), "b".into())],
+            held_by: vec![poco_scheduler_core::Hold::Unsold { category: 4 }],
             trace: Some(trace),
             nearest: vec![near],
             changes: vec![vec![Change::FreeSlot { worker }]],
@@ -133,5 +160,7 @@ mod tests {
         assert_eq!(shown.nearest[0].misses, ["tag", "busy"]);
         assert!(shown.changes[0].changes[0].ends_with("becomes free"));
         assert_eq!(shown.parts[0].waits_for, "rain");
+        let Hold { name, text } = &shown.held_by[0];
+        assert_eq!((name.as_str(), text.as_str()), ("unsold", "category 4 is not sold"));
     }
 }

@@ -1,15 +1,27 @@
 //! Fills requests that wait in the market: matches them with the pool's own order, at the pool's price
 //! and for gas that the pool pays, as long as a match costs no more than the operator allows.
+//!
+//! A match that nobody can serve costs the pool the stake that it locks, so the one that decides who
+//! gets a task is asked before, with all that the deal would say.
 
+use crate::arrival::{Arrival, Arrivals};
 use crate::meters::Meters;
+use crate::placement;
+use anyhow::Context as _;
 use poco_chain::{Chain, SendError, Sender, Transaction};
 use poco_core::call::SignedTerms;
+use poco_core::mark::agreement::agree;
+use poco_core::matching::{Terms, tag_union};
 use poco_core::order::{AppOrder, DatasetOrder, RequestOrder};
-use poco_core::{Address, Amount, Call, OrderHash, Signed, U256, WorkerpoolOrder};
+use poco_core::payout::worker_stake;
+use poco_core::{
+    Address, Amount, Call, DealConditions, OrderHash, Rules, Signed, U256, WorkerpoolOrder,
+};
 use poco_market_client::{Listed, Market, Published, any, open_to, unfit};
-use poco_scheduler_core::Offer;
+use poco_scheduler_core::{Offer, OrderTerms, Weighed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 /// Requests that are looked at, the best paying first: the largest page that a market gives, so that a
@@ -42,6 +54,7 @@ pub(crate) struct Filler {
 pub(crate) struct Filling<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) market: &'a Market,
+    pub(crate) arrivals: &'a Arrivals,
     pub(crate) offer: &'a Offer,
     pub(crate) order: &'a Signed<WorkerpoolOrder>,
 }
@@ -71,10 +84,18 @@ impl Filler {
             .filter(|request| filling.offer.suits(&request.order.order) && !is_left(request));
         let suiting: Vec<_> = suiting.take(TRIES_MAX).collect();
         for request in suiting {
-            if let Some(terms) = complete(&filling, &request).await?
-                && self.send(filling.chain, &request, terms).await
-            {
-                return Ok(());
+            if let Some(terms) = complete(&filling, &request).await? {
+                let weighed = weigh(&filling, &terms).await?;
+                if !weighed.is_served {
+                    let (hash, why) = (request.order_hash, &weighed.waits_for);
+                    tracing::info!(request = %hash, why, "request left: it would not be served");
+                } else if self.send(filling.chain, &request, terms).await {
+                    return Ok(());
+                }
+                if weighed.is_asking {
+                    // By the next round the guard has answered.
+                    continue;
+                }
             }
             if self.left.len() < REMEMBERED_MAX {
                 self.left.insert(request.order_hash, Instant::now());
@@ -111,6 +132,33 @@ impl Filler {
         }
         sent.is_ok()
     }
+}
+
+/// What would become of the deal of these orders.
+async fn weigh(filling: &Filling<'_>, terms: &SignedTerms) -> anyhow::Result<Weighed> {
+    let (chain, pool) = (filling.chain, &terms.workerpool.order);
+    let entry = chain.workerpool(pool.workerpool).await?.context("the pool is not registered")?;
+    let parties = chain.parties(terms, terms.request.order.requester).await?;
+    let conditions = match parties {
+        Some(parties) => agree(&parties, chain.latest().await?.timestamp)?,
+        None => DealConditions::NONE,
+    };
+    let request = &terms.request.order;
+    let orders =
+        Terms { app: &terms.app.order, dataset: &terms.dataset.order, workerpool: pool, request };
+    let terms = Box::new(OrderTerms {
+        tag: tag_union(Rules::Ours, &orders),
+        trust: request.trust,
+        worker_stake: worker_stake(pool.price, entry.worker_stake_ratio)?,
+        placement: placement::parse(&request.params),
+        conditions,
+        volume: request.volume.saturating_to(),
+        // Price and volume are those of an order on offer.
+        ..OrderTerms::default()
+    });
+    let (reply, answer) = oneshot::channel();
+    filling.arrivals.send(Arrival::WeighAsked { terms, reply }).await?;
+    Ok(answer.await?)
 }
 
 /// What a match costs at most, in wei.

@@ -26,9 +26,10 @@ use poco_core::Address;
 use poco_proto::MESSAGE_BYTES_MAX;
 use poco_proto::v1::observer_server::ObserverServer;
 use poco_proto::v1::workers_server::WorkersServer;
+use poco_scheduler_core::Lookup;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -67,6 +68,8 @@ pub(crate) struct Context {
     pub(crate) arrivals: Arrivals,
     /// Whose turn it is to have something explained: each takes the loop's time.
     pub(crate) explaining: Arc<Semaphore>,
+    /// Finds tasks that are not made, for one at a time.
+    pub(crate) lookup: Arc<Mutex<Lookup>>,
     pub(crate) stop: CancellationToken,
 }
 

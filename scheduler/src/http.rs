@@ -1,12 +1,11 @@
 //! What is answered over HTTP: results, tasks as clients of the market see them, health, numbers.
 
+mod explain;
 mod tasks;
 
-use crate::arrival::Subject;
-use crate::grpc::{Context, explain};
+use crate::grpc::Context;
 use crate::meters::Seen;
 use crate::page::page;
-use crate::placement;
 use crate::status::{self, State as Working, Status};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -15,9 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use object_store::{GetOptions, GetRange};
-use poco_core::{Address, B256, Tag, TaskId, U256};
+use poco_core::{Address, TaskId};
 use poco_result::Cid;
-use poco_scheduler_core::OrderTerms;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -39,15 +37,12 @@ pub(crate) fn routes(context: &Context) -> Router {
     Router::new()
         .route("/ipfs/{cid}", get(result))
         .route("/results/{task}/challenge", get(challenge))
-        .route("/explain/pool", get(explain_pool))
-        .route("/explain/order", get(explain_order))
-        .route("/explain/task/{task}", get(explain_task))
-        .route("/explain/worker/{worker}", get(explain_worker))
         .route("/", get(page))
         .route("/healthz", get(health))
         .route("/status", get(whole_status))
         .route("/metrics", get(metrics))
         .with_state(shared)
+        .merge(explain::routes(context))
         .merge(tasks::routes(context))
 }
 
@@ -172,51 +167,6 @@ async fn challenge(
     };
     let data = shared.context.challenges.issue(address);
     Json(json!({ "ok": true, "data": data })).into_response()
-}
-
-async fn explain_pool(State(shared): State<Shared>) -> Response {
-    explained(&shared, Some(Subject::Pool)).await
-}
-
-async fn explain_task(State(shared): State<Shared>, Path(task): Path<String>) -> Response {
-    explained(&shared, task.parse().ok().map(Subject::Task)).await
-}
-
-async fn explain_worker(State(shared): State<Shared>, Path(worker): Path<String>) -> Response {
-    explained(&shared, worker.parse().ok().map(Subject::Worker)).await
-}
-
-/// Terms of an order: `trust` in decimal, `tag` as 32 bytes in hex, `params` as they are.
-#[derive(Debug, Deserialize)]
-struct OrderQuery {
-    trust: Option<U256>,
-    tag: Option<B256>,
-    params: Option<String>,
-}
-
-async fn explain_order(State(shared): State<Shared>, Query(query): Query<OrderQuery>) -> Response {
-    let OrderQuery { trust, tag, params } = query;
-    let tag = Tag(tag.unwrap_or_default());
-    let Some(placement) = placement::parse(&params.unwrap_or_default()) else {
-        return refuse(StatusCode::BAD_REQUEST, "poco_placement in params cannot be read");
-    };
-    let trust = trust.unwrap_or_default();
-    let terms = OrderTerms { tag, trust, placement, ..OrderTerms::default() };
-    explained(&shared, Some(Subject::Order(terms))).await
-}
-
-async fn explained(shared: &Shared, subject: Option<Subject>) -> Response {
-    let Some(subject) = subject else {
-        let error = "expected /explain/task/<id>, /explain/worker/<address> or /explain/pool";
-        return refuse(StatusCode::BAD_REQUEST, error);
-    };
-    match explain(&shared.context, subject).await {
-        Ok(told) => ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(told)).into_response(),
-        Err(status) if status.code() == tonic::Code::NotFound => {
-            refuse(StatusCode::NOT_FOUND, status.message())
-        }
-        Err(status) => refuse(StatusCode::SERVICE_UNAVAILABLE, status.message()),
-    }
 }
 
 /// Healthy while the loop answers and the chain can be read; degraded where less is taken on.

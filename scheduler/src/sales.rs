@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use poco_chain::{Chain, Wallet};
 use poco_core::order::Order as _;
 use poco_core::{
-    Address, B256, Conditions, OrderHash, OrderKind, OrderMark, Signed, Timestamp, U256,
+    Address, B256, Conditions, OrderHash, OrderKind, OrderMark, Signed, Tag, Timestamp, U256,
     WorkerpoolOrder,
 };
 use poco_market_client::{Market, MarketError};
@@ -71,10 +71,13 @@ pub(crate) struct Seller {
     pub(crate) shown: watch::Sender<Vec<OfferShown>>,
 }
 
+/// What one order is for: a category, and what its runs may need.
+type Ware = (u64, Tag);
+
 /// A seller at work.
 struct Stall {
     seller: Seller,
-    listed: BTreeMap<u64, Listed>,
+    listed: BTreeMap<Ware, Listed>,
 }
 
 impl Seller {
@@ -141,13 +144,13 @@ impl Stall {
         let (reply, answer) = oneshot::channel();
         let policy = self.seller.pricing.policy();
         self.seller.arrivals.send(Arrival::OffersAsked { policy, reply }).await?;
-        let wanted: BTreeMap<u64, Offer> =
-            answer.await?.into_iter().map(|offer| (offer.category, offer)).collect();
+        let wanted: BTreeMap<Ware, Offer> =
+            answer.await?.into_iter().map(|offer| (ware_of(&offer), offer)).collect();
         let now = self.seller.chain.latest().await?.timestamp;
-        let categories: BTreeSet<u64> = wanted.keys().chain(self.listed.keys()).copied().collect();
-        for category in categories {
-            let offer = wanted.get(&category);
-            let is_kept = match (self.listed.get(&category), offer) {
+        let wares: BTreeSet<Ware> = wanted.keys().chain(self.listed.keys()).copied().collect();
+        for ware in wares {
+            let offer = wanted.get(&ware);
+            let is_kept = match (self.listed.get(&ware), offer) {
                 (Some(listed), Some(offer)) => {
                     let consumed = self.seller.chain.consumed(listed.hash).await?;
                     let left = U256::from(listed.offer.volume).saturating_sub(consumed);
@@ -158,11 +161,11 @@ impl Stall {
             if is_kept {
                 continue;
             }
-            let before = self.listed.get(&category).map(|listed| listed.hash);
+            let before = self.listed.get(&ware).map(|listed| listed.hash);
             if let Some(offer) = offer {
                 self.list(*offer, now).await?;
             } else {
-                self.listed.remove(&category);
+                self.listed.remove(&ware);
             }
             // The new one first: in between the pool would have nothing to sell.
             if let Some(before) = before {
@@ -175,13 +178,13 @@ impl Stall {
     }
 
     /// Matches one request with each order that has something left for it.
-    async fn fill(&mut self, wanted: &BTreeMap<u64, Offer>) -> anyhow::Result<()> {
-        let Seller { chain, market, filler, .. } = &mut self.seller;
+    async fn fill(&mut self, wanted: &BTreeMap<Ware, Offer>) -> anyhow::Result<()> {
+        let Seller { chain, market, filler, arrivals, .. } = &mut self.seller;
         let Some(filler) = filler else { return Ok(()) };
-        for (category, listed) in &self.listed {
-            if wanted.contains_key(category) {
-                let filling =
-                    Filling { chain, market, offer: &listed.offer, order: &listed.signed };
+        for (ware, listed) in &self.listed {
+            if wanted.contains_key(ware) {
+                let (offer, order) = (&listed.offer, &listed.signed);
+                let filling = Filling { chain, market, arrivals, offer, order };
                 filler.fill_one(filling).await?;
             }
         }
@@ -218,9 +221,9 @@ impl Stall {
         known.push(hash);
         seller.store.put_orders(&known).context("an order cannot be noted")?;
         seller.market.publish(&seller.wallet, &signed).await?;
-        let Offer { category, price, volume, trust, .. } = offer;
-        tracing::info!(category, %price, volume, trust, order = %hash, "on offer");
-        self.listed.insert(category, Listed { hash, signed, offer, expires });
+        let Offer { category, price, volume, trust, tag } = offer;
+        tracing::info!(category, %price, volume, trust, %tag, order = %hash, "on offer");
+        self.listed.insert(ware_of(&offer), Listed { hash, signed, offer, expires });
         Ok(())
     }
 
@@ -255,6 +258,10 @@ impl Stall {
     }
 }
 
+fn ware_of(offer: &Offer) -> Ware {
+    (offer.category, offer.tag)
+}
+
 impl Listed {
     /// Whether this order, of which `left` tasks are left, can stay for `offer`: the same terms, not
     /// more than there is and at least half of it, and a while to live.
@@ -270,7 +277,7 @@ impl Listed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poco_core::{Amount, Tag};
+    use poco_core::Amount;
 
     #[test]
     fn an_order_is_renewed_when_its_terms_its_volume_or_its_life_call_for_it() {

@@ -151,6 +151,7 @@ impl Shared {
             meters: self.meters,
             arrivals: self.arrivals,
             explaining: Arc::new(Semaphore::new(grpc::EXPLANATIONS_MAX)),
+            lookup: Arc::default(),
             stop,
         }
     }

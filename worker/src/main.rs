@@ -13,6 +13,7 @@ mod effects;
 mod event_loop;
 mod follow;
 mod http;
+mod idle;
 mod journal;
 mod link;
 mod logs;

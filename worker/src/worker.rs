@@ -6,12 +6,12 @@ use crate::config::Checked;
 use crate::effects::Effects;
 use crate::event_loop::{EventLoop, Status};
 use crate::follow::follow;
-use crate::http;
 use crate::journal::{Journal, Owner};
 use crate::link::{Identity, Link};
 use crate::runs::{Runs, Tools};
 use crate::stake;
 use crate::telling::Teller;
+use crate::{http, idle};
 use anyhow::{Context as _, ensure};
 use poco_chain::{Chain, Sender, Wallet};
 use poco_core::lane::{NonceSecret, nonce_secret_hash};
@@ -82,6 +82,8 @@ pub(crate) async fn run(
     let (live, live_seen) = watch::channel(core.live());
     let (status, status_seen) = watch::channel(Status::default());
 
+    let (url, held) = (checked.scheduler_url.clone(), live_seen.clone());
+    tokio::spawn(idle::tell(url, worker, held, stop.clone()));
     let link = Link {
         url: checked.scheduler_url.clone(),
         identity: identity(&checked, &chain, wallet.clone()),

@@ -146,6 +146,11 @@ fn questions() {
         trust: vec![1, 0],
         worker_stake: vec![1],
         params: PARAMS.into(),
+        conditions: 8,
+        guard: address(),
+        category: Some(1),
+        price: vec![1],
+        volume: 2,
     };
     for (name, subject) in [
         ("task", explain_request::Subject::Task(word())),

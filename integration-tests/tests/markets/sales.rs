@@ -7,7 +7,7 @@ use poco_integration_tests::binaries::binary;
 use poco_integration_tests::pool::{Plan, Pool, start_scheduler};
 use poco_integration_tests::process::wait_for;
 use poco_integration_tests::world::{Party, World, wallet};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
 
@@ -102,10 +102,10 @@ async fn a_pool_sells_its_free_slots_by_itself_and_withdraws_them() -> Result<()
     Ok(())
 }
 
-/// Publishes a request for one run at most this dear; its hash.
-fn request(world: &World, pool: &Pool, pool_price_max: &str, args: &str) -> Result<String> {
+/// Publishes a request for one run at most this dear, on a machine as asked for; its hash.
+fn request(world: &World, pool: &Pool, pool_price_max: &str, asked: &Value) -> Result<String> {
     let market = ["--market-url", pool.market_url.as_str()];
-    let params = serde_json::json!({ "iexec_args": args }).to_string();
+    let params = json!({ "iexec_args": "echo filled", "poco_placement": asked }).to_string();
     let terms = ["--app-max-price", "1RLC", "--workerpool-max-price", pool_price_max];
     let words = ["order", "sign", "request", &pool.app, "--publish", "--params", &params];
     let answer = world.poco(Party::Requester, &[&market[..], &words, &terms].concat())?.json()?;
@@ -125,8 +125,10 @@ async fn a_request_that_waits_in_the_market_is_filled_at_the_pools_own_price() -
     let mut pool = Pool::start(&world, &Plan { workers: 0, ..Plan::default() }).await?;
     let chain = world.chain().await?;
     pool.scheduler.stop().await?;
-    let too_cheap = request(&world, &pool, "4.9RLC", "echo cheap")?;
-    let fitting = request(&world, &pool, "8RLC", "echo filled")?;
+    let too_cheap = request(&world, &pool, "4.9RLC", &json!({}))?;
+    let fitting = request(&world, &pool, "8RLC", &json!({ "regions": ["here"] }))?;
+    // It pays more than the other, and is looked at first.
+    let elsewhere = request(&world, &pool, "9RLC", &json!({ "regions": ["nowhere"] }))?;
     let config = world.path("sales.toml");
     std::fs::write(&config, FILLED)?;
     let config = config.display().to_string();
@@ -135,7 +137,12 @@ async fn a_request_that_waits_in_the_market_is_filled_at_the_pools_own_price() -
         start_scheduler(&world, &pool.workerpool, &pool.market_url, &environment).await?;
     let before = chain.account(wallet(Party::Requester)?.address()).await?;
     world.fund(Party::Worker(0), "100RLC")?;
-    let worker = pool.worker(&world, 0, &[("POCO_WORKER_SLOTS", "1")])?;
+    let machine = world.path("machine.toml");
+    let usual = std::fs::read_to_string(world.worker_config())?;
+    std::fs::write(&machine, format!("{usual}\n[machine]\nregion = \"here\"\n"))?;
+    let machine = machine.display().to_string();
+    let environment = [("POCO_WORKER_SLOTS", "1"), ("POCO_WORKER_CONFIG", machine.as_str())];
+    let worker = pool.worker(&world, 0, &environment)?;
     pool.workers.push(worker);
 
     wait_for("the request to be filled", SOLD_MAX, async || {
@@ -163,5 +170,74 @@ async fn a_request_that_waits_in_the_market_is_filled_at_the_pools_own_price() -
     let paid = before.free.0 - after.free.0;
     assert_eq!(paid, U256::from(PRICE_NANO + APP_PRICE_NANO));
     assert_eq!(status(&pool, &too_cheap).await?, "open");
+    assert_eq!(status(&pool, &elsewhere).await?, "open", "nobody is there");
+    let log = pool.scheduler.output();
+    let told = log.lines().find(|line| line.contains("it would not be served"));
+    let told = told.with_context(|| pool.scheduler.tail(40))?;
+    assert!(told.contains(&elsewhere) && told.contains("do not reach the trust"), "{told}");
+    explained(&world, &pool).await
+}
+
+/// What `poco explain` says in a pool with one worker, which is `here`.
+async fn explained(world: &World, pool: &Pool) -> Result<()> {
+    let explain = |words: &[&str]| {
+        let about = ["--pool-url", pool.url.as_str(), "explain"];
+        world.poco(Party::Requester, &[&about[..], words].concat())
+    };
+    let of = |region: &str, price: &str| {
+        let params = json!({ "poco_placement": { "regions": [region] } }).to_string();
+        let terms = ["order", "--category", "0", "--params", params.as_str(), "--price", price];
+        explain(&terms)?.json()
+    };
+    let told = of("nowhere", "9RLC")?;
+    assert_eq!(told["waits_for"], "workers: those that fit do not reach the trust");
+    assert_eq!(told["held_by"], json!([]));
+    check_refusal(&told)?;
+    let told = of("here", "4RLC")?;
+    assert_eq!(told["held_by"][0]["name"], "price", "{told:#}");
+    assert_eq!(told["changes"], json!([["the request pays 5 RLC for a task"]]));
+    let told = of("here", "5RLC")?;
+    assert_eq!(told["waits_for"], "nothing: 1 workers would begin a task at once");
+
+    // The same of a deal that somebody has made all the same.
+    let params = json!({ "poco_placement": { "regions": ["nowhere"] } }).to_string();
+    let answer = pool.run(world, &["--params", &params, "--detach"])?.json()?;
+    let task = answer["tasks"][0].as_str().context("a task")?;
+    let told = wait_for("the pool to look for workers", SOLD_MAX, async || {
+        let answer = explain(&[task])?;
+        if answer.code != 0 {
+            // It has not seen the deal yet.
+            return Ok(None);
+        }
+        let told = answer.json()?;
+        Ok((!told["decision"].is_null()).then_some(told))
+    })
+    .await
+    .with_context(|| pool.scheduler.tail(40))?;
+    // The worker has nothing to do, and is told why.
+    let why = "tasks that it fits: of 1 waiting deals it fits none";
+    wait_for("the worker to say why it has no work", SOLD_MAX, async || {
+        Ok(pool.workers[0].output().contains(why).then_some(()))
+    })
+    .await
+    .with_context(|| pool.workers[0].tail(20))?;
+    let waits_for = told["waits_for"].as_str().context("a reason")?;
+    assert!(waits_for.contains("1 are connected, 0 of the others fit"), "{waits_for}");
+    check_refusal(&told)
+}
+
+/// The one worker is elsewhere: so many were removed by that, it came nearest, and either it moves or
+/// another comes.
+fn check_refusal(told: &Value) -> Result<()> {
+    let decision = &told["decision"];
+    assert_eq!((&decision["looked_at"], &decision["free"]), (&json!(1), &json!(0)));
+    let removed = decision["removed"].as_array().context("constraints")?;
+    assert_eq!((removed.len(), &removed[0]["constraint"]), (1, &json!("region")));
+    assert_eq!(removed[0]["count"], 1);
+    let worker = wallet(Party::Worker(0))?.address();
+    assert_eq!(decision["nearest"][0]["misses"], json!(["region"]));
+    assert_eq!(decision["nearest"][0]["worker"], json!(worker.to_string().to_lowercase()));
+    let moves = format!("{worker} is in one of {{nowhere}}");
+    assert_eq!(told["changes"], json!([[moves], ["1 more log in, in one of {nowhere}"]]));
     Ok(())
 }

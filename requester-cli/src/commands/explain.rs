@@ -6,10 +6,12 @@ use super::task::find_pool;
 use crate::address;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::mark::{self, Condition};
 use crate::output::{Show, pairs, table};
 use crate::pool::Pool;
+use crate::price;
 use clap::Args;
-use poco_core::{Address, Tag, TaskId, U256};
+use poco_core::{Address, Amount, Tag, TaskId, U256};
 use poco_proto::v1::explain_request::Subject as Asked;
 use poco_proto::v1::explanation::{NearMiss, Removed};
 use poco_proto::v1::{ExplainOrder, ExplainPool, Explanation};
@@ -32,6 +34,21 @@ pub(crate) struct ExplainArgs {
     /// With `order`: its params in JSON
     #[arg(long, default_value = "")]
     params: String,
+    /// With `order`: its category, to be told also what the pool sells by itself
+    #[arg(long)]
+    category: Option<u64>,
+    /// With `order`: the most that it pays the pool for a task
+    #[arg(long, value_name = "AMOUNT", value_parser = price::parse)]
+    price: Option<Amount>,
+    /// With `order`: how many tasks
+    #[arg(long, default_value = "1")]
+    volume: u64,
+    /// With `order`: what each worker stakes on its vote, as the pool's policy and price make it
+    #[arg(long, value_name = "AMOUNT", default_value = "0", value_parser = price::parse)]
+    worker_stake: Amount,
+    /// With `order`: conditions that its deals keep, with their group where they name one
+    #[arg(long, value_name = "CONDITION", value_delimiter = ',', value_parser = mark::parse_condition)]
+    require: Vec<Condition>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +77,7 @@ struct ExplainAnswer {
     subject: String,
     waits_for: String,
     facts: Vec<FactLine>,
+    held_by: Vec<HoldLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<DecisionLine>,
     changes: Vec<Vec<String>>,
@@ -70,6 +88,13 @@ struct ExplainAnswer {
 struct FactLine {
     name: String,
     value: String,
+}
+
+/// What of the pool itself is in the way.
+#[derive(Serialize)]
+struct HoldLine {
+    name: String,
+    text: String,
 }
 
 /// What was seen of workers, or by a worker of waiting deals.
@@ -105,10 +130,12 @@ impl ExplainAnswer {
             nearest: told.nearest.into_iter().map(NearLine::of).collect(),
         });
         let fact = told.facts.into_iter();
+        let held_by = told.held_by.into_iter();
         Self {
             subject: told.subject,
             waits_for: told.waits_for,
             facts: fact.map(|fact| FactLine { name: fact.name, value: fact.value }).collect(),
+            held_by: held_by.map(|hold| HoldLine { name: hold.name, text: hold.text }).collect(),
             decision,
             changes: told.changes.into_iter().map(|way| way.changes).collect(),
             parts: told.parts.into_iter().map(Self::of).collect(),
@@ -138,6 +165,9 @@ impl Show for ExplainAnswer {
         let mut rows = vec![("about", self.subject.clone()), ("waits for", self.waits_for.clone())];
         rows.extend(self.facts.iter().map(|fact| (fact.name.as_str(), fact.value.clone())));
         let mut text = pairs(&rows);
+        for hold in &self.held_by {
+            text.push_str(&format!("\nheld by the pool: {}", hold.text));
+        }
         if let Some(decision) = &self.decision {
             text.push_str(&format!(
                 "\n\nlooked at {}, of which {} would do",
@@ -172,16 +202,31 @@ pub(crate) async fn run(context: &Context, args: ExplainArgs) -> Result<(), Fail
     let asked = match args.subject {
         Subject::Task(task) => Asked::Task(task.0.to_vec()),
         Subject::Worker(worker) => Asked::Worker(worker.to_vec()),
-        Subject::Order => Asked::Order(ExplainOrder {
-            tag: args.tag.0.to_vec(),
-            trust: args.trust.to_be_bytes_trimmed_vec(),
-            worker_stake: Vec::new(),
-            params: args.params,
-        }),
+        Subject::Order => Asked::Order(order(args)?),
         Subject::Pool => Asked::Pool(ExplainPool {}),
     };
     let told = pool.explain(asked).await?;
     context.output.answer(&ExplainAnswer::of(told))
+}
+
+/// The order in question.
+///
+/// # Errors
+/// `Usage` where two guards are named.
+fn order(args: ExplainArgs) -> Result<ExplainOrder, Failure> {
+    let (conditions, guard) = mark::together(&args.require)?;
+    Ok(ExplainOrder {
+        tag: args.tag.0.to_vec(),
+        trust: args.trust.to_be_bytes_trimmed_vec(),
+        worker_stake: args.worker_stake.0.to_be_bytes_trimmed_vec(),
+        params: args.params,
+        conditions: conditions.bits().into(),
+        guard: guard.map(|guard| guard.to_vec()).unwrap_or_default(),
+        category: args.category,
+        // Zero has no bytes, and would not be asked about.
+        price: args.price.map(|price| price.0.to_be_bytes::<32>().to_vec()).unwrap_or_default(),
+        volume: args.volume,
+    })
 }
 
 /// The pool that is asked: by its url; else a task's own, or the one that is named.
@@ -207,7 +252,7 @@ async fn pool(context: &Context, args: &ExplainArgs) -> Result<Pool, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poco_proto::v1::explanation::{Fact, Way};
+    use poco_proto::v1::explanation::{Fact, Hold, Way};
 
     #[test]
     fn subjects_are_told_apart() {
@@ -243,11 +288,13 @@ mod tests {
             }],
             changes: vec![Way { changes: vec!["a".into(), "b".into()] }],
             parts: vec![Explanation::default()],
+            held_by: vec![Hold { name: "paused".into(), text: "new deals are paused".into() }],
         };
         let answer = ExplainAnswer::of(told);
         let shown = answer.show();
         for line in [
             "waits for  workers",
+            "held by the pool: new deals are paused",
             "looked at 3, of which 1 would do",
             "do not offer what the tag asks for",
             "but for tag, busy",

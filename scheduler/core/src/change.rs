@@ -83,6 +83,55 @@ pub enum Change {
         /// Each belongs to this group.
         guard: Option<Address>,
     },
+    /// The operator takes on new deals again.
+    Resume,
+    /// The scheduler starts again.
+    Restart,
+    /// The pool's owner gets more coin for gas.
+    AddGas {
+        /// Until it has this much.
+        until_wei: U256,
+    },
+    /// The pool's owner deposits more stake.
+    AddStake {
+        /// Until so much is free.
+        until: Amount,
+    },
+    /// Tasks that are under way here end.
+    EndTasks {
+        /// How many.
+        count: usize,
+    },
+    /// Tasks that have ended, or are held until their claim, are settled for good and forgotten.
+    ForgetTasks {
+        /// How many.
+        count: usize,
+    },
+    /// The operator allows more live tasks.
+    RaiseLiveLimit {
+        /// This many.
+        to: usize,
+    },
+    /// Workers offer more slots.
+    AddSlots {
+        /// So many more.
+        count: usize,
+    },
+    /// The operator sells tasks of a category.
+    Sell {
+        /// Which.
+        category: u64,
+    },
+    /// The request pays more for a task.
+    RaisePrice {
+        /// At least this.
+        to: Amount,
+    },
+    /// The order asks for fewer tasks.
+    LowerVolume {
+        /// At most this many.
+        to: u64,
+    },
 }
 
 impl fmt::Display for Change {
@@ -116,6 +165,23 @@ impl fmt::Display for Change {
                 }
                 guard.map_or(Ok(()), |guard| write!(f, ", known to the guard {guard}"))
             }
+            Self::Resume => f.write_str("the operator resumes new deals"),
+            Self::Restart => f.write_str("the scheduler starts again"),
+            Self::AddGas { until_wei } => {
+                write!(f, "the pool's owner has at least {until_wei} wei for gas")
+            }
+            Self::AddStake { until } => {
+                write!(f, "the pool's owner has at least {until} of free stake")
+            }
+            Self::EndTasks { count } => write!(f, "{count} tasks that are under way here end"),
+            Self::ForgetTasks { count } => write!(f, "{count} tasks are settled for good"),
+            Self::RaiseLiveLimit { to } => {
+                write!(f, "the operator allows {to} live tasks (tasks_live_max)")
+            }
+            Self::AddSlots { count } => write!(f, "workers offer {count} slots more"),
+            Self::Sell { category } => write!(f, "the operator sells category {category}"),
+            Self::RaisePrice { to } => write!(f, "the request pays {to} for a task"),
+            Self::LowerVolume { to } => write!(f, "the order asks for {to} tasks at most"),
         }
     }
 }

@@ -1,22 +1,16 @@
-//! Deals of the pool, and the making of their tasks.
+//! Deals of the pool, as the chain tells of them. Their tasks are made in `making.rs`.
 
 use crate::action::Action;
 use crate::core::Core;
 use crate::index::take_out;
 use crate::input::DealFacts;
-use crate::intake::Intake;
-use crate::limits::{
-    BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_AT_ONCE_MAX, TASKS_HELD_RATIO,
-};
 use crate::notice::Notice;
 use crate::plan::Sight;
 use crate::record::{DealRecord, Record, TaskRecord};
-use crate::task::{Phase, Task};
+use crate::task::Task;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use core::ops::Bound;
-use poco_core::{Address, B256, Conditions, DealId, Timestamp, U256};
+use poco_core::{Address, B256, Conditions, DealConditions, DealId, Timestamp, U256};
 
 /// A deal and how far its tasks are made.
 #[derive(Clone, Debug)]
@@ -34,7 +28,7 @@ pub(crate) struct DealState {
 }
 
 impl DealState {
-    fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         // A deal of 2^64 tasks cannot be paid for; the bound only keeps the arithmetic simple.
         self.facts.as_ref().map_or(0, |facts| facts.deal.bot_size.saturating_to())
     }
@@ -46,7 +40,7 @@ impl DealState {
 
     /// By what it is found among the deals with tasks that are not made: when it expires, and for
     /// whom it is.
-    fn place_unmade(&self) -> Option<(Timestamp, Address)> {
+    pub(crate) fn place_unmade(&self) -> Option<(Timestamp, Address)> {
         let facts = self.facts.as_ref()?;
         let last = facts.deal.deadlines(facts.work_clock_time_ref_seconds).last;
         Some((last, facts.deal.requester))
@@ -123,8 +117,7 @@ impl Core {
             return;
         }
         // What has no name here was thought of later than this scheduler.
-        let kept = facts.conditions.unwrap_or_default().conditions();
-        let unknown = kept.without(Conditions::KNOWN);
+        let unknown = unserved(facts.conditions.unwrap_or_default());
         if !unknown.is_none() {
             self.note(Notice::DealUnserved { deal: id, conditions: unknown });
             self.drop_deal(id);
@@ -158,131 +151,6 @@ impl Core {
         }
     }
 
-    /// Makes tasks as far as there is room: of the requester with the fewest that nobody was given,
-    /// the deal that expires first. Tasks that were passed over while somebody was free take no
-    /// room, or they would keep out what could be served; of a deal with such a task no more are
-    /// made.
-    pub(crate) fn make_tasks(&mut self) {
-        if self.gate.is_stopping() {
-            return;
-        }
-        self.make_past_tasks();
-        let room = self.workers.slots().saturating_mul(2).saturating_add(TASKS_AHEAD);
-        let live_max = self.settings.tasks_live_max.min(room);
-        let intake = self.gate.intake();
-        let held_max = self.settings.tasks_live_max.saturating_mul(TASKS_HELD_RATIO);
-        // What is passed over stays so while tasks are made.
-        let passed_over = self.count_passed_over();
-        let live = |core: &Self| core.index.live_len().saturating_sub(passed_over);
-        let is_full = |core: &Self| {
-            live(core) >= core.settings.tasks_live_max || core.tasks.len() >= held_max
-        };
-        if is_full(self) {
-            return;
-        }
-        let mut turns: BTreeSet<(usize, Timestamp, DealId, Address)> =
-            self.unmade_of.keys().filter_map(|one| self.turn_to_make(*one, None)).collect();
-        let mut made = 0usize;
-        while !is_full(self)
-            && let Some((idle, last, id, requester)) = turns.pop_first()
-        {
-            if made >= TASKS_AT_ONCE_MAX {
-                self.has_more = true;
-                break;
-            }
-            if live(self) >= live_max && idle >= TASKS_AHEAD_EACH {
-                // So have all others.
-                break;
-            }
-            let is_begun = self.deals.get(&id).is_some_and(|deal| deal.next > 0);
-            let may_make = match intake {
-                Intake::Everything => true,
-                Intake::BegunDeals => is_begun,
-                Intake::BegunTasks | Intake::BegunRuns => false,
-            };
-            let is_made = may_make && self.make_task(id, false);
-            made = made.saturating_add(usize::from(is_made));
-            // Of a deal whose task could not be made, none can.
-            turns.extend(self.turn_to_make(requester, (!is_made).then_some((last, id))));
-        }
-    }
-
-    /// How many live tasks were passed over, with the fresh ones of the same deals.
-    fn count_passed_over(&self) -> usize {
-        let fresh = self.passed_over.iter().map(|id| self.index.fresh_of(*id));
-        fresh.fold(self.index.stuck_len(), usize::saturating_add)
-    }
-
-    /// How many tasks of a requester wait in the line for a slot.
-    fn waiting_of(&self, requester: Address) -> usize {
-        let is_of = |id: &&DealId| {
-            let facts = self.deals.get(id).and_then(|deal| deal.facts.as_ref());
-            facts.is_some_and(|facts| facts.deal.requester == requester)
-        };
-        let passed_over = self.passed_over.iter().filter(is_of);
-        let passed_over = passed_over.map(|id| self.index.fresh_of(*id));
-        let passed_over = passed_over.fold(0, usize::saturating_add);
-        self.index.fresh_for(requester).saturating_sub(passed_over)
-    }
-
-    /// Whose turn it is by the tasks that wait in the line, with the next deal behind `behind`.
-    fn turn_to_make(
-        &self,
-        requester: Address,
-        behind: Option<(Timestamp, DealId)>,
-    ) -> Option<(usize, Timestamp, DealId, Address)> {
-        let begin = behind.map_or(Bound::Unbounded, Bound::Excluded);
-        let time = self.clock.time(self.now);
-        let is_open = |last: Timestamp| !(self.clock.is_set() && last.has_passed(time));
-        let mut deals = self.unmade_of.get(&requester)?.range((begin, Bound::Unbounded));
-        let is_served =
-            |id: DealId| !self.passed_over.contains(&id) || self.index.fresh_of(id) == 0;
-        let (last, id) = deals.find(|(last, id)| is_open(*last) && is_served(*id))?;
-        Some((self.waiting_of(requester), *last, *id, requester))
-    }
-
-    /// Tasks of deals that are over are made to be claimed: a batch, and the next when it is done.
-    fn make_past_tasks(&mut self) {
-        if !self.clock.is_set() {
-            return;
-        }
-        let time = self.clock.time(self.now);
-        let past = self.unmade.iter().take_while(|(last, _)| last.has_passed(time));
-        let past: Vec<DealId> = past.map(|(_, id)| *id).collect();
-        for id in past {
-            let count = if self.index.live_of(id) == 0 { BATCH_TASKS_MAX } else { 0 };
-            let _made = (0..count).take_while(|_| self.make_task(id, true)).count();
-        }
-    }
-
-    /// Makes the next task of a deal; `false` where there is none.
-    fn make_task(&mut self, id: DealId, is_past: bool) -> bool {
-        let Some(deal) = self.deals.get_mut(&id) else { return false };
-        let (next, unmade) = (deal.next, deal.place_unmade());
-        let Some(facts) = deal.facts.as_ref() else { return false };
-        let Some(task_id) = facts.deal.task_at(id, next) else { return false };
-        let terms = (facts.deal.requester, facts.deal.start_time);
-        deal.next = next.saturating_add(1);
-        if deal.next >= deal.size() {
-            self.forget_unmade(id, unmade);
-        }
-        self.save_deal(id);
-        let mut task = Task::new(task_id, id, next, terms);
-        task.is_unsaved = true;
-        if !is_past {
-            // Whoever opened it before us is found out by the refusal of our own transaction.
-            task.phase = Phase::Pending;
-            task.phase_since = Some(self.now);
-        }
-        self.index_as(&mut task);
-        self.tasks.insert(task_id, Box::new(task));
-        self.dirty.insert(task_id);
-        if is_past {
-            self.read_task(task_id, 0);
-        }
-        true
-    }
-
     pub(crate) fn trust_of(&self, id: DealId) -> Option<U256> {
         self.deals.get(&id)?.facts.as_ref().map(|facts| facts.deal.trust)
     }
@@ -303,7 +171,7 @@ impl Core {
             workers: &self.workers,
             index: &self.index,
             guards: &self.guards,
-            intake: self.gate.intake(),
+            gate: &self.gate,
             facts,
             commits: &self.commits,
             has_settlement: self.settings.settlement,
@@ -339,7 +207,7 @@ impl Core {
         }
     }
 
-    fn forget_unmade(&mut self, id: DealId, place: Option<(Timestamp, Address)>) {
+    pub(crate) fn forget_unmade(&mut self, id: DealId, place: Option<(Timestamp, Address)>) {
         let Some((last, requester)) = place else { return };
         self.unmade.remove(&(last, id));
         take_out(&mut self.unmade_of, &requester, &(last, id));
@@ -353,7 +221,7 @@ impl Core {
         self.act(Action::ReadDeal { deal, epoch, at_least });
     }
 
-    fn save_deal(&mut self, id: DealId) {
+    pub(crate) fn save_deal(&mut self, id: DealId) {
         self.unsaved_deals.insert(id);
     }
 
@@ -367,4 +235,9 @@ impl Core {
             self.act(Action::Put(Record::Deal(Box::new(record))));
         }
     }
+}
+
+/// What a deal would keep that has no name here: such deals are not served.
+pub(crate) fn unserved(kept: DealConditions) -> Conditions {
+    kept.conditions().without(Conditions::KNOWN)
 }

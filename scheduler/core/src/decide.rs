@@ -86,6 +86,14 @@ impl<'a> Question<'a> {
         Self { sight, task, is_settled: sight.settles(task), lottery: OnceCell::new() }
     }
 
+    /// For the lane in which a task that nobody was given yet begins.
+    pub(crate) fn to_begin(sight: Sight<'a>, task: &'a Task) -> Self {
+        if sight.settles(task) && sight.leaves_lane(task, 0) {
+            return Self::classic(sight, task);
+        }
+        Self::new(sight, task)
+    }
+
     /// For the classic lane.
     pub(crate) fn classic(sight: Sight<'a>, task: &'a Task) -> Self {
         Self { sight, task, is_settled: false, lottery: OnceCell::new() }
@@ -243,12 +251,8 @@ impl<'a> Question<'a> {
                     if !failure.cause.is_of_the_task()
                         && since.after(SAME_WORKER_SECONDS) > sight.now
             ),
-            Constraint::Machine => {
-                known.capacity.machine.is_none_or(|machine| !taken.machines.contains(&machine))
-            }
-            Constraint::Owner => {
-                known.capacity.owner.is_none_or(|owner| !taken.owners.contains(&owner))
-            }
+            Constraint::Machine => !taken.has_machine_of(known),
+            Constraint::Owner => !taken.has_owner_of(known),
             Constraint::GuardUnasked => guard().is_none_or(|guard| {
                 sight.guards.knows(guard, worker, sight.now)
                     || sight.guards.denies(guard, worker, sight.now)
@@ -298,9 +302,17 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    fn add(&mut self, worker: &Worker) {
+    pub(crate) fn add(&mut self, worker: &Worker) {
         self.machines.extend(worker.capacity.machine);
         self.owners.extend(worker.capacity.owner);
+    }
+
+    pub(crate) fn has_machine_of(&self, worker: &Worker) -> bool {
+        worker.capacity.machine.is_some_and(|machine| self.machines.contains(&machine))
+    }
+
+    pub(crate) fn has_owner_of(&self, worker: &Worker) -> bool {
+        worker.capacity.owner.is_some_and(|owner| self.owners.contains(&owner))
     }
 }
 

@@ -1,19 +1,26 @@
 //! How much new work the pool takes on: what the operator, the floors and a stop leave of it.
 //!
 //! Whatever the intake, promises are kept: what is under way is brought to its end. How each level is
-//! applied lies where tasks are made, opened and given to workers.
+//! applied lies where tasks are made, opened and given to workers; each asks the gate what is against
+//! it, so that what holds is what is told.
 
 use crate::action::Kind;
+use crate::change::Change;
 use crate::core::Core;
+use crate::hold::Hold;
 use crate::notice::Notice;
 use crate::task::{Errand, Phase, Task};
 use alloc::vec::Vec;
 use core::fmt;
 use poco_core::{Address, Amount, U256};
+use serde::{Deserialize, Serialize};
 
 /// A floor counts as left behind only this much above it (1 / ratio): a balance that stands just
 /// there must not fill the log.
 const RECOVERY_RATIO: u64 = 10;
+
+/// The name, in metrics, of what waits for the pool to take it on.
+pub(crate) const HELD: &str = "intake";
 
 /// How much new work is taken on. Later levels are narrower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +66,8 @@ pub struct Funds {
 }
 
 /// Why less than everything is taken on, or soon will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Concern {
     /// The operator has paused new deals.
     Paused,
@@ -95,6 +103,32 @@ impl Concern {
             Self::StakeLow { .. } => "stake-low",
         }
     }
+
+    /// How much new work it leaves.
+    #[must_use]
+    pub fn leaves(&self) -> Intake {
+        match self {
+            Self::Paused => Intake::BegunDeals,
+            Self::GasLow { .. } => Intake::BegunTasks,
+            Self::Stopping => Intake::BegunRuns,
+            // Deals made hold their stake already.
+            Self::StakeLow { .. } => Intake::Everything,
+        }
+    }
+
+    /// What ends it.
+    pub(crate) fn ended_by(&self) -> Change {
+        match self {
+            Self::Paused => Change::Resume,
+            Self::Stopping => Change::Restart,
+            Self::GasLow { floor_wei, .. } => {
+                Change::AddGas { until_wei: clearly_above(*floor_wei) }
+            }
+            Self::StakeLow { floor, .. } => {
+                Change::AddStake { until: Amount(clearly_above(floor.0)) }
+            }
+        }
+    }
 }
 
 impl fmt::Display for Concern {
@@ -122,16 +156,34 @@ pub(crate) struct Gate {
     is_paused: bool,
     is_stopping: bool,
     funds: Option<Funds>,
+    gas_floor_wei: U256,
+    stake_floor: Amount,
     is_gas_low: bool,
     is_stake_low: bool,
 }
 
 impl Gate {
+    /// Why less than everything is taken on, or soon will be.
+    pub(crate) fn concerns(&self) -> impl Iterator<Item = Concern> + use<> {
+        let funds = self.funds.unwrap_or_default();
+        let gas_low = Concern::GasLow { has_wei: funds.gas_wei, floor_wei: self.gas_floor_wei };
+        let stake_low = Concern::StakeLow { free: funds.stake_free, floor: self.stake_floor };
+        let all = [
+            (self.is_stopping, Concern::Stopping),
+            (self.is_paused, Concern::Paused),
+            (self.is_gas_low, gas_low),
+            (self.is_stake_low, stake_low),
+        ];
+        all.into_iter().filter(|(holds, _)| *holds).map(|(_, concern)| concern)
+    }
+
     pub(crate) fn intake(&self) -> Intake {
-        let paused = if self.is_paused { Intake::BegunDeals } else { Intake::Everything };
-        let poor = if self.is_gas_low { Intake::BegunTasks } else { Intake::Everything };
-        let ending = if self.is_stopping { Intake::BegunRuns } else { Intake::Everything };
-        paused.max(poor).max(ending)
+        self.concerns().map(|concern| concern.leaves()).max().unwrap_or_default()
+    }
+
+    /// What keeps from being taken on whatever `level` is the first to leave out.
+    pub(crate) fn against(&self, level: Intake) -> impl Iterator<Item = Hold> + use<> {
+        self.concerns().filter(move |concern| concern.leaves() >= level).map(Hold::Intake)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -197,11 +249,18 @@ impl Core {
         let floor = U256::from(self.settings.floor_gas).saturating_mul(funds.gas_price_wei);
         let gas_recovered = clearly_above(floor);
         let is_gas_low = is_low(self.gate.is_gas_low, funds.gas_wei, floor, gas_recovered);
-        let floor = self.settings.floor_stake;
-        let stake_recovered = Amount(clearly_above(floor.0));
-        let is_stake_low = is_low(self.gate.is_stake_low, funds.stake_free, floor, stake_recovered);
+        let stake_floor = self.settings.floor_stake;
+        let recovered = Amount(clearly_above(stake_floor.0));
+        let is_stake_low = is_low(self.gate.is_stake_low, funds.stake_free, stake_floor, recovered);
         let known = self.concerns();
-        self.gate = Gate { funds: Some(funds), is_gas_low, is_stake_low, ..self.gate };
+        self.gate = Gate {
+            funds: Some(funds),
+            gas_floor_wei: floor,
+            stake_floor,
+            is_gas_low,
+            is_stake_low,
+            ..self.gate
+        };
         let concerns = self.concerns();
         let names = |of: &[Concern]| of.iter().map(|one| one.name()).collect::<Vec<_>>();
         let (was, is) = (names(&known), names(&concerns));
@@ -235,19 +294,7 @@ impl Core {
     /// Why less than everything is taken on, or soon will be.
     #[must_use]
     pub fn concerns(&self) -> Vec<Concern> {
-        let Gate { is_paused, is_stopping, funds, is_gas_low, is_stake_low } = self.gate;
-        let funds = funds.unwrap_or_default();
-        let floor_wei = U256::from(self.settings.floor_gas).saturating_mul(funds.gas_price_wei);
-        let gas_low = Concern::GasLow { has_wei: funds.gas_wei, floor_wei };
-        let stake_low =
-            Concern::StakeLow { free: funds.stake_free, floor: self.settings.floor_stake };
-        let all = [
-            (is_stopping, Concern::Stopping),
-            (is_paused, Concern::Paused),
-            (is_gas_low, gas_low),
-            (is_stake_low, stake_low),
-        ];
-        all.into_iter().filter(|(holds, _)| *holds).map(|(_, concern)| concern).collect()
+        self.gate.concerns().collect()
     }
 
     /// What a stop waits for: what can come to its end here without anybody new.
@@ -289,13 +336,16 @@ impl Core {
     }
 }
 
-/// Whether a task that is not open must not be begun.
-pub(crate) fn holds_back(intake: Intake, task: &Task) -> bool {
-    let has_begun = task.in_flight().next().is_some() || !task.votes().is_empty();
-    let is_held = match &task.phase {
-        Phase::Pending => intake >= Intake::BegunTasks,
-        Phase::Active { .. } => intake >= Intake::BegunRuns,
-        Phase::Unread | Phase::Revealing(_) | Phase::Ended(_) => false,
+/// What keeps a task that has not begun from being opened or given to workers; nothing where it has.
+pub(crate) fn held_back(gate: &Gate, task: &Task) -> Vec<Hold> {
+    let level = match &task.phase {
+        Phase::Pending => Intake::BegunTasks,
+        Phase::Active { .. } => Intake::BegunRuns,
+        Phase::Unread | Phase::Revealing(_) | Phase::Ended(_) => return Vec::new(),
     };
-    is_held && !has_begun && !matches!(task.errand, Errand::InFlight(_))
+    let has_begun = task.in_flight().next().is_some() || !task.votes().is_empty();
+    if has_begun || matches!(task.errand, Errand::InFlight(_)) {
+        return Vec::new();
+    }
+    gate.against(level).collect()
 }

@@ -27,11 +27,14 @@ mod decide;
 mod explain;
 mod few;
 mod guards;
+mod hold;
 mod index;
 mod input;
 mod intake;
 mod limits;
 mod line;
+mod lookup;
+mod making;
 mod notice;
 mod order;
 mod pick;
@@ -57,12 +60,14 @@ pub use crate::action::{Action, Command, Intent, Kind};
 pub use crate::change::Change;
 pub use crate::clock::{Head, Moment};
 pub use crate::core::Core;
-pub use crate::explain::{Explanation, NearMiss, OrderTerms};
+pub use crate::explain::{Explanation, NearMiss, OrderTerms, Weighed};
+pub use crate::hold::Hold;
 pub use crate::input::{
     ChainEvent, ContributionFacts, DealFacts, Input, Login, TaskFacts, TransactionFailure,
     TransactionTrouble,
 };
 pub use crate::intake::{Concern, Funds, Intake, Operation, Unfinished};
+pub use crate::lookup::{Lookup, TooMany, Unmade};
 pub use crate::notice::{Level, Notice};
 pub use crate::order::Draw;
 pub use crate::placement::{BadRegion, Placement, REGION_BYTES_MAX, Region};

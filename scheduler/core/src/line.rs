@@ -56,6 +56,12 @@ impl Line {
         self.tickets.len()
     }
 
+    /// The first waiting task of a deal that nobody was given yet.
+    pub(crate) fn fresh_in(&self, requester: Address, deal: DealId) -> Option<TaskId> {
+        let mut tickets = self.of.get(&requester)?.iter();
+        tickets.find(|ticket| ticket.deal == deal && ticket.is_fresh).map(|ticket| ticket.task)
+    }
+
     /// The first waiting task of each deal: what it waits for, the others do as well.
     pub(crate) fn first_of_deals(&self) -> impl Iterator<Item = TaskId> {
         let mut last = None;

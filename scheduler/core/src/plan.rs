@@ -7,7 +7,7 @@ use crate::consensus::Tally;
 use crate::guards::Guards;
 use crate::index::Index;
 use crate::input::DealFacts;
-use crate::intake::{Intake, holds_back};
+use crate::intake::{Gate, held_back};
 use crate::limits::{COMMAND_REPEAT_SECONDS, GUARD_SECONDS, START_RATIO};
 use crate::record::{CommitKey, CommitRecord};
 use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Upload, Vote};
@@ -56,7 +56,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) workers: &'a Workers,
     pub(crate) index: &'a Index,
     pub(crate) guards: &'a Guards,
-    pub(crate) intake: Intake,
+    pub(crate) gate: &'a Gate,
     pub(crate) facts: &'a DealFacts,
     pub(crate) commits: &'a BTreeMap<CommitKey, CommitRecord>,
     pub(crate) has_settlement: bool,
@@ -169,8 +169,9 @@ impl Planner<'_> {
         if self.is_past(self.sight.last_start(self.task)) {
             return Waiting::Claim { reason: "too late to compute".into(), at: last };
         }
-        if holds_back(self.sight.intake, self.task) {
-            return Waiting::Intake(self.sight.intake);
+        let held_by = held_back(self.sight.gate, self.task);
+        if !held_by.is_empty() {
+            return Waiting::Intake(held_by);
         }
         self.transact(Kind::Initialize)
     }
@@ -210,8 +211,9 @@ impl Planner<'_> {
             }
             return Waiting::Claim { reason: "too late to compute".into(), at: last };
         }
-        if holds_back(self.sight.intake, task) {
-            return Waiting::Intake(self.sight.intake);
+        let held_by = held_back(self.sight.gate, task);
+        if !held_by.is_empty() {
+            return Waiting::Intake(held_by);
         }
         self.plan.wants_workers = true;
         if self.sight.guard().is_some() {

@@ -17,8 +17,7 @@ use poco_core::{Address, Amount, DealId, ResultDigest, TaskId, Timestamp, U256};
 use serde::{Deserialize, Serialize};
 
 /// What a task waits for, in one line.
-pub(crate) fn waiting_for(task: &Task, sight: Sight<'_>) -> String {
-    let waiting = plan(task, sight).waiting;
+pub(crate) fn spell(waiting: Waiting, task: &Task, sight: Sight<'_>) -> String {
     let Waiting::Workers { under_way, last } = waiting else { return waiting.to_string() };
     let trace = Question::new(sight, task).decide(Depth::Whole).trace;
     let mut text = format!(
@@ -154,10 +153,26 @@ pub struct WorkerReport {
 }
 
 impl Core {
-    /// What there is to say about a task; `None` where it is not known here.
+    /// What there is to say about a task; `None` where it is not known here or not made yet.
     #[must_use]
     pub fn task_report(&self, id: TaskId) -> Option<TaskReport> {
         let task = self.tasks.get(&id)?;
+        let waiting = plan(task, self.sight(task.deal)?).waiting;
+        self.report_of(task, waiting)
+    }
+
+    /// The same of the task that is `offset` away from the first of its deal, made or not; `None`
+    /// where the deal is not known here or has no such task, or the task has ended and is forgotten.
+    #[must_use]
+    pub fn task_report_at(&self, deal: DealId, offset: u64) -> Option<TaskReport> {
+        let Some(task) = self.unmade_task(deal, offset) else {
+            return self.task_report(self.task_at(deal, offset)?);
+        };
+        let waiting = self.waiting_unmade(&task, self.sight(deal)?);
+        self.report_of(&task, waiting)
+    }
+
+    fn report_of(&self, task: &Task, waiting: Waiting) -> Option<TaskReport> {
         let sight = self.sight(task.deal)?;
         let deadlines = sight.facts.deal.deadlines(sight.facts.work_clock_time_ref_seconds);
         let (status, reveal_deadline, digest, ended) = match &task.phase {
@@ -191,11 +206,11 @@ impl Core {
         let lane = if task.lane.is_classic { Lane::Classic } else { last };
         let location = task.result.as_ref().map(|result| result.location.clone());
         Some(TaskReport {
-            task: id,
+            task: task.id,
             deal: task.deal,
             index: sight.facts.deal.bot_first.saturating_add(U256::from(task.offset)),
             status,
-            waiting_for: waiting_for(task, sight),
+            waiting_for: spell(waiting, task, sight),
             given_up: task.hopeless.clone(),
             lane,
             replicas: task.involved().into_iter().map(replica).collect(),

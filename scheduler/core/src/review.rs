@@ -362,12 +362,17 @@ impl Core {
         let chosen = decision.chosen().copied().collect();
         if let Some(guard) = guard {
             for worker in decision.unasked.into_iter().take(CANDIDATES_MAX) {
-                if self.guards.ask(guard, worker, self.now) {
-                    self.act(Action::ReadGuard { guard, worker });
-                }
+                self.ask_guard(guard, worker);
             }
         }
         (chosen, decision.trace.looked_at)
+    }
+
+    /// Asks whether a guard knows a worker, unless that was done lately.
+    pub(crate) fn ask_guard(&mut self, guard: Address, worker: Address) {
+        if self.guards.ask(guard, worker, self.now) {
+            self.act(Action::ReadGuard { guard, worker });
+        }
     }
 
     fn promise(&mut self, task: &mut Task, candidate: Candidate) {

@@ -3,16 +3,25 @@
 
 use crate::consensus::Tally;
 use crate::core::Core;
+use crate::deals::DealState;
+use crate::decide::Taken;
+use crate::hold::Hold;
 use crate::limits::REPLICAS_MAX;
+use crate::workers::Worker;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use poco_core::order::RequestOrder;
 use poco_core::payout::pool_stake;
-use poco_core::{Amount, Tag, U256};
+use poco_core::{Address, Amount, Tag, U256};
 
 /// Steps from the price of an idle pool to that of a full one: each asks for a new order.
 const PRICE_STEPS: usize = 10;
 /// A whole, in percent.
 const HUNDRED: usize = 100;
+/// Tags of which orders are kept in the market, for each category: each is signed, published and
+/// renewed.
+const TAGS_MAX: usize = 4;
 
 /// How the pool sells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +54,26 @@ pub struct Offer {
     pub price: Amount,
     /// How many tasks.
     pub volume: u64,
-    /// The highest trust that the workers reach together.
+    /// The highest trust that the workers of this tag reach together.
     pub trust: u64,
-    /// What every worker can do.
+    /// What its workers can do.
     pub tag: Tag,
 }
 
+/// A sale that somebody has in mind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sale {
+    pub(crate) category: u64,
+    pub(crate) tag: Tag,
+    /// For a task; `None` where that is not said.
+    pub(crate) pays: Option<Amount>,
+    pub(crate) volume: u64,
+}
+
 impl Offer {
-    /// Whether tasks of `request` can be taken for this offer: its price, its trust and its tag, as far as
-    /// the request alone tells. The contract's rules on all four orders come after.
+    /// Whether tasks of `request` may be taken for this offer: its price, its trust and its tag, as far as
+    /// the request alone tells. The contract's rules on all four orders come after, and whether
+    /// workers fit, [`Core::weigh_order`] says.
     #[must_use]
     pub fn suits(&self, request: &RequestOrder) -> bool {
         request.category == U256::from(self.category)
@@ -63,50 +83,124 @@ impl Offer {
     }
 }
 
+/// The workers that can do what a tag asks for, and what is left of them.
+#[derive(Clone, Copy, Debug)]
+struct Stock {
+    tag: Tag,
+    slots: usize,
+    used: usize,
+    /// Tasks for which there is room.
+    free: u64,
+    /// The highest trust that these workers reach together.
+    trust: u64,
+}
+
 impl Core {
     /// What should be on offer now; nothing while there is a reason to take on less, without
     /// workers, and as far as what is sold already takes all there is.
     ///
-    /// Each category is offered as if it were the only one: what is sold of one is missing in the
-    /// next answer for all.
+    /// Each category is offered as if it were the only one, and so is each tag: one that every worker
+    /// can do what it says, and each richer one that some can, up to four in all. What is sold
+    /// of one is missing in the next answer for all that it can have come from.
+    ///
+    /// Goes through the workers and the deals.
     #[must_use]
     pub fn offers(&self, policy: &SalesPolicy) -> Vec<Offer> {
-        if !self.concerns().is_empty() {
+        if self.gate.concerns().next().is_some() {
             return Vec::new();
         }
-        let serving = || {
-            let all = self.workers.connected();
-            all.filter(|(address, worker)| {
-                worker.capacity.slots > 0 && !self.workers.is_drained(*address)
-            })
-        };
-        let slots = serving()
-            .map(|(_, worker)| worker.capacity.slots as usize)
-            .fold(0, usize::saturating_add);
-        let used = serving()
-            .map(|(address, _)| self.index.slots_used(address))
-            .fold(0, usize::saturating_add);
-        let capacity = share(slots, policy.factor_percent, HUNDRED);
-        let unmade = self.deals.values().map(|deal| deal.unmade()).fold(0, u64::saturating_add);
-        let sold = (self.index.live_len() as u64).saturating_add(unmade);
-        let free = (capacity as u64).saturating_sub(sold);
-        let Some(tag) = serving().map(|(_, worker)| worker.capacity.tag).reduce(both) else {
-            return Vec::new();
-        };
-        let weights: Vec<U256> = serving().map(|(_, worker)| worker.weight).collect();
-        let trust = trust_of(weights, policy.trust_max);
-        let offer = |price: &CategoryPrice| {
-            let price_now = price.at(used, slots);
-            let volume = free.min(self.stake_for(price_now));
+        let stocks = self.stocks(policy);
+        let all = policy.prices.iter().flat_map(|price| stocks.iter().map(move |one| (price, one)));
+        let offer = |(price, stock): (&CategoryPrice, &Stock)| {
+            let price_now = price.at(stock.used, stock.slots);
+            let volume = stock.free.min(self.stake_for(price_now));
             (volume > 0).then_some(Offer {
                 category: price.category,
                 price: price_now,
                 volume,
-                trust,
-                tag,
+                trust: stock.trust,
+                tag: stock.tag,
             })
         };
-        policy.prices.iter().filter_map(offer).collect()
+        all.filter_map(offer).collect()
+    }
+
+    /// Why the pool would not sell `volume` tasks of a category with this tag for what is paid.
+    /// Nothing where none of its workers can do what the tag says: that is told of the workers.
+    pub(crate) fn holds_of_sale(&self, sale: &Sale, policy: &SalesPolicy) -> Vec<Hold> {
+        let Sale { category, tag, pays, volume } = *sale;
+        let Some(price) = policy.prices.iter().find(|price| price.category == category) else {
+            return Vec::from([Hold::Unsold { category }]);
+        };
+        let stocks = self.stocks(policy);
+        let fitting = stocks.iter().filter(|stock| stock.tag.contains(tag));
+        let Some(stock) = fitting.max_by_key(|stock| stock.free) else { return Vec::new() };
+        let price = price.at(stock.used, stock.slots);
+        let pays = pays.filter(|pays| *pays < price);
+        let price_hold = pays.map(|pays| Hold::Price { pays, price });
+        let is_short = stock.free < volume;
+        let volume_hold = is_short.then_some(Hold::Volume { asked: volume, left: stock.free });
+        let needed = pool_stake(price).ok().and_then(|one| one.checked_mul(U256::from(volume)));
+        let free = self.funds().unwrap_or_default().stake_free;
+        let needed = needed.filter(|needed| *needed > free);
+        let stake_hold = needed.map(|needed| Hold::Stake { needed, free });
+        [price_hold, volume_hold, stake_hold].into_iter().flatten().collect()
+    }
+
+    /// What there is to sell: first that of all workers.
+    fn stocks(&self, policy: &SalesPolicy) -> Vec<Stock> {
+        let tags = self.tags();
+        let mut stocks: Vec<Stock> = Vec::with_capacity(tags.len());
+        for (place, tag) in tags.into_iter().enumerate() {
+            let serving = || self.serving().filter(move |(_, one)| one.capacity.tag.contains(tag));
+            let slots = serving().map(|(_, worker)| worker.capacity.slots as usize);
+            let slots = slots.fold(0, usize::saturating_add);
+            let used = serving().map(|(address, _)| self.index.slots_used(address));
+            let used = used.fold(0, usize::saturating_add);
+            let capacity = share(slots, policy.factor_percent, HUNDRED) as u64;
+            let is_theirs = |deal: &DealState| {
+                let tag_of = deal.facts.as_ref().map(|facts| facts.deal.tag);
+                // Whatever is sold takes of the first, which is all there is.
+                place == 0 || tag_of.is_some_and(|asked| asked.contains(tag))
+            };
+            let sold =
+                self.deals.iter().filter(|(_, deal)| is_theirs(deal)).map(|(id, deal)| {
+                    (self.index.live_of(*id) as u64).saturating_add(deal.unmade())
+                });
+            let free = capacity.saturating_sub(sold.fold(0, u64::saturating_add));
+            // What takes of all workers may stand on these.
+            let wider = stocks.iter().filter(|one| tag.contains(one.tag)).map(|one| one.free);
+            let free = wider.fold(free, u64::min);
+            let weights = apart(serving().map(|(_, worker)| worker).collect());
+            let trust = trust_of(weights, policy.trust_max);
+            stocks.push(Stock { tag, slots, used, free, trust });
+        }
+        stocks
+    }
+
+    /// What every worker can do, and what some can do beyond that: the tags with the most slots.
+    fn tags(&self) -> Vec<Tag> {
+        let mut slots: BTreeMap<Tag, usize> = BTreeMap::new();
+        for (_, worker) in self.serving() {
+            let sum = slots.entry(worker.capacity.tag).or_default();
+            *sum = sum.saturating_add(worker.capacity.slots as usize);
+        }
+        let Some(base) = slots.keys().copied().reduce(both) else { return Vec::new() };
+        let mut richer: Vec<(Tag, usize)> =
+            slots.into_iter().filter(|(tag, _)| *tag != base).collect();
+        richer.sort_by_key(|(_, slots)| Reverse(*slots));
+        richer.truncate(TAGS_MAX.saturating_sub(1));
+        // A tag comes behind those that ask for less.
+        richer.sort_by_key(|(tag, _)| tag.0.iter().map(|byte| byte.count_ones()).sum::<u32>());
+        core::iter::once(base).chain(richer.into_iter().map(|(tag, _)| tag)).collect()
+    }
+
+    /// The workers that take new tasks.
+    fn serving(&self) -> impl Iterator<Item = (Address, &Worker)> {
+        let all = self.workers.connected();
+        all.filter(|(address, worker)| {
+            worker.capacity.slots > 0 && !self.workers.is_drained(*address)
+        })
     }
 
     /// For how many tasks at this price the free stake suffices.
@@ -135,6 +229,21 @@ fn share(whole: usize, part: usize, of: usize) -> usize {
 
 fn both(one: Tag, other: Tag) -> Tag {
     one.without(one.without(other))
+}
+
+/// What those of the workers weigh that a decision could take together whatever its order: of
+/// those that share a machine or an owner the lightest, since the order may bring it first.
+fn apart(mut workers: Vec<&Worker>) -> Vec<U256> {
+    workers.sort_by_key(|worker| worker.weight);
+    let mut taken = Taken::default();
+    let mut weights = Vec::with_capacity(workers.len());
+    for worker in workers {
+        if !taken.has_machine_of(worker) && !taken.has_owner_of(worker) {
+            taken.add(worker);
+            weights.push(worker.weight);
+        }
+    }
+    weights
 }
 
 /// The highest trust, up to `most`, that workers of these weights reach when they agree.

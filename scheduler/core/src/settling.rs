@@ -4,7 +4,7 @@
 use crate::action::{Action, Command, Kind};
 use crate::core::Core;
 use crate::decide::{Depth, Question};
-use crate::intake::holds_back;
+use crate::intake::held_back;
 use crate::limits::{
     COMMAND_REPEAT_SECONDS, GATHER_SECONDS, SETTLEMENT_TASKS_MAX, SETTLEMENT_TRIES_MAX,
 };
@@ -56,6 +56,19 @@ impl<'a> Sight<'a> {
         let reaches = Goal { members_min: 1, ..goal.clone() }.is_met(&[]);
         let is_late = self.has_passed(self.last_start(task));
         reaches && (is_late || question.decide_for(&goal, Depth::Enough).set.is_none())
+    }
+
+    /// Whether a task that settles becomes a classic one: where too few have a bond while enough are
+    /// there without, or a row would be too long.
+    pub(crate) fn leaves_lane(&self, task: &Task, under_way: usize) -> bool {
+        let reach = |question: &Question<'_>| {
+            let set = question.decide(Depth::Enough).set;
+            set.map(|chosen| chosen.len().saturating_add(under_way))
+        };
+        match reach(&Question::new(*self, task)) {
+            Some(workers) => workers > ROW_MAX,
+            None => reach(&Question::classic(*self, task)).is_some(),
+        }
     }
 
     /// Whether a worker's bond answers for one vote of this deal more.
@@ -173,25 +186,15 @@ impl Planner<'_> {
             }
             return Waiting::Votes { under_way: under_way.len(), votes: 0 };
         }
-        if holds_back(self.sight.intake, task) {
-            return Waiting::Intake(self.sight.intake);
+        let held_by = held_back(self.sight.gate, task);
+        if !held_by.is_empty() {
+            return Waiting::Intake(held_by);
         }
         self.more_workers(under_way.len())
     }
 
-    /// Wants workers with bonds; without enough of them, while there are enough without, the task
-    /// is a classic one.
     fn more_workers(&mut self, under_way: usize) -> Waiting {
-        let (sight, task) = (self.sight, self.task);
-        let reach = |question: &Question<'_>| {
-            let set = question.decide(Depth::Enough).set;
-            set.map(|chosen| chosen.len().saturating_add(under_way))
-        };
-        let is_out = match reach(&Question::new(sight, task)) {
-            Some(workers) => workers > ROW_MAX,
-            None => reach(&Question::classic(sight, task)).is_some(),
-        };
-        if is_out {
+        if self.sight.leaves_lane(self.task, under_way) {
             self.plan.steps.push(Step::GoClassic);
         } else {
             self.plan.wants_workers = true;

@@ -1,8 +1,10 @@
 //! What a task waits for, as the plan that decides it says.
 
 use crate::action::Kind;
-use crate::intake::Intake;
+use crate::hold::{Hold, spell};
+use crate::intake::HELD;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use poco_core::Timestamp;
 
@@ -15,8 +17,8 @@ pub(crate) enum Waiting {
     Transaction(Kind),
     /// The next try of a transaction.
     Rest { kind: Kind, reason: String },
-    /// The pool, which takes on less at the moment.
-    Intake(Intake),
+    /// The pool itself, which has not taken it on: all that is against it.
+    Intake(Vec<Hold>),
     /// Workers, beside those under way; who is in question, the decision says.
     Workers { under_way: usize, last: Option<String> },
     /// Votes of replicas.
@@ -40,13 +42,18 @@ pub(crate) enum Waiting {
 }
 
 impl Waiting {
+    /// What of the pool itself holds the task back.
+    pub(crate) fn held_by(&self) -> &[Hold] {
+        if let Self::Intake(held_by) = self { held_by } else { &[] }
+    }
+
     /// Its name in metrics.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Chain => "chain",
             Self::Transaction(_) => "transaction",
             Self::Rest { .. } => "rest",
-            Self::Intake(_) => "intake",
+            Self::Intake(_) => HELD,
             Self::Workers { .. } => "workers",
             Self::Votes { .. } => "votes",
             Self::Ballots { .. } => "ballots",
@@ -68,12 +75,7 @@ impl fmt::Display for Waiting {
             Self::Rest { kind, reason } => {
                 write!(f, "the next try to {}: {reason}", kind.name())
             }
-            Self::Intake(Intake::BegunRuns) => {
-                f.write_str("the scheduler, which is stopping: its next start goes on")
-            }
-            Self::Intake(Intake::Everything | Intake::BegunDeals | Intake::BegunTasks) => {
-                f.write_str("gas: the pool's owner has too little to open more tasks")
-            }
+            Self::Intake(held_by) => write!(f, "the pool to take it on: {}", spell(held_by)),
             Self::Workers { under_way, last } => {
                 write!(f, "workers: {under_way} compute it")?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))

@@ -1,11 +1,11 @@
 //! What requesters and operators see. Read only.
 
 use super::{Context, logs, statement};
-use crate::arrival::{Arrival, Subject};
+use crate::arrival::{Arrival, Subject, Which};
 use crate::watchers::Watched;
 use crate::{explaining, translate};
 use futures::StreamExt as _;
-use poco_core::TaskId;
+use poco_core::{DealId, TaskId};
 use poco_proto::v1::observer_server::Observer;
 use poco_proto::v1::{
     ExplainRequest, Explanation as Explained, GetPoolRequest, GetTaskRequest, LogsPart,
@@ -120,11 +120,16 @@ impl Observer for Service {
 /// # Errors
 /// `not_found`, or `unavailable` while the process stops.
 pub(super) async fn watch(context: &Context, task: TaskId) -> Result<Watched, Status> {
-    match ask(context, |reply| Arrival::WatchAsked { task, reply }).await? {
-        Some(watched) => Ok(watched),
-        // Ended and retired: there is one report, and nothing will change.
-        None => Ok(Watched::Once(Box::new(retired(context, task).await?))),
+    let watch = |task: Which| ask(context, move |reply| Arrival::WatchAsked { task, reply });
+    if let Some(watched) = watch(Which::Id(task)).await? {
+        return Ok(watched);
     }
+    if let Some(report) = retired(context, task).await? {
+        // Ended and retired: there is one report, and nothing will change.
+        return Ok(Watched::Once(Box::new(report)));
+    }
+    let (deal, offset) = unmade(context, task).await?;
+    watch(Which::At(deal, offset)).await?.ok_or_else(unknown)
 }
 
 /// Shows every change until the task has ended, the watcher goes or the process stops.
@@ -158,16 +163,20 @@ fn task_of(request: Request<GetTaskRequest>) -> Result<TaskId, Status> {
         .map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
-/// A task's report, from the core or, once it was forgotten there, from the store.
+/// A task's report: from the core, made there or not, or once it was forgotten from the store.
 ///
 /// # Errors
 /// `not_found`, or `unavailable` while the process stops.
 pub(crate) async fn find(context: &Context, task: TaskId) -> Result<Shown, Status> {
-    let live = ask(context, |reply| Arrival::TaskAsked { task, reply }).await?;
-    match live {
-        Some(report) => Ok(report),
-        None => retired(context, task).await,
+    let report = |task: Which| ask(context, move |reply| Arrival::TaskAsked { task, reply });
+    if let Some(report) = report(Which::Id(task)).await? {
+        return Ok(report);
     }
+    if let Some(report) = retired(context, task).await? {
+        return Ok(report);
+    }
+    let (deal, offset) = unmade(context, task).await?;
+    report(Which::At(deal, offset)).await?.ok_or_else(unknown)
 }
 
 /// Why something is where it is.
@@ -177,20 +186,50 @@ pub(crate) async fn find(context: &Context, task: TaskId) -> Result<Shown, Statu
 /// process stops.
 pub(crate) async fn explain(context: &Context, subject: Subject) -> Result<Explanation, Status> {
     let _turn = context.explaining.acquire().await.expect("nobody closes it");
-    let subject = Box::new(subject);
-    let explained = ask(context, |reply| Arrival::ExplainAsked { subject, reply }).await?;
-    explained.ok_or_else(|| {
-        Status::not_found("this pool does not know the task, or it ended long ago and is settled")
-    })
+    let explained = |subject: Subject| {
+        let subject = Box::new(subject);
+        ask(context, move |reply| Arrival::ExplainAsked { subject, reply })
+    };
+    if let Some(told) = explained(subject.clone()).await? {
+        return Ok(told);
+    }
+    if let Subject::Task(Which::Id(task)) = subject
+        && retired(context, task).await?.is_none()
+    {
+        let (deal, offset) = unmade(context, task).await?;
+        let told = explained(Subject::Task(Which::At(deal, offset))).await?;
+        return told.ok_or_else(unknown);
+    }
+    Err(Status::not_found("the task ended long ago and is settled"))
 }
 
-/// The last report of a task that was forgotten in the core.
-async fn retired(context: &Context, task: TaskId) -> Result<Shown, Status> {
+/// The place of a task that is not made: its deal and how far it is from the deal's first.
+///
+/// One looks at a time, beside the loop: what it costs, [`Lookup`](poco_scheduler_core::Lookup) says.
+///
+/// # Errors
+/// `not_found`, or `unavailable` while the process stops.
+async fn unmade(context: &Context, task: TaskId) -> Result<(DealId, u64), Status> {
+    let mut lookup = context.lookup.clone().lock_owned().await;
+    let unmade = ask(context, |reply| Arrival::UnmadeAsked { reply }).await?;
+    let found = tokio::task::spawn_blocking(move || lookup.find(task, unmade)).await;
+    match found {
+        Ok(Ok(found)) => found.ok_or_else(unknown),
+        Ok(Err(too_many)) => Err(Status::not_found(too_many.to_string())),
+        Err(error) => Err(Status::internal(format!("the task cannot be looked for: {error}"))),
+    }
+}
+
+fn unknown() -> Status {
+    Status::not_found("this pool does not know the task")
+}
+
+/// The last report of a task that was forgotten in the core; `None` where there is none.
+async fn retired(context: &Context, task: TaskId) -> Result<Option<Shown>, Status> {
     let store = context.store.clone();
     let retired = tokio::task::spawn_blocking(move || store.retired(task)).await;
     match retired {
-        Ok(Ok(Some(report))) => Ok(report),
-        Ok(Ok(None)) => Err(Status::not_found("this pool does not know the task")),
+        Ok(Ok(report)) => Ok(report),
         Ok(Err(error)) => Err(unreadable(&error)),
         Err(error) => Err(unreadable(&error.into())),
     }

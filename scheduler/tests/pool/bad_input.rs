@@ -338,6 +338,11 @@ async fn questions_that_make_no_sense_are_refused() {
         trust: vec![1],
         worker_stake: vec![1],
         params: "{}".into(),
+        conditions: 8,
+        guard: vec![9; 20],
+        category: Some(1),
+        price: vec![1],
+        volume: 1,
     };
     let mut count = 0;
     for subject in [
@@ -351,11 +356,13 @@ async fn questions_that_make_no_sense_are_refused() {
             // What is not asked for is nothing; numbers of up to 32 bytes are numbers, and params are
             // free text but for their size.
             let is_free = name.starts_with("order.") && name.ends_with(": absent")
-                || ["trust", "worker_stake"].iter().any(|number| {
+                || ["trust", "worker_stake", "price"].iter().any(|number| {
                     let numbers = ["1 byte", "19 bytes", "31 bytes"];
                     numbers.iter().any(|size| name == format!("order.{number}: {size}"))
                 })
-                || name == "order.params: odd";
+                || ["params: odd", "category: huge", "volume: huge"]
+                    .iter()
+                    .any(|what| name == format!("order.{what}"));
             match observer.explain(message).await {
                 Ok(_) => assert!(is_free, "{name} was answered"),
                 Err(status) => {

@@ -15,5 +15,6 @@ mod runs;
 mod scheduler;
 mod statement;
 mod tls;
+mod unmade;
 mod variants;
 mod worker;

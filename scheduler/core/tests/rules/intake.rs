@@ -1,5 +1,6 @@
 //! How much new work is taken on: pauses, drains, floors and stops, which break no promise.
 
+use crate::orders::funds;
 use crate::world::{World, digest, task};
 use poco_core::task::TaskStatus;
 use poco_core::{Amount, U256};
@@ -9,16 +10,6 @@ use poco_scheduler_core::{
 
 fn operate(world: &mut World, operation: Operation) {
     world.tell(Input::Operation(operation));
-}
-
-/// Tells what the owner has, at a gas price of 2 wei.
-fn funds(world: &mut World, gas_wei: u64, stake_free: u64) {
-    world.tell(Input::Funds(Funds {
-        gas_wei: U256::from(gas_wei),
-        gas_price_wei: U256::from(2),
-        stake_free: Amount::from_nano(stake_free),
-        stake_locked: Amount::ZERO,
-    }));
 }
 
 fn with_floors() -> World {

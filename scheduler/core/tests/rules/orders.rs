@@ -4,10 +4,22 @@ use crate::world::{APP, OWNER, POOL, REQUESTER, SIGN, START, World, nano};
 use poco_core::call::{Call, SignedTerms};
 use poco_core::hub::Value;
 use poco_core::order::Order;
+use poco_core::payout::worker_stake;
 use poco_core::{
-    Address, AppOrder, B256, DealId, OrderMark, RequestOrder, Signed, U256, WorkerpoolOrder,
-    keccak256,
+    Address, Amount, AppOrder, B256, DealId, OrderMark, RequestOrder, Signed, U256,
+    WorkerpoolOrder, keccak256,
 };
+use poco_scheduler_core::{Funds, Input, OrderTerms, Weighed};
+
+/// Tells what the owner has, at a gas price of 2 wei.
+pub(crate) fn funds(world: &mut World, gas_wei: u64, stake_free: u64) {
+    world.tell(Input::Funds(Funds {
+        gas_wei: U256::from(gas_wei),
+        gas_price_wei: U256::from(2),
+        stake_free: Amount::from_nano(stake_free),
+        stake_locked: Amount::ZERO,
+    }));
+}
 
 impl World {
     /// Matches a request of `volume` tasks at `trust`.
@@ -43,6 +55,19 @@ impl World {
         let value = self.call(self.requester, Call::MatchOrders(Box::new(terms))).unwrap();
         let Value::Deal(deal) = value else { panic!("a match made {value:?}") };
         deal
+    }
+
+    /// What a vote for a task of the orders to come stakes.
+    pub(crate) fn stake_of_a_vote(&self) -> Amount {
+        // The usual policy of a pool.
+        worker_stake(nano(1000), U256::from(30)).unwrap()
+    }
+
+    /// Asks what would become of an order, and hears the guard's answers.
+    pub(crate) fn weigh(&mut self, terms: &OrderTerms) -> Weighed {
+        let weighed = self.core.weigh_order(terms);
+        self.tell(Input::Timer);
+        weighed
     }
 
     /// A salt that no other order has, and that says what is to be kept.

@@ -2,8 +2,10 @@
 
 use crate::world::{World, digest, task, worker};
 use poco_core::order::RequestOrder;
-use poco_core::{Amount, Tag, U256};
-use poco_scheduler_core::{CategoryPrice, Funds, Input, Offer, Operation, SalesPolicy};
+use poco_core::{Address, Amount, B256, Tag, U256};
+use poco_scheduler_core::{
+    Capacity, CategoryPrice, Funds, Input, Offer, Operation, ReportBody, SalesPolicy, Stage,
+};
 
 fn policy(factor_percent: usize) -> SalesPolicy {
     let price = |category, idle, full| CategoryPrice {
@@ -102,6 +104,69 @@ fn trust_and_tag_are_what_the_workers_can_do_together() {
     assert!(offer(&world).trust > three, "one with a score");
     let capped = SalesPolicy { trust_max: 2, ..policy(1000) };
     assert!(world.core.offers(&capped).iter().all(|offer| offer.trust == 2));
+}
+
+#[test]
+fn the_trust_on_offer_is_one_that_no_shared_machine_or_owner_makes_up() {
+    let (machine, owner) = (Some(B256::repeat_byte(1)), Some(Address::repeat_byte(2)));
+    for shared in [
+        Capacity { slots: 1, machine, ..Capacity::default() },
+        Capacity { slots: 1, owner, ..Capacity::default() },
+    ] {
+        // The fourth weighs most, and shares what the third has.
+        let mut world = World::with(&[(4, 300)], |_| {});
+        funds(&mut world, 1_000_000);
+        for name in 1..=2 {
+            world.connect(name, 1);
+        }
+        let two = world.core.offers(&policy(100))[0].trust;
+        for name in 3..=6 {
+            world.connect_as(name, shared.clone(), Vec::new());
+        }
+        let offered = world.core.offers(&policy(100))[0].trust;
+        assert!(offered > two, "one of the four counts");
+        // Whichever of them a task's order brings first, it gets its workers.
+        for _ in 0..20 {
+            let id = task(world.order(offered, 1), 0);
+            let given = world.assigned(id);
+            assert!(!given.is_empty(), "{offered}: {}", world.waiting(id));
+            for name in given {
+                world.says(name, id, ReportBody::Reached(Stage::Computed));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_some_workers_can_do_beyond_the_others_is_offered_by_itself() {
+    let mut world = World::new();
+    funds(&mut world, 1_000_000);
+    world.connect(1, 4);
+    world.connect(2, 1);
+    for name in 3..=4 {
+        let capacity = Capacity { slots: 2, tag: Tag::GPU, ..Capacity::default() };
+        world.connect_as(name, capacity, Vec::new());
+    }
+    let offered = |world: &World| -> Vec<(Tag, u64)> {
+        let all = world.core.offers(&policy(100)).into_iter();
+        all.filter(|offer| offer.category == 0).map(|offer| (offer.tag, offer.volume)).collect()
+    };
+    assert_eq!(offered(&world), [(Tag::NONE, 9), (Tag::GPU, 4)]);
+    let trusts: Vec<u64> = world.core.offers(&policy(100)).iter().map(|one| one.trust).collect();
+    assert!(trusts[0] > trusts[1], "of four, and of two: {trusts:?}");
+    // What is sold of the richer is missing in both.
+    world.tag = Tag::GPU;
+    world.order(1, 3);
+    assert_eq!(offered(&world), [(Tag::NONE, 6), (Tag::GPU, 1)]);
+    // What is sold of the plain may stand on any slot.
+    world.tag = Tag::NONE;
+    world.order(1, 6);
+    assert_eq!(offered(&world), []);
+    let all = Capacity { slots: 9, tag: Tag::GPU, ..Capacity::default() };
+    for name in 1..=4 {
+        world.connect_as(name, all.clone(), Vec::new());
+    }
+    assert_eq!(offered(&world), [(Tag::GPU, 27)], "one for all where all can do it");
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub(crate) struct World {
     pub(crate) conditions: DealConditions,
     /// What runs of the orders to come need.
     pub(crate) tag: Tag,
-    /// Where they may run.
-    pub(crate) placement: Placement,
+    /// Where they may run; `None` where their params say it in a way that cannot be read.
+    pub(crate) placement: Option<Placement>,
     /// Who orders.
     pub(crate) requester: Address,
     /// Every event that was told.
@@ -123,7 +123,7 @@ impl World {
             connected: BTreeSet::new(),
             conditions: DealConditions::NONE,
             tag: Tag::NONE,
-            placement: Placement::default(),
+            placement: Some(Placement::default()),
             requester: REQUESTER,
             events: Vec::new(),
             asked: Vec::new(),
@@ -241,12 +241,11 @@ impl World {
             Action::ReadDeal { deal, epoch, .. } => {
                 let conditions = Some(self.hub.deal_conditions(deal));
                 let facts = self.hub.deal(deal).cloned().map(|deal| {
-                    let placement = Some(self.placement.clone());
                     Box::new(DealFacts {
                         deal,
                         work_clock_time_ref_seconds: T,
                         conditions,
-                        placement,
+                        placement: self.placement.clone(),
                     })
                 });
                 self.tell(Input::DealRead { deal, epoch, facts });
