@@ -327,11 +327,6 @@ contract LaneTest is LaneMarket {
         assertConserved();
     }
 
-    function test_an_empty_settlement_is_refused() public {
-        vm.expectRevert(abi.encodeWithSelector(ILane.CommitEmpty.selector, 0, 0));
-        hub.settle(new Batch[](0));
-    }
-
     function test_contributions_before_the_commit_count() public {
         bondAll(50 * RLC);
         bytes32 dealid = laneDeal(8, 1);

@@ -124,7 +124,7 @@ contract LaneFaceTest is LaneMarket {
 
         // Without a price no bond is needed.
         Orders memory o = orders();
-        o.pool.workerpoolprice = 0;
+        (o.pool.workerpoolprice, o.request.trust) = (0, 1000);
         bytes32 dealid = makeDeal(o);
         Ballot[] memory ballots = ballotsOfMany(dealid, 25);
         vm.expectRevert(abi.encodeWithSelector(ILane.RowTooLong.selector, 25, 24));
