@@ -28,7 +28,8 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Longest answer that is logged.
 const TOLD_CHARS_MAX: usize = 600;
 
-/// Logs what the worker waits for while it holds no task, until `stop`.
+/// Logs what the worker waits for while it computes no task, until `stop`. It may hold some that it has
+/// computed: they stay until the chain needs nothing of them any more.
 pub(crate) async fn tell(
     url: PoolUrl,
     worker: Address,
@@ -51,7 +52,7 @@ pub(crate) async fn tell(
             () = tokio::time::sleep(pause.mul_f64(spread)) => {}
         }
         pause = (pause * 2).min(IDLE_MAX);
-        if !live.borrow().is_empty() {
+        if live.borrow().iter().any(|(_, stage)| is_computing(*stage)) {
             continue;
         }
         match timeout(ANSWER_TIME, ask(&url, worker)).await {
@@ -65,6 +66,19 @@ pub(crate) async fn tell(
             Ok(Err(error)) => tracing::debug!(%error, "the pool does not say why there is no work"),
             Err(_) => tracing::debug!("the pool does not say in time why there is no work"),
         }
+    }
+}
+
+fn is_computing(stage: Stage) -> bool {
+    match stage {
+        Stage::Accepted | Stage::Pulling | Stage::Fetching | Stage::Running => true,
+        Stage::Computed
+        | Stage::Balloted
+        | Stage::Committed
+        | Stage::Contributed
+        | Stage::Revealed
+        | Stage::Uploaded
+        | Stage::Failed => false,
     }
 }
 

@@ -20,6 +20,7 @@ const fn fault(
 
 const SESSION: &str = "scheduler/core/src/session.rs";
 const DEALS: &str = "scheduler/core/src/deals.rs";
+const MAKING: &str = "scheduler/core/src/making.rs";
 const REVIEW: &str = "scheduler/core/src/review.rs";
 const FOLLOWED: &str = "scheduler/core/src/chain.rs";
 const TRANSACTIONS: &str = "scheduler/core/src/transactions.rs";
@@ -128,9 +129,21 @@ pub(crate) const FAULTS: &[Fault] = &[
     ),
     fault(
         "the making of a task is not stored with its deal",
+        MAKING,
+        "        self.save_deal(id);\n        task.is_unsaved = true;",
+        "        task.is_unsaved = true;",
+    ),
+    fault(
+        "a deal that is being read when blocks go is not asked about again",
         DEALS,
-        "        self.save_deal(id);\n        let mut task",
-        "        let mut task",
+        "deal.block > to || deal.is_asked;",
+        "deal.block > to || (deal.is_asked && deal.facts.is_none());",
+    ),
+    fault(
+        "tasks go on before their deal was read again",
+        PLAN,
+        "if self.sight.facts.conditions.is_none() => {",
+        "if self.sight.facts.conditions.is_none() && self.sight.has_passed(poco_core::Timestamp(u64::MAX)) => {",
     ),
     fault(
         "a failed transaction is not tried again",
