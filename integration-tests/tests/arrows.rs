@@ -2,6 +2,8 @@
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every arrow there is, by package. Adding one is a change of the architecture.
@@ -159,4 +161,36 @@ fn dependency_tree(package: &str) -> Vec<(String, BTreeSet<String>)> {
             (name, features.collect())
         })
         .collect()
+}
+
+/// The tests that ARCHITECTURE.md names for faults of other pools.
+#[test]
+fn every_fault_has_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let section = text.split("## Faults that other pools have").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let named: BTreeSet<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() >= 20, "{named:?}");
+    let mut there = BTreeSet::new();
+    for file in sources(&root) {
+        let text = fs::read_to_string(file).unwrap();
+        there.extend(named.iter().filter(|name| text.contains(&format!("fn {name}("))).copied());
+    }
+    assert_eq!(named.difference(&there).collect::<Vec<_>>(), Vec::<&&str>::new(), "not there");
+}
+
+/// All sources below a folder, but for what is built or fetched.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of the project");
+    let entries = entries.map(|entry| entry.expect("an entry of it").path());
+    let is_ours = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with('.') && name != "target" && name != "node_modules"
+    };
+    let below = entries
+        .filter(is_ours)
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { Vec::from([path]) });
+    below.filter(|path| path.extension().is_some_and(|end| end == "rs")).collect()
 }

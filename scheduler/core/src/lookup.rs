@@ -3,9 +3,8 @@
 //! A task's id is the hash of its deal and its index, so nothing need be kept for one that is not
 //! made; but whoever asks for one by its id makes others compute the hash of each. That is done once
 //! for each deal, when an id is first asked for that nobody knows otherwise, and two bytes of each
-//! hash are kept for as long as the task is not made: two megabytes and about half a second for a bag
-//! of a million. From then on a look goes over these bytes, a tenth of a millisecond for the same bag,
-//! and computes the hash of one task in 65 536.
+//! hash are kept for as long as the task is not made: two megabytes for a bag of a million. From then on
+//! a look goes over these bytes and computes the hash of one task in 65 536.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -57,8 +56,8 @@ struct Prints {
 pub struct TooMany;
 
 impl Lookup {
-    /// Tasks that are looked through, those of the smallest deals first: eight megabytes and some
-    /// seconds, once.
+    /// Tasks that are looked through, those of the smallest deals first: eight megabytes, and as many
+    /// hashes, once.
     pub const TASKS_MAX: u64 = 1 << 22;
 
     /// The deal of a task and the task's distance from the deal's first, where it is one of

@@ -14,7 +14,7 @@ pub const COMPUTED_FILE: &str = "computed.json";
 
 /// Most callback data an app may return: what a hub surely records beside the votes of a task. More would
 /// be agreed on and never be finalized, at the cost of the pool.
-pub const CALLBACK_BYTES_MAX: usize = 20 * 1024;
+pub const CALLBACK_BYTES_MAX: usize = poco_core::CALLBACK_BYTES_MAX;
 
 /// Most bytes of `computed.json`: the callback data in hex, a path, and room for other keys.
 pub const COMPUTED_BYTES_MAX: u64 = 2 * CALLBACK_BYTES_MAX as u64 + 16 * 1024;
