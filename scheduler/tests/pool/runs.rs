@@ -44,6 +44,16 @@ async fn the_fast_lane_ends_in_a_result_that_everybody_can_fetch() {
     let part = part.send().await.unwrap();
     assert_eq!(part.status(), 206);
     assert_eq!(part.bytes().await.unwrap(), output.bytes[2..6]);
+    // What is no range, or lies beyond the end, is refused or counts as none.
+    for range in ["bytes=9-0", "bytes=-", "bytes=99999999999999999999-", "rubbish"] {
+        let asked = client.get(format!("{}{location}", process.url())).header("range", range);
+        let answer = asked.send().await.unwrap();
+        match answer.status().as_u16() {
+            416 => {}
+            200 => assert_eq!(answer.bytes().await.unwrap(), output.bytes, "{range}"),
+            other => panic!("{range}: {other}"),
+        }
+    }
     let head = client.head(format!("{}{location}", process.url())).send().await.unwrap();
     assert_eq!(head.headers()["content-length"], output.bytes.len().to_string().as_str());
     assert_eq!(process.get("/ipfs/nonsense").await.status(), 400);
