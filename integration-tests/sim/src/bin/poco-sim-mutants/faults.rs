@@ -140,12 +140,6 @@ pub(crate) const FAULTS: &[Fault] = &[
         "deal.block > to || (deal.is_asked && deal.facts.is_none());",
     ),
     fault(
-        "tasks go on before their deal was read again",
-        PLAN,
-        "if self.sight.facts.conditions.is_none() => {",
-        "if self.sight.facts.conditions.is_none() && self.sight.has_passed(poco_core::Timestamp(u64::MAX)) => {",
-    ),
-    fault(
         "a failed transaction is not tried again",
         TRANSACTIONS,
         "rest(task, intent.kind, failure, now)",
