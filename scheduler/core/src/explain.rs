@@ -122,7 +122,7 @@ impl Core {
         };
         let waiting = self.waiting_unmade(&task, self.sight(deal)?);
         let mut told = self.explain_waiting(&task, waiting)?;
-        let (_, before) = self.holds_of(&task);
+        let before = self.before(&task);
         told.fact("made before it, of its deal", before.of_deal);
         told.fact("made before it, of its requester's other deals", before.of_requester);
         told.fact("made before it, of other requesters", before.of_others);

@@ -82,25 +82,25 @@ impl Core {
         }
     }
 
-    /// Everything that keeps a task of a deal from being made, and how many are made before it.
+    /// Everything that keeps a task of a deal from being made.
     ///
     /// What comes before it is counted as things stand: goes through the deals with tasks that are
     /// not made, for somebody who asks.
-    pub(crate) fn holds_of(&self, task: &Task) -> (Vec<Hold>, Before) {
+    fn holds_of(&self, task: &Task) -> Vec<Hold> {
         let mut held_by: Vec<Hold> = self.gate.against(self.level_of(task.deal)).collect();
         let passed_over = self.count_passed_over();
-        let before = self.before(task);
         let passed = self.wanting.fresh_in(task.requester, task.deal);
         if let Some(first) = passed.filter(|_| self.is_passed_over(task.deal)) {
             // Its deal has no turn before, however many come before it there.
             held_by.extend(self.full(passed_over, 0));
             held_by.push(Hold::PassedOver { task: first });
-            return (held_by, before);
+            return held_by;
         }
+        let before = self.before(task);
         let idle = self.waiting_of(task.requester).saturating_add(before.own());
         let full = self.full(passed_over, before.all());
         held_by.extend(full.or_else(|| self.crowded(passed_over, idle, before.all())));
-        (held_by, before)
+        held_by
     }
 
     /// What keeps tasks of new deals from being made, whosesoever they are.
@@ -116,7 +116,7 @@ impl Core {
             waiting,
             Waiting::Claim { .. } | Waiting::Transaction(Kind::InitializeAndClaim)
         );
-        if is_past { waiting } else { Waiting::Intake(self.holds_of(task).0) }
+        if is_past { waiting } else { Waiting::Intake(self.holds_of(task)) }
     }
 
     /// The task at `offset` of a deal as it would be made; `None` where it is made already, or the
@@ -226,7 +226,7 @@ impl Core {
 
     /// How many tasks are made before one that is not: those of its requester that come first, and
     /// of each other requester as many as it takes until more of its tasks wait.
-    fn before(&self, task: &Task) -> Before {
+    pub(crate) fn before(&self, task: &Task) -> Before {
         let unmade = |id: DealId| self.deals.get(&id).map_or(0, DealState::unmade);
         let sum = |deals: &mut dyn Iterator<Item = (Timestamp, DealId)>| {
             let sum = deals.map(|(_, id)| unmade(id)).fold(0, u64::saturating_add);

@@ -124,7 +124,8 @@ impl Refusal {
     pub fn worker_at_fault(&self) -> Option<Address> {
         use errors::Errors::{BallotSignatureInvalid, BondEnding, BondTooLow, WorkerNotKnown};
         let data = &self.data;
-        None.or_else(|| Some(BondTooLow::abi_decode(data).ok()?.worker))
+        let too_low = BondTooLow::abi_decode(data).ok().map(|error| error.worker);
+        too_low
             .or_else(|| Some(BondEnding::abi_decode(data).ok()?.worker))
             .or_else(|| Some(BallotSignatureInvalid::abi_decode(data).ok()?.worker))
             .or_else(|| Some(WorkerNotKnown::abi_decode(data).ok()?.worker))

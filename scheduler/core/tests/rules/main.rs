@@ -11,6 +11,7 @@ mod failing;
 mod held;
 mod intake;
 mod lane;
+mod lane_again;
 mod lane_chain;
 mod lane_left;
 mod life;

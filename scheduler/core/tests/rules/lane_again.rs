@@ -1,0 +1,88 @@
+//! The settlement lane after restarts and rollbacks.
+
+use crate::lane::{BOND, committed, compute, disclose, sign, world};
+use crate::world::{digest, task, worker};
+use poco_scheduler_core::{Action, Command, Input, ReportBody, Stage};
+
+#[test]
+fn behind_a_restart_nobody_is_asked_about_what_may_be_over() {
+    let mut world = world(3, 1);
+    let id = committed(&mut world, ["right"; 3]);
+    for name in 1..=3 {
+        disclose(&mut world, name, id, "right", name == 2);
+    }
+    world.commands();
+    world.store_result(2, id, digest("right"));
+    assert_eq!(world.kinds_sent(), ["commit", "settle"]);
+    world.restart_unread();
+    // It has forgotten what is over.
+    world.connect_with(1, 1, vec![]);
+    let welcome = Action::Welcome { worker: worker(1), live: vec![] };
+    assert!(world.wanted.contains(&welcome), "{:?}", world.wanted);
+}
+
+#[test]
+fn until_its_deal_is_read_again_a_task_goes_no_other_way() {
+    let mut world = world(4, 1);
+    let deal = world.order(5, 1);
+    let id = task(deal, 0);
+    compute(&mut world, deal, 1);
+    let replicas = world.core.task_report(id).unwrap().replicas;
+    world.hides_deals = true;
+    world.restart();
+    for one in &replicas {
+        let live = vec![(id, Some(Stage::Computed))];
+        world.connect_with(one.worker[0], 1, live);
+        world.bond(one.worker[0], BOND);
+        world.says(one.worker[0], id, ReportBody::Reached(Stage::Computed));
+    }
+    world.pass(20);
+    assert_eq!(world.kinds_sent(), [""; 0], "it is not opened for classic votes");
+    world.hides_deals = false;
+    // Asked again where blocks went.
+    world.tell(Input::Rollback { to: world.block });
+    world.pass(10);
+    sign(&mut world, |_, _| Some("right"));
+    assert_eq!(world.kinds_sent(), ["commit"], "{}", world.waiting(id));
+}
+
+#[test]
+fn a_restart_finds_the_commit_and_hears_the_votes_again() {
+    let mut world = world(3, 1);
+    let id = committed(&mut world, ["right"; 3]);
+    for name in 1..=3 {
+        disclose(&mut world, name, id, "right", false);
+    }
+    world.restart();
+    for name in 1..=3 {
+        world.connect_with(name, 1, vec![(id, Some(Stage::Committed))]);
+        disclose(&mut world, name, id, "right", name == 2);
+    }
+    assert!(world.commands().contains(&(worker(2), Command::Upload(id))));
+    world.store_result(2, id, digest("right"));
+    world.restart();
+    for name in 1..=3 {
+        world.connect_with(name, 1, vec![(id, Some(Stage::Committed))]);
+        disclose(&mut world, name, id, "right", false);
+    }
+    assert_eq!(world.kinds_sent(), ["commit", "settle"]);
+    // With its last task the commit is forgotten.
+    assert_eq!(world.lane.stored.len(), 1);
+    world.block += 100;
+    let head = world.head();
+    world.tell(Input::Head(head));
+    assert_eq!(world.lane.stored.len(), 0);
+}
+
+#[test]
+fn a_commit_that_is_rolled_back_was_none() {
+    let mut world = world(3, 1);
+    let id = committed(&mut world, ["right"; 3]);
+    world.lane.tasks.clear();
+    let to = world.block - 1;
+    world.tell(Input::Rollback { to });
+    assert_eq!(world.lane.stored.len(), 0);
+    assert_eq!(sign(&mut world, |_, _| Some("right")), 3, "the ballots are asked for again");
+    assert_eq!(world.kinds_sent(), ["commit", "commit"]);
+    assert!(world.waiting(id).starts_with("disclosures: 0 of 3"));
+}
