@@ -11,7 +11,7 @@ use poco_chain::config::{ConfigProblems, layered};
 use poco_chain::keystore::KeystoreConfig;
 use poco_chain::{ChainConfig, ChainSettings, SenderSettings};
 use poco_core::{Address, Amount};
-use poco_scheduler_core::{CategoryPrice, SalesPolicy, Settings};
+use poco_scheduler_core::{CategoryPrice, SalesPolicy, Settings, TaskCost};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -119,9 +119,53 @@ pub(crate) struct SalesConfig {
     /// be matched by others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fill_cost_wei_max: Option<u64>,
+    /// What no price is below; if not set, prices do not know what gas costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<CostConfig>,
     /// What is sold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) categories: Vec<CategoryConfig>,
+}
+
+/// The `[sales.cost]` section: what a task costs the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CostConfig {
+    /// What 10^18 wei of the coin that pays for gas are worth, in nRLC.
+    pub(crate) coin_nano: u64,
+    /// Gas of the pool's own transactions for a task.
+    #[serde(default = "task_gas")]
+    pub(crate) task_gas: u64,
+    /// The least price, in percent of the cost.
+    #[serde(default = "cost_percent")]
+    pub(crate) percent: u64,
+}
+
+/// Of `initialize` and `finalize` with three workers, classic (`contracts/README.md`).
+const fn task_gas() -> u64 {
+    252_000
+}
+
+const fn cost_percent() -> u64 {
+    100
+}
+
+impl CostConfig {
+    fn problems(&self) -> impl Iterator<Item = String> {
+        let mut problems = Vec::new();
+        let mut demand = |is_right: bool, problem: &str| {
+            if !is_right {
+                problems.push(problem.to_owned());
+            }
+        };
+        demand(self.coin_nano > 0, "coin_nano must be at least 1");
+        demand(
+            (21_000..=30_000_000).contains(&self.task_gas),
+            "task_gas must be from 21000 to 30000000",
+        );
+        demand((1..=100_000).contains(&self.percent), "percent must be from 1 to 100000");
+        problems.into_iter()
+    }
 }
 
 /// One category on sale.
@@ -144,6 +188,7 @@ impl Default for SalesConfig {
             trust_max: TRUST_MAX,
             expire_seconds,
             fill_cost_wei_max: None,
+            cost: None,
             categories: Vec::new(),
         }
     }
@@ -159,7 +204,12 @@ impl SalesConfig {
         };
         let prices = self.categories.iter().map(price).collect();
         let Self { factor_percent, trust_max, .. } = *self;
-        SalesPolicy { prices, factor_percent, trust_max }
+        let cost = self.cost.map(|cost| TaskCost {
+            gas: cost.task_gas,
+            coin_nano: cost.coin_nano,
+            percent: cost.percent,
+        });
+        SalesPolicy { prices, factor_percent, trust_max, cost }
     }
 
     /// What is wrong with it, one line each.
@@ -195,6 +245,8 @@ impl SalesConfig {
             self.fill_cost_wei_max != Some(0),
             "fill_cost_wei_max of 0 fills nothing: leave it out",
         );
+        let costs = self.cost.iter().flat_map(CostConfig::problems);
+        problems.extend(costs.map(|problem| format!("sales.cost.{problem}")));
         problems
     }
 }
@@ -390,11 +442,17 @@ mod tests {
             trust_max: 0,
             expire_seconds: 5,
             fill_cost_wei_max: Some(0),
+            cost: Some(CostConfig { coin_nano: 0, task_gas: 1, percent: 0 }),
             categories: vec![one(1, 9), one(1, 10)],
         };
         let problems = sales.problems(false);
-        assert_eq!(problems.len(), 7, "{problems:#?}");
-        let sales = SalesConfig { categories: vec![one(1, 10)], ..SalesConfig::default() };
+        assert_eq!(problems.len(), 10, "{problems:#?}");
+        let cost: CostConfig = toml::from_str("coin_nano = 5").unwrap();
+        let sales = SalesConfig {
+            categories: vec![one(1, 10)],
+            cost: Some(cost),
+            ..SalesConfig::default()
+        };
         assert!(sales.problems(true).is_empty());
         let config = Config { sales, ..Config::default() };
         let printed = toml::to_string(&config).unwrap();

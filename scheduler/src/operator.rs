@@ -212,7 +212,8 @@ fn shown(status: &Status) -> String {
     add("tasks", format!("{held}; {}", counted(&status.tasks)));
     add("waiting for", counted(&status.waits));
     for offer in &status.offers {
-        let terms = format!("{} each, trust {}", offer.price, offer.trust);
+        let why = if offer.by_cost { ", the price of gas" } else { "" };
+        let terms = format!("{} each{why}, trust {}", offer.price, offer.trust);
         add(
             "on offer",
             format!("{} tasks of category {} at {terms}", offer.volume, offer.category),

@@ -185,7 +185,8 @@ mod tests {
             idle: Amount::from_nano(10),
             full: Amount::from_nano(20),
         };
-        SalesPolicy { prices: vec![price(0), price(1)], factor_percent: 100, trust_max: 5 }
+        let prices = vec![price(0), price(1)];
+        SalesPolicy { prices, factor_percent: 100, trust_max: 5, cost: None }
     }
 
     fn order(category: u64, sale: Option<Sale>) -> PriceOrder {

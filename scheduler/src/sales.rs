@@ -32,6 +32,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 const WITHDRAW_TIME: Duration = Duration::from_secs(4);
 /// An order is renewed when less than this part (1 / ratio) of its life is left.
 const RENEW_RATIO: u64 = 3;
+/// An order at the price of gas stays until that is lower by more than this part (1 / ratio): the price of
+/// gas moves with every block.
+const SLACK_RATIO: u64 = 4;
 
 /// An order in the market.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ struct Listed {
 pub(crate) struct OfferShown {
     pub(crate) category: u64,
     pub(crate) price: String,
+    /// The price is that of the gas.
+    pub(crate) by_cost: bool,
     pub(crate) volume: u64,
     pub(crate) trust: u64,
     pub(crate) tag: String,
@@ -221,8 +226,8 @@ impl Stall {
         known.push(hash);
         seller.store.put_orders(&known).context("an order cannot be noted")?;
         seller.market.publish(&seller.wallet, &signed).await?;
-        let Offer { category, price, volume, trust, tag } = offer;
-        tracing::info!(category, %price, volume, trust, %tag, order = %hash, "on offer");
+        let Offer { category, price, is_by_cost, volume, trust, tag } = offer;
+        tracing::info!(category, %price, is_by_cost, volume, trust, %tag, order = %hash, "on offer");
         self.listed.insert(ware_of(&offer), Listed { hash, signed, offer, expires });
         Ok(())
     }
@@ -249,6 +254,7 @@ impl Stall {
         let shown = |listed: &Listed| OfferShown {
             category: listed.offer.category,
             price: listed.offer.price.to_string(),
+            by_cost: listed.offer.is_by_cost,
             volume: listed.offer.volume,
             trust: listed.offer.trust,
             tag: listed.offer.tag.to_string(),
@@ -266,11 +272,16 @@ impl Listed {
     /// Whether this order, of which `left` tasks are left, can stay for `offer`: the same terms, not
     /// more than there is and at least half of it, and a while to live.
     fn serves(&self, offer: &Offer, left: u64, (now, life): (Timestamp, u64)) -> bool {
-        let Offer { category, price, trust, tag, .. } = self.offer;
-        let is_same = Offer { category, price, trust, tag, volume: offer.volume } == *offer;
+        let is_same = Offer { price: offer.price, volume: offer.volume, ..self.offer } == *offer;
+        let is_dear_enough = if offer.is_by_cost {
+            let most = offer.price.0.saturating_add(offer.price.0 / U256::from(SLACK_RATIO));
+            (offer.price.0..=most).contains(&self.offer.price.0)
+        } else {
+            self.offer.price == offer.price
+        };
         let is_enough = left <= offer.volume && left >= offer.volume.div_ceil(2);
         let is_alive = self.expires.is_none_or(|expires| now.after(life / RENEW_RATIO) <= expires);
-        is_same && is_enough && is_alive
+        is_same && is_dear_enough && is_enough && is_alive
     }
 }
 
@@ -284,6 +295,7 @@ mod tests {
         let offer = Offer {
             category: 0,
             price: Amount::from_nano(10),
+            is_by_cost: false,
             volume: 10,
             trust: 5,
             tag: Tag::NONE,
@@ -299,6 +311,18 @@ mod tests {
         assert!(!serves(Offer { price: Amount::from_nano(11), ..offer }, 10, 500));
         assert!(!serves(Offer { trust: 4, ..offer }, 10, 500));
         assert!(!serves(Offer { tag: Tag::GPU, ..offer }, 10, 500));
+        assert!(!serves(Offer { is_by_cost: true, ..offer }, 10, 500));
+        let by_cost = Offer { is_by_cost: true, ..offer };
+        let at_cost = Listed { offer: by_cost, ..listed.clone() };
+        let follows = |nano| {
+            at_cost.serves(
+                &Offer { price: Amount::from_nano(nano), ..by_cost },
+                10,
+                (Timestamp(500), 600),
+            )
+        };
+        // The gas has become dearer; as dear; a little, and much cheaper.
+        assert_eq!([11, 10, 8, 7].map(follows), [false, true, true, false]);
         let for_ever = Listed { expires: None, ..listed.clone() };
         assert!(for_ever.serves(&offer, 10, (Timestamp(u64::MAX), 600)));
     }

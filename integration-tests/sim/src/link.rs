@@ -12,6 +12,7 @@ use poco_worker_core::{
     Assignment, Input as WorkerInput, Lane as WorkerLane, Stage as WorkerStage, Stored,
     UploadOutcome,
 };
+use std::collections::BTreeSet;
 
 /// A side that hears nothing for so long takes the stream for lost.
 const SILENT_MILLIS: u64 = 15_000;
@@ -23,6 +24,10 @@ pub(crate) struct Session {
     pub(crate) worker: usize,
     is_broken: bool,
     is_answered: bool,
+    /// Tasks that the worker named when it logged in.
+    named: BTreeSet<TaskId>,
+    /// Others that it was asked about, and has said nothing of yet.
+    asked: BTreeSet<TaskId>,
     /// No message overtakes another.
     up_at: u64,
     down_at: u64,
@@ -54,6 +59,25 @@ pub(crate) struct Upload {
     content: ResultDigest,
 }
 
+impl Session {
+    /// Asked about a task that it does not know, a worker says that it has lost it. Told in the same breath to
+    /// run it, it runs what another gets as well.
+    fn on_said(&mut self, message: &ToWorker) {
+        match message {
+            ToWorker::Welcome(live) => {
+                self.is_answered = true;
+                let asked = live.iter().map(|(task, _)| *task);
+                self.asked = asked.filter(|task| !self.named.contains(task)).collect();
+            }
+            ToWorker::Command(Command::Assign { task, .. }, _) => {
+                let (worker, is_asked) = (self.worker, self.asked.contains(task));
+                assert!(!is_asked, "worker {worker} is asked about {task} and told to run it");
+            }
+            ToWorker::Command(..) | ToWorker::Acknowledge(..) => {}
+        }
+    }
+}
+
 impl World {
     /// A worker tries to log in; if it cannot, it tries again.
     pub(crate) fn connect(&mut self, worker: usize) {
@@ -77,11 +101,19 @@ impl World {
         self.last_session += 1;
         let id = self.last_session;
         let now = self.now;
-        let session =
-            Session { id, worker, is_broken: false, is_answered: false, up_at: now, down_at: now };
+        let live = self.live_of(worker);
+        let session = Session {
+            id,
+            worker,
+            is_broken: false,
+            is_answered: false,
+            named: live.iter().map(|(task, _)| *task).collect(),
+            asked: BTreeSet::new(),
+            up_at: now,
+            down_at: now,
+        };
         self.workers[worker].session = Some(id);
         self.sessions.insert(address, session);
-        let live = self.live_of(worker);
         self.workers[worker].has_returned |= !live.is_empty();
         let (life, delay) = (self.process(Host::SCHEDULER).life, self.delay());
         self.after(delay, Event::LoggedIn { life, id, worker, live });
@@ -168,7 +200,7 @@ impl World {
         let delay = self.delay();
         let at = self.now + delay;
         let Some(session) = self.sessions.get_mut(&address) else { return };
-        session.is_answered |= matches!(message, ToWorker::Welcome(_));
+        session.on_said(&message);
         // A command meant for the stream before: the login settles it.
         if session.is_broken || !session.is_answered {
             return;
@@ -210,6 +242,9 @@ impl World {
         let address = self.process(Host::of_worker(worker)).wallet.address;
         match message {
             ToScheduler::Report(task, stage, body) => {
+                if let Some(session) = self.sessions.get_mut(&address) {
+                    session.asked.remove(&task);
+                }
                 self.tell_scheduler(Input::Report { worker: address, task, body }, None)?;
                 self.process_mut(Host::SCHEDULER).step()?;
                 self.say_to_worker(address, ToWorker::Acknowledge(task, stage));

@@ -76,7 +76,7 @@ pub use crate::record::{
     TaskRecord,
 };
 pub use crate::report::{ReplicaReport, ReportStatus, Stats, TaskReport, WorkerReport};
-pub use crate::sales::{CategoryPrice, Offer, SalesPolicy};
+pub use crate::sales::{CategoryPrice, Offer, SalesPolicy, TaskCost};
 pub use crate::settings::Settings;
 pub use crate::trace::{Constraint, Trace};
 pub use crate::upload::{UploadRefusal, UploadTerms};

@@ -19,6 +19,8 @@ use poco_core::{Address, Amount, Tag, U256};
 const PRICE_STEPS: usize = 10;
 /// A whole, in percent.
 const HUNDRED: usize = 100;
+/// Wei of what gas is paid in.
+const WEI_PER_COIN: u64 = 1_000_000_000_000_000_000;
 /// Tags of which orders are kept in the market, for each category: each is signed, published and
 /// renewed.
 const TAGS_MAX: usize = 4;
@@ -32,6 +34,19 @@ pub struct SalesPolicy {
     pub factor_percent: usize,
     /// The highest trust offered, whatever the workers could reach.
     pub trust_max: u64,
+    /// What no price is below.
+    pub cost: Option<TaskCost>,
+}
+
+/// What a task costs the pool in gas, and how much of that its price brings at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskCost {
+    /// Gas of the pool's own transactions for a task.
+    pub gas: u64,
+    /// What 10^18 wei are worth, in nRLC.
+    pub coin_nano: u64,
+    /// The least price, in percent of the cost.
+    pub percent: u64,
 }
 
 /// The price of one task of a category: from idle to full it rises with the slots in use.
@@ -52,6 +67,8 @@ pub struct Offer {
     pub category: u64,
     /// The price of one task.
     pub price: Amount,
+    /// The price is that of the gas, which is above the policy's for the load.
+    pub is_by_cost: bool,
     /// How many tasks.
     pub volume: u64,
     /// The highest trust that the workers of this tag reach together.
@@ -112,11 +129,12 @@ impl Core {
         let stocks = self.stocks(policy);
         let all = policy.prices.iter().flat_map(|price| stocks.iter().map(move |one| (price, one)));
         let offer = |(price, stock): (&CategoryPrice, &Stock)| {
-            let price_now = price.at(stock.used, stock.slots);
+            let (price_now, is_by_cost) = self.price_of(price, stock, policy);
             let volume = stock.free.min(self.stake_for(price_now));
             (volume > 0).then_some(Offer {
                 category: price.category,
                 price: price_now,
+                is_by_cost,
                 volume,
                 trust: stock.trust,
                 tag: stock.tag,
@@ -135,7 +153,7 @@ impl Core {
         let stocks = self.stocks(policy);
         let fitting = stocks.iter().filter(|stock| stock.tag.contains(tag));
         let Some(stock) = fitting.max_by_key(|stock| stock.free) else { return Vec::new() };
-        let price = price.at(stock.used, stock.slots);
+        let (price, _) = self.price_of(price, stock, policy);
         let pays = pays.filter(|pays| *pays < price);
         let price_hold = pays.map(|pays| Hold::Price { pays, price });
         let is_short = stock.free < volume;
@@ -145,6 +163,21 @@ impl Core {
         let needed = needed.filter(|needed| *needed > free);
         let stake_hold = needed.map(|needed| Hold::Stake { needed, free });
         [price_hold, volume_hold, stake_hold].into_iter().flatten().collect()
+    }
+
+    /// The price of a task now: by the load, or by what it costs if that is more, which is told too.
+    fn price_of(
+        &self,
+        price: &CategoryPrice,
+        stock: &Stock,
+        policy: &SalesPolicy,
+    ) -> (Amount, bool) {
+        let by_load = price.at(stock.used, stock.slots);
+        let gas_price = self.funds().map(|funds| funds.gas_price_wei).unwrap_or_default();
+        match policy.cost.map(|cost| cost.least_price(gas_price)) {
+            Some(least) if least > by_load => (least, true),
+            Some(_) | None => (by_load, false),
+        }
     }
 
     /// What there is to sell: first that of all workers.
@@ -209,6 +242,22 @@ impl Core {
         let Ok(stake) = pool_stake(price) else { return 0 };
         let tasks = funds.stake_free.0.checked_div(stake.0);
         tasks.map_or(u64::MAX, |tasks| tasks.saturating_to())
+    }
+}
+
+impl TaskCost {
+    /// The least price of a task at this price of gas, rounded up to two digits, so that it does not change
+    /// with every block.
+    #[must_use]
+    pub fn least_price(self, gas_price_wei: U256) -> Amount {
+        let wei = gas_price_wei.saturating_mul(U256::from(self.gas));
+        let nano = wei.saturating_mul(U256::from(self.coin_nano)) / U256::from(WEI_PER_COIN);
+        let least = nano.saturating_mul(U256::from(self.percent)).div_ceil(U256::from(HUNDRED));
+        let mut step = U256::ONE;
+        while least / step >= U256::from(HUNDRED) {
+            step = step.saturating_mul(U256::from(10));
+        }
+        Amount(least.div_ceil(step).saturating_mul(step))
     }
 }
 

@@ -141,8 +141,7 @@ impl Core {
         let Some(task) = self.tasks.get(&id) else { return };
         let Some(promise) = task.record.state.promise().cloned() else { return };
         match &task.record.state {
-            State::Computed(_) => {
-                debug_assert!(task.record.assignment.lane == Lane::Fast);
+            State::Computed(_) if task.record.assignment.lane == Lane::Fast => {
                 self.enter(now, id, State::Contributing { promise, location: Some(location) });
                 self.send_vote(id);
             }
@@ -157,6 +156,7 @@ impl Core {
             | State::Pulling(_)
             | State::Fetching(_)
             | State::Running { .. }
+            | State::Computed(_)
             | State::Contributing { .. }
             | State::Contributed { .. }
             | State::Revealing { .. }

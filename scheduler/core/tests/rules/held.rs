@@ -256,7 +256,8 @@ fn an_order_is_refused_for_the_pools_own_reasons() {
     world.connect(1, 4);
     let nano = Amount::from_nano;
     let price = CategoryPrice { category: 2, idle: nano(10), full: nano(20) };
-    let policy = SalesPolicy { prices: vec![price], factor_percent: 100, trust_max: 100 };
+    let policy =
+        SalesPolicy { prices: vec![price], factor_percent: 100, trust_max: 100, cost: None };
     let of = |world: &World, terms: OrderTerms| world.core.explain_order(&terms, Some(&policy));
     let usual = || OrderTerms { category: Some(2), pays: Some(nano(10)), ..terms() };
     assert_eq!(of(&world, usual()).waits_for, "nothing: 1 workers would begin a task at once");

@@ -5,6 +5,7 @@ use poco_core::order::RequestOrder;
 use poco_core::{Address, Amount, B256, Tag, U256};
 use poco_scheduler_core::{
     Capacity, CategoryPrice, Funds, Input, Offer, Operation, ReportBody, SalesPolicy, Stage,
+    TaskCost,
 };
 
 fn policy(factor_percent: usize) -> SalesPolicy {
@@ -17,6 +18,7 @@ fn policy(factor_percent: usize) -> SalesPolicy {
         prices: vec![price(0, 1000, 2000), price(3, 10, 10)],
         factor_percent,
         trust_max: 100,
+        cost: None,
     }
 }
 
@@ -172,7 +174,7 @@ fn what_some_workers_can_do_beyond_the_others_is_offered_by_itself() {
 #[test]
 fn a_request_suits_an_offer_of_its_category_trust_tag_and_price() {
     let price = Amount::from_nano(10);
-    let offer = Offer { category: 2, price, volume: 1, trust: 5, tag: Tag::GPU };
+    let offer = Offer { category: 2, price, is_by_cost: false, volume: 1, trust: 5, tag: Tag::GPU };
     let request = RequestOrder {
         category: U256::from(2),
         trust: U256::from(5),
@@ -212,4 +214,37 @@ fn nothing_is_offered_while_less_is_taken_on() {
     world.tell(Input::Operation(Operation::Stop));
     funds(&mut world, 1_000_000);
     assert!(terms(&world, 100).is_empty());
+}
+
+#[test]
+fn no_task_is_offered_below_what_it_costs() {
+    let mut world = World::new();
+    world.connect(1, 10);
+    let nano = Amount::from_nano;
+    // 200 000 gas at a coin of 5 000 RLC: 1 RLC for each gwei that gas costs.
+    let cost = TaskCost { gas: 200_000, coin_nano: 5_000_000_000_000, percent: 120 };
+    let policy = SalesPolicy { cost: Some(cost), ..policy(100) };
+    let offers = |world: &mut World, gas_price_wei: u64| -> Vec<(Amount, bool)> {
+        world.tell(Input::Funds(Funds {
+            gas_wei: U256::from(u64::MAX),
+            gas_price_wei: U256::from(gas_price_wei),
+            stake_free: nano(1_000_000_000_000),
+            stake_locked: Amount::ZERO,
+        }));
+        let offers = world.core.offers(&policy);
+        offers.iter().map(|offer| (offer.price, offer.is_by_cost)).collect()
+    };
+    assert_eq!(offers(&mut world, 0), [(nano(1000), false), (nano(10), false)]);
+    // 833 wei cost 833 nRLC, with a fifth more 1000, just what the load asks for.
+    assert_eq!(offers(&mut world, 833), [(nano(1000), false), (nano(1000), true)]);
+    assert_eq!(offers(&mut world, 1_000), [(nano(1200), true), (nano(1200), true)]);
+    // Two digits, rounded up.
+    assert_eq!(offers(&mut world, 1_001)[0].0, nano(1300));
+    assert_eq!(offers(&mut world, 1_083)[0].0, nano(1300));
+    assert_eq!(cost.least_price(U256::from(8u64)), nano(10));
+    // Whoever pays less is told so.
+    assert_eq!(cost.least_price(U256::from(1_000_000_000u64)), nano(1_200_000_000));
+    // No price of gas is too much for it.
+    assert!(cost.least_price(U256::MAX) > Amount::from_nano(u64::MAX));
+    assert_eq!(cost.least_price(U256::ZERO), Amount::ZERO);
 }
