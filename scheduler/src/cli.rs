@@ -126,6 +126,14 @@ pub(crate) struct Flags {
     #[arg(long, env = "POCO_SCHEDULER_FLOOR_STAKE_NANO", value_name = "NRLC")]
     #[serde(skip_serializing_if = "Option::is_none")]
     floor_stake_nano: Option<u64>,
+    /// Room that there must be for results, in bytes; below, no task is opened.
+    #[arg(long, env = "POCO_SCHEDULER_FLOOR_ROOM_BYTES", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    floor_room_bytes: Option<u64>,
+    /// What stored results may take together, in bytes.
+    #[arg(long, env = "POCO_SCHEDULER_RESULTS_BYTES_MAX", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results_bytes_max: Option<u64>,
     /// Log filter, as `info` or `poco_scheduler=debug`.
     #[arg(long, env = "POCO_LOG", value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -75,6 +75,11 @@ pub(crate) struct Config {
     pub(crate) floor_gas: u64,
     /// Free stake, in nRLC, below which the scheduler says so.
     pub(crate) floor_stake_nano: u64,
+    /// Room that there must be for results, in bytes; below, no task is opened.
+    pub(crate) floor_room_bytes: u64,
+    /// What stored results may take together, in bytes; what the disk has, if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) results_bytes_max: Option<u64>,
     pub(crate) fast_lane: bool,
     /// Whether replicated tasks and bags take the settlement lane where the hub has it.
     pub(crate) lane: LaneChoice,
@@ -300,6 +305,8 @@ impl Default for Config {
             stop_seconds: STOP_SECONDS,
             floor_gas: usual.floor_gas,
             floor_stake_nano: 0,
+            floor_room_bytes: usual.floor_room_bytes,
+            results_bytes_max: None,
             fast_lane: usual.fast_lane,
             lane: LaneChoice::default(),
             tasks_live_max: usual.tasks_live_max,
@@ -415,6 +422,7 @@ impl Checked {
             result_seconds: self.config.result_seconds,
             floor_gas: self.config.floor_gas,
             floor_stake: Amount::from_nano(self.config.floor_stake_nano),
+            floor_room_bytes: self.config.floor_room_bytes,
         }
     }
 }

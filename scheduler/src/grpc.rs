@@ -17,7 +17,7 @@ use crate::heartbeats::Heartbeats;
 use crate::meters::Meters;
 use crate::outlook::Outlook;
 use crate::pricing::Pricing;
-use crate::results::Results;
+use crate::room::Room;
 use crate::sales::OfferShown;
 use crate::store::Store;
 use crate::transcripts::Transcripts;
@@ -62,7 +62,7 @@ pub(crate) struct Context {
     pub(crate) upload_bytes_max: u64,
     /// Uploads under way; emptied at each start.
     pub(crate) upload_folder: PathBuf,
-    pub(crate) results: Results,
+    pub(crate) room: Room,
     pub(crate) store: Store,
     pub(crate) meters: Arc<Meters>,
     pub(crate) arrivals: Arrivals,

@@ -66,7 +66,7 @@ async fn result(
     let range = headers.get(header::RANGE).and_then(|range| range_of(range.to_str().ok()?));
     let is_part = range.is_some();
     let options = GetOptions { range, head: method == Method::HEAD, ..GetOptions::default() };
-    let found = match shared.context.results.get(&cid, options).await {
+    let found = match shared.context.room.results.get(&cid, options).await {
         Ok(Some(found)) => found,
         Ok(None) => return refuse(StatusCode::NOT_FOUND, "this pool does not have it"),
         Err(error) if is_part => {
@@ -221,6 +221,8 @@ async fn metrics(State(shared): State<Shared>) -> Response {
         latest: context.outlook.borrow().purse.block.number,
         store_bytes: context.store.size_bytes(),
         output_bytes: context.transcripts.bytes(),
+        results_bytes: context.room.results.bytes(),
+        room_bytes: context.room.left().unwrap_or_default(),
         queue: context.queue_len(),
         snapshot: &snapshot,
     };

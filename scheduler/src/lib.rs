@@ -37,6 +37,7 @@ mod reads;
 mod repair;
 mod results;
 mod rival;
+mod room;
 mod sales;
 mod scheduler;
 mod sessions;

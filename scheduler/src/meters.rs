@@ -63,6 +63,8 @@ pub(crate) struct Meters {
     stake: prometheus::GaugeVec,
     store_bytes: IntGauge,
     output_bytes: IntGauge,
+    results_bytes: IntGauge,
+    room_bytes: IntGauge,
     queue: IntGauge,
     task_seconds: HistogramVec,
     transactions: IntCounterVec,
@@ -172,6 +174,8 @@ impl Meters {
             store_bytes: make.gauge("store_bytes", "Size of the store on disk.")?,
             output_bytes: make
                 .gauge("output_bytes", "Memory for what runs printed, at most 64 MiB.")?,
+            results_bytes: make.gauge("results_bytes", "What stored results take.")?,
+            room_bytes: make.gauge("room_bytes", "What can still be stored of results.")?,
             queue: make.gauge("queue_length", "Arrivals that wait for the loop.")?,
             task_seconds: make.histograms(
                 "task_seconds",
@@ -300,6 +304,8 @@ impl Meters {
         }
         self.store_bytes.set(large(seen.store_bytes));
         self.output_bytes.set(count(seen.output_bytes));
+        self.results_bytes.set(large(seen.results_bytes));
+        self.room_bytes.set(large(seen.room_bytes));
         self.queue.set(count(seen.queue));
         let mut text = Vec::new();
         prometheus::TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -316,5 +322,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) store_bytes: u64,
     /// Memory for what runs printed.
     pub(crate) output_bytes: usize,
+    pub(crate) results_bytes: u64,
+    pub(crate) room_bytes: u64,
     pub(crate) queue: usize,
 }

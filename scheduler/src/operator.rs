@@ -224,6 +224,8 @@ fn shown(status: &Status) -> String {
         add("", format!("{kind}: {}", counted(outcomes)));
     }
     add("store", format!("{} kB", status.store_bytes / 1000));
+    let (stored, left) = (status.results_bytes / 1_000_000, status.room_bytes / 1_000_000);
+    add("results", format!("{stored} MB, room for {left} MB more"));
     add("queue", format!("{} arrivals", status.queue));
     format!("{}\n{}", trimmed(&facts), workers_shown(&status.workers))
 }

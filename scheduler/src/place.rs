@@ -9,6 +9,7 @@ use crate::pricing::Pricing;
 use crate::repair::check_finished;
 use crate::results::Results;
 use crate::rival::KeyLock;
+use crate::room::Room;
 use crate::store::{Identity, Store};
 use crate::tls::Tls;
 use crate::token::Token;
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 pub(crate) struct Place {
     pub(crate) lock: KeyLock,
     pub(crate) doors: Doors,
-    pub(crate) results: Results,
+    pub(crate) room: Room,
     pub(crate) store: Store,
     pub(crate) admission: Admission,
     pub(crate) pricing: Pricing,
@@ -64,7 +65,9 @@ impl Place {
         let uploads = data_dir.join("uploads");
         empty(&uploads)?;
         let doors = Doors { listener, tls, admin, programs };
-        Ok(Self { lock, doors, results, store, admission, pricing, uploads })
+        let bytes_max = config.results_bytes_max;
+        let room = Room { folder: uploads.clone(), results, bytes_max };
+        Ok(Self { lock, doors, room, store, admission, pricing, uploads })
     }
 }
 

@@ -1,13 +1,17 @@
 //! Where results lie: an object store, addressed by CID.
 
 use anyhow::{Context as _, anyhow, bail};
+use futures::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload, buffered};
+use object_store::{
+    GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload, buffered,
+};
 use poco_result::{Cid, Limits, Output};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
@@ -18,6 +22,8 @@ const BUFFER_BYTES: usize = 8 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Results {
     store: Arc<dyn ObjectStore>,
+    /// What they take, in bytes.
+    bytes: Arc<AtomicU64>,
 }
 
 /// What an uploaded zip turned out to be.
@@ -73,18 +79,34 @@ impl Results {
                 Arc::new(PrefixStore::new(store, prefix))
             }
         };
-        Ok(Self { store })
+        Ok(Self { store, bytes: Arc::default() })
     }
 
-    /// Fails at the start rather than at the first result.
+    /// Fails at the start rather than at the first result, and adds up what is stored.
     ///
     /// # Errors
-    /// Where nothing can be written.
+    /// Where nothing can be written or listed.
     pub(crate) async fn check(&self) -> anyhow::Result<()> {
         let probe = ObjectPath::from("probe");
         let written = self.store.put(&probe, PutPayload::from_static(b"probe")).await;
         written.context("results cannot be stored: choose another --results-url or --data-dir")?;
-        self.store.delete(&probe).await.context("stored results cannot be deleted")
+        self.store.delete(&probe).await.context("stored results cannot be deleted")?;
+        let sum = async |sum: u64, object: ObjectMeta| Ok(sum.saturating_add(object.size));
+        let stored = self.store.list(None).try_fold(0, sum).await;
+        let stored = stored.context("stored results cannot be listed")?;
+        self.bytes.store(stored, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What all results take, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, change: impl Fn(u64) -> u64) {
+        let _known = self
+            .bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| Some(change(bytes)));
     }
 
     /// Stores a file under its CID. Storing the same again changes nothing.
@@ -101,7 +123,11 @@ impl Results {
         let mut to = buffered::BufWriter::with_capacity(self.store.clone(), object, BUFFER_BYTES);
         let copied = tokio::io::copy(&mut from, &mut to).await;
         match copied {
-            Ok(copied) if copied == size => Ok(to.shutdown().await?),
+            Ok(copied) if copied == size => {
+                to.shutdown().await?;
+                self.count(|bytes| bytes.saturating_add(size));
+                Ok(())
+            }
             Ok(copied) => {
                 to.abort().await?;
                 bail!("the file shrank from {size} to {copied} bytes")
@@ -132,8 +158,11 @@ impl Results {
     /// Forgets what lies at `location`.
     pub(crate) async fn remove(&self, location: &str) {
         let Ok(cid) = Cid::from_location(location) else { return };
-        match self.store.delete(&object(&cid)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+        let object = object(&cid);
+        let size = self.store.head(&object).await.map_or(0, |known| known.size);
+        match self.store.delete(&object).await {
+            Ok(()) => self.count(|bytes| bytes.saturating_sub(size)),
+            Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => tracing::warn!(%location, %error, "a result cannot be deleted"),
         }
     }
@@ -171,10 +200,16 @@ mod tests {
         assert!(results.get(&cid, GetOptions::default()).await.unwrap().is_none());
         results.put(&cid, file.path()).await.unwrap();
         results.put(&cid, file.path()).await.unwrap();
+        assert_eq!(results.bytes(), 10, "stored once");
+        let again = Results::open(None, &folder.path().join("results")).unwrap();
+        again.check().await.unwrap();
+        assert_eq!(again.bytes(), 10, "also after a restart");
         let part = GetOptions::new().with_range(Some(2..5u64));
         let found = results.get(&cid, part).await.unwrap().unwrap();
         assert_eq!(found.bytes().await.unwrap().as_ref(), b"234");
         results.remove(&cid.location()).await;
+        results.remove(&cid.location()).await;
+        assert_eq!(results.bytes(), 0);
         assert!(results.get(&cid, GetOptions::default()).await.unwrap().is_none());
     }
 

@@ -56,7 +56,8 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let origin = Instant::now();
     let mut settings = checked.settings(owner);
     settings.settlement = settles(&chain, &checked).await?;
-    let core = start_core(settings, records, &place.admission, &purse, head);
+    let left = place.room.left()?;
+    let core = start_core(settings, records, &place.admission, (&purse, left), head);
     let url = place.doors.url(checked.config.public_url.as_ref())?;
     tracing::info!(
         block = head.number, from_block = cursor.next_block(),
@@ -69,6 +70,7 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let (outlook, outlook_seen) = watch::channel(Outlook::new(purse));
     let watchman = Watchman::new(chain.clone(), owner, place.store.own.clone(), &purse);
     let looking = tokio::spawn(look_out(watchman, outlook, arrivals.clone()));
+    let measuring = tokio::spawn(place.room.clone().watch(arrivals.clone()));
     publish(&checked, &url, &chain, wallet.clone(), &stop.gently)?;
     let (shown, on_offer) = watch::channel(Vec::new());
     let goods = (&place.store, &place.pricing);
@@ -92,6 +94,7 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     over.cancel();
     following.abort();
     looking.abort();
+    measuring.abort();
     // A client that does not let go cannot hold the process up.
     let _ = tokio::time::timeout(STOP_TIME, serving).await;
     if let Some(selling) = selling {
@@ -123,7 +126,7 @@ impl Shared {
             wallet,
             sender,
             store: place.store.clone(),
-            results: place.results.clone(),
+            results: place.room.results.clone(),
             meters: self.meters.clone(),
             arrivals: self.arrivals.clone(),
             heartbeats: Heartbeats::new(checked.config.heartbeat_seconds),
@@ -146,7 +149,7 @@ impl Shared {
             heartbeats: Heartbeats::new(checked.config.heartbeat_seconds),
             upload_bytes_max: checked.config.upload_bytes_max,
             upload_folder: place.uploads.clone(),
-            results: place.results.clone(),
+            room: place.room.clone(),
             store: place.store.clone(),
             meters: self.meters,
             arrivals: self.arrivals,
@@ -162,7 +165,7 @@ fn start_core(
     settings: Settings,
     records: Vec<Record>,
     admission: &Admission,
-    purse: &Purse,
+    (purse, room_bytes): (&Purse, u64),
     head: BlockRef,
 ) -> Core {
     let mut core = Core::new(settings, records, Moment(0));
@@ -171,6 +174,7 @@ fn start_core(
         core.handle(Moment(0), Input::Operation(operation));
     }
     core.handle(Moment(0), Input::Funds(funds(purse)));
+    core.handle(Moment(0), Input::Room(room_bytes));
     core.handle(Moment(0), Input::Head(Head { number: head.number, timestamp: head.timestamp }));
     core
 }

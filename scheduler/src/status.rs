@@ -45,6 +45,9 @@ pub(crate) struct Status {
     /// Since the process started.
     pub(crate) spent: Spent,
     pub(crate) store_bytes: u64,
+    pub(crate) results_bytes: u64,
+    /// What can still be stored of results.
+    pub(crate) room_bytes: u64,
     pub(crate) queue: usize,
 }
 
@@ -188,6 +191,8 @@ pub(crate) async fn status(context: &Context) -> Result<Status, tonic::Status> {
         transactions_in_flight: stats.transactions_in_flight,
         spent: context.meters.spent(),
         store_bytes: context.store.size_bytes(),
+        results_bytes: context.room.results.bytes(),
+        room_bytes: context.room.left().unwrap_or_default(),
         queue: context.queue_len(),
     })
 }

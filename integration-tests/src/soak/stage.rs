@@ -21,6 +21,9 @@ pub(super) const DISKS: [Role; WORKERS] =
     [Role::Scheduler, Role::Worker(0), Role::Worker(1), Role::Worker(2), Role::Worker(3)];
 /// Room for what they keep, and not much more.
 const DISK_BYTES: u64 = 192 << 20;
+/// What the scheduler is told: its disk is smaller than the room that it keeps free by itself.
+const SCHEDULER: &[(&str, &str)] =
+    &[SETTLEMENT[0][0], ("POCO_SCHEDULER_FLOOR_ROOM_BYTES", "16000000")];
 /// Pause before a process that ended by itself is started again.
 const RAISE_AFTER: Duration = Duration::from_secs(1);
 /// More tasks than are ever bought; the pool's first stake answers for so many.
@@ -66,7 +69,7 @@ impl Stage {
             price: "1RLC",
             app_price: "0.1RLC",
             volume: TASKS_MAX,
-            scheduler_environment: SETTLEMENT[0],
+            scheduler_environment: SCHEDULER,
             ..Plan::default()
         };
         let pool = Pool::start(&world, &plan).await?;
@@ -169,7 +172,7 @@ impl Stage {
 
     fn spawn(&self, role: Role) -> Result<Process> {
         match role {
-            Role::Scheduler => self.pool.raise_scheduler(&self.world, &folder(role), SETTLEMENT[0]),
+            Role::Scheduler => self.pool.raise_scheduler(&self.world, &folder(role), SCHEDULER),
             Role::Market => self.world.raise_market(&self.pool.market_url),
             Role::Worker(number) => {
                 let engine = self.engine.url();

@@ -97,6 +97,11 @@ pub enum Change {
         /// Until so much is free.
         until: Amount,
     },
+    /// Old results are deleted, or their disk grows.
+    AddRoom {
+        /// Until so much is free.
+        until_bytes: u64,
+    },
     /// Tasks that are under way here end.
     EndTasks {
         /// How many.
@@ -172,6 +177,9 @@ impl fmt::Display for Change {
             }
             Self::AddStake { until } => {
                 write!(f, "the pool's owner has at least {until} of free stake")
+            }
+            Self::AddRoom { until_bytes } => {
+                write!(f, "there is room for {until_bytes} bytes of results")
             }
             Self::EndTasks { count } => write!(f, "{count} tasks that are under way here end"),
             Self::ForgetTasks { count } => write!(f, "{count} tasks are settled for good"),

@@ -151,6 +151,7 @@ impl Core {
             }
             Input::Operation(operation) => self.on_operation(operation),
             Input::Funds(funds) => self.on_funds(funds),
+            Input::Room(free_bytes) => self.on_room(free_bytes),
             Input::Timer => {}
         }
         self.settle();

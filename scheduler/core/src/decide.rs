@@ -7,6 +7,9 @@
 //! reach it, but all that are connected do, those of them that are free begin; else nobody does,
 //! since their work could not be paid.
 //!
+//! Of workers that share a machine or an owner the first in the order is taken, so that all have the
+//! same chance; where that leaves too little, the heaviest of them.
+//!
 //! Of workers side by side in the order those come first that have the app's image, as the
 //! scheduler has seen: what a worker merely said of itself would be a way to the front.
 //!
@@ -26,6 +29,7 @@ use crate::workers::{Class, Drawn, Lottery, Worker};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
+use core::cmp::Reverse;
 use poco_core::credibility::WEIGHT_MIN;
 use poco_core::lane::ROW_MAX;
 use poco_core::{Address, Amount, B256, Tag, U256};
@@ -292,6 +296,9 @@ struct Search<'a> {
     depth: Depth,
     taken: Taken,
     found: Decision,
+    /// Workers that fit but for a machine or an owner that one before them has, each with how many that
+    /// fit stand before it.
+    rivals: Vec<(usize, Candidate)>,
 }
 
 /// What no two workers of a task may have in common, as far as they tell.
@@ -318,7 +325,8 @@ impl Taken {
 
 impl<'a> Search<'a> {
     fn new(question: &'a Question<'a>, goal: &'a Goal, depth: Depth) -> Self {
-        Self { question, goal, depth, taken: question.taken(), found: Decision::default() }
+        let (taken, found) = (question.taken(), Decision::default());
+        Self { question, goal, depth, taken, found, rivals: Vec::new() }
     }
 
     fn run(&mut self) {
@@ -336,9 +344,35 @@ impl<'a> Search<'a> {
                 break;
             }
         }
+        if self.found.set.is_none() && !self.rivals.is_empty() {
+            self.found.fitting = self.heaviest_apart();
+            self.try_pick();
+        }
         if question.is_newcomers_turn(self.goal) {
             self.add_newcomer();
         }
+    }
+
+    /// Of all that fit, and of their rivals, those that share nothing, the heaviest first, in the order in
+    /// which they were looked at.
+    fn heaviest_apart(&self) -> Vec<Candidate> {
+        let question = self.question;
+        let fitting = self.found.fitting.iter().copied().enumerate();
+        let mut line: Vec<(usize, Candidate)> =
+            self.rivals.iter().copied().chain(fitting).collect();
+        line.sort_by_key(|(place, _)| *place);
+        let mut heaviest: Vec<Candidate> = line.iter().map(|(_, one)| *one).collect();
+        heaviest.sort_by_key(|one| (Reverse(one.weight), one.worker));
+        let mut taken = question.taken();
+        let mut apart: BTreeSet<Address> = BTreeSet::new();
+        for one in heaviest {
+            let Some(known) = question.sight.workers.get(one.worker) else { continue };
+            if !taken.has_machine_of(known) && !taken.has_owner_of(known) {
+                taken.add(known);
+                apart.insert(one.worker);
+            }
+        }
+        line.into_iter().map(|(_, one)| one).filter(|one| apart.contains(&one.worker)).collect()
     }
 
     /// Lets a newcomer go along where the others do without.
@@ -404,6 +438,17 @@ impl<'a> Search<'a> {
         let question = self.question;
         let mut misses = question.misses(worker, known, &self.taken);
         let first = misses.next();
+        let has_image = known.apps.contains(&question.sight.facts.deal.app.pointer);
+        let one = |is_free| Candidate { worker, weight: known.weight, is_free, has_image, rank };
+        if let Some(Constraint::Machine | Constraint::Owner) = first {
+            let apart = [Constraint::Machine, Constraint::Owner, Constraint::Busy];
+            let mut others = question.misses(worker, known, &self.taken);
+            match others.find(|miss| !apart.contains(miss)) {
+                None => self.rivals.push((self.found.fitting.len(), one(known.is_free))),
+                Some(Constraint::GuardUnasked) => self.found.unasked.push(worker),
+                Some(_) => {}
+            }
+        }
         if self.depth == Depth::Whole
             && let Some(first) = first
         {
@@ -415,12 +460,8 @@ impl<'a> Search<'a> {
         self.found.trace.count(first);
         match first {
             None | Some(Constraint::Busy) => {
-                let weight = known.weight;
-                let is_free = first.is_none();
                 self.taken.add(known);
-                let has_image = known.apps.contains(&question.sight.facts.deal.app.pointer);
-                let one = Candidate { worker, weight, is_free, has_image, rank };
-                self.found.fitting.push(one);
+                self.found.fitting.push(one(first.is_none()));
                 true
             }
             Some(Constraint::GuardUnasked) => {

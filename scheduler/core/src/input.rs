@@ -142,6 +142,8 @@ pub enum Input {
     Operation(Operation),
     /// What the pool's owner has, as of now.
     Funds(Funds),
+    /// How many bytes of results can be stored, as of now.
+    Room(u64),
     /// `next_timer` has come.
     Timer,
 }

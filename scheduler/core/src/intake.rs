@@ -87,11 +87,18 @@ pub enum Concern {
         /// The floor.
         floor: Amount,
     },
+    /// Too little room is left for results: no task is opened.
+    RoomLow {
+        /// What there is, in bytes.
+        free_bytes: u64,
+        /// The floor, in bytes.
+        floor_bytes: u64,
+    },
 }
 
 impl Concern {
     /// The names of all.
-    pub const NAMES: [&'static str; 4] = ["paused", "stopping", "gas-low", "stake-low"];
+    pub const NAMES: [&'static str; 5] = ["paused", "stopping", "gas-low", "stake-low", "room-low"];
 
     /// Its name in metrics and in JSON.
     #[must_use]
@@ -101,6 +108,7 @@ impl Concern {
             Self::Stopping => "stopping",
             Self::GasLow { .. } => "gas-low",
             Self::StakeLow { .. } => "stake-low",
+            Self::RoomLow { .. } => "room-low",
         }
     }
 
@@ -109,7 +117,7 @@ impl Concern {
     pub fn leaves(&self) -> Intake {
         match self {
             Self::Paused => Intake::BegunDeals,
-            Self::GasLow { .. } => Intake::BegunTasks,
+            Self::GasLow { .. } | Self::RoomLow { .. } => Intake::BegunTasks,
             Self::Stopping => Intake::BegunRuns,
             // Deals made hold their stake already.
             Self::StakeLow { .. } => Intake::Everything,
@@ -127,6 +135,9 @@ impl Concern {
             Self::StakeLow { floor, .. } => {
                 Change::AddStake { until: Amount(clearly_above(floor.0)) }
             }
+            Self::RoomLow { floor_bytes, .. } => Change::AddRoom {
+                until_bytes: clearly_above(U256::from(*floor_bytes)).saturating_to(),
+            },
         }
     }
 }
@@ -146,6 +157,11 @@ impl fmt::Display for Concern {
                 "the pool's owner has {free} of free stake, below the floor of {floor}: deposit \
                  more, or its orders cannot be matched"
             ),
+            Self::RoomLow { free_bytes, floor_bytes } => write!(
+                f,
+                "{free_bytes} bytes are left for results, below the floor of {floor_bytes}: no \
+                 task is opened until there are more"
+            ),
         }
     }
 }
@@ -160,6 +176,10 @@ pub(crate) struct Gate {
     stake_floor: Amount,
     is_gas_low: bool,
     is_stake_low: bool,
+    /// Bytes left for results; not known before the first look.
+    room_bytes: u64,
+    room_floor_bytes: u64,
+    is_room_low: bool,
 }
 
 impl Gate {
@@ -168,11 +188,14 @@ impl Gate {
         let funds = self.funds.unwrap_or_default();
         let gas_low = Concern::GasLow { has_wei: funds.gas_wei, floor_wei: self.gas_floor_wei };
         let stake_low = Concern::StakeLow { free: funds.stake_free, floor: self.stake_floor };
+        let (free_bytes, floor_bytes) = (self.room_bytes, self.room_floor_bytes);
+        let room_low = Concern::RoomLow { free_bytes, floor_bytes };
         let all = [
             (self.is_stopping, Concern::Stopping),
             (self.is_paused, Concern::Paused),
             (self.is_gas_low, gas_low),
             (self.is_stake_low, stake_low),
+            (self.is_room_low, room_low),
         ];
         all.into_iter().filter(|(holds, _)| *holds).map(|(_, concern)| concern)
     }
@@ -245,22 +268,35 @@ impl Core {
 
     /// Compares what the owner has with the floors.
     pub(crate) fn on_funds(&mut self, funds: Funds) {
-        let before = self.gate.intake();
         let floor = U256::from(self.settings.floor_gas).saturating_mul(funds.gas_price_wei);
         let gas_recovered = clearly_above(floor);
         let is_gas_low = is_low(self.gate.is_gas_low, funds.gas_wei, floor, gas_recovered);
         let stake_floor = self.settings.floor_stake;
         let recovered = Amount(clearly_above(stake_floor.0));
         let is_stake_low = is_low(self.gate.is_stake_low, funds.stake_free, stake_floor, recovered);
-        let known = self.concerns();
-        self.gate = Gate {
+        self.turn(Gate {
             funds: Some(funds),
             gas_floor_wei: floor,
             stake_floor,
             is_gas_low,
             is_stake_low,
             ..self.gate
-        };
+        });
+    }
+
+    /// Compares the room for results with its floor.
+    pub(crate) fn on_room(&mut self, free_bytes: u64) {
+        let floor_bytes = self.settings.floor_room_bytes;
+        let recovered = clearly_above(U256::from(floor_bytes)).saturating_to();
+        let is_room_low = is_low(self.gate.is_room_low, free_bytes, floor_bytes, recovered);
+        let (room_bytes, room_floor_bytes) = (free_bytes, floor_bytes);
+        self.turn(Gate { room_bytes, room_floor_bytes, is_room_low, ..self.gate });
+    }
+
+    /// Says which concerns that begins and ends.
+    fn turn(&mut self, gate: Gate) {
+        let (before, known) = (self.gate.intake(), self.concerns());
+        self.gate = gate;
         let concerns = self.concerns();
         let names = |of: &[Concern]| of.iter().map(|one| one.name()).collect::<Vec<_>>();
         let (was, is) = (names(&known), names(&concerns));

@@ -130,7 +130,8 @@ impl Notice {
             Self::ConsensusDiffers { .. } => Level::Error,
             Self::TransactionFailed { unpaid: true, .. } => Level::Error,
             Self::TransactionFailed { unpaid: false, .. } => Level::Info,
-            Self::DealUnserved { .. } | Self::ConcernBegan { concern: Concern::GasLow { .. } } => {
+            Self::DealUnserved { .. }
+            | Self::ConcernBegan { concern: Concern::GasLow { .. } | Concern::RoomLow { .. } } => {
                 Level::Error
             }
             Self::ConcernBegan { .. } => Level::Warn,

@@ -31,6 +31,8 @@ pub struct Settings {
     pub floor_gas: u64,
     /// Free stake below which the pool's orders can hardly be matched.
     pub floor_stake: Amount,
+    /// Bytes of results for which there must be room: below, no task is opened.
+    pub floor_room_bytes: u64,
 }
 
 impl Settings {
@@ -51,6 +53,7 @@ impl Settings {
             // What is open can still be ended: a dozen finalizations, or one full batch.
             floor_gas: 5_000_000,
             floor_stake: Amount::ZERO,
+            floor_room_bytes: 1 << 30,
         }
     }
 }

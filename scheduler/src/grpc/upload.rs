@@ -155,7 +155,7 @@ impl Upload<'_> {
             .check(self.task, ResultDigest(digest), &location, &callback)
             .map_err(|refusal| Status::failed_precondition(refusal.to_string()))?;
         failpoint::hit("scheduler.upload.object.before");
-        self.context.results.put(&cid, file.path()).await.map_err(ours)?;
+        self.context.room.results.put(&cid, file.path()).await.map_err(ours)?;
         failpoint::hit("scheduler.upload.object.after");
         let result = StoredResult {
             worker: self.worker,

@@ -147,6 +147,33 @@ async fn orders_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_task_is_opened_without_room_for_results() {
+    let chain = Chainside::start().await;
+    let may_take = |bytes| ["--results-bytes-max", bytes, "--floor-room-bytes", "1000000"];
+    let mut process = Process::start(&chain, &may_take("1000001")).await;
+    Worker::spawn(&chain, process.url(), Arc::new(Output::make("a result"))).await;
+    completed(&chain, order(&chain).await).await;
+    let health = eventually("the result takes the room", async || {
+        let health: serde_json::Value = process.get("/healthz").await.json().await.unwrap();
+        (health["state"] == "degraded").then_some(health)
+    })
+    .await;
+    let reason = health["reasons"][0].as_str().unwrap();
+    assert!(reason.contains("bytes are left for results, below the floor of 1000000"), "{reason}");
+    let held = order(&chain).await;
+    let explained = eventually("the deal is seen", async || {
+        let response = process.get(&format!("/explain/task/{held}")).await;
+        response.json::<serde_json::Value>().await.ok().filter(|told| told["heldBy"][0].is_object())
+    })
+    .await
+    .to_string();
+    assert!(explained.contains("there is room for 1100000 bytes of results"), "{explained}");
+    assert_eq!(chain.chain.task(held).await.unwrap().status, TaskStatus::Unset);
+    process.kill_and_restart_with(&chain, &may_take("2000000"));
+    completed(&chain, held).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_status_says_what_there_is() {
     let chain = Chainside::start().await;
     let process = Process::start(&chain, &[]).await;
@@ -164,6 +191,8 @@ async fn the_status_says_what_there_is() {
     assert_eq!(status["spent"]["transactions"]["initialize"]["mined"], 1);
     assert!(status["spent"]["gas"].as_u64().unwrap() > 20_000, "{status}");
     assert!(status["storeBytes"].as_u64().unwrap() > 0);
+    assert!(status["resultsBytes"].as_u64().unwrap() > 0);
+    assert!(status["roomBytes"].as_u64().unwrap() > 0);
     let mut public: serde_json::Value = process.get("/status").await.json().await.unwrap();
     assert!(public["pool"]["upSeconds"].as_u64() >= status["pool"]["upSeconds"].as_u64());
     public["pool"]["upSeconds"] = status["pool"]["upSeconds"].clone();
@@ -206,6 +235,8 @@ async fn the_status_says_what_there_is() {
         "poco_scheduler_stake_rlc{state=\"free\"}",
         "poco_scheduler_store_bytes",
         "poco_scheduler_output_bytes",
+        "poco_scheduler_results_bytes",
+        "poco_scheduler_room_bytes",
         "poco_scheduler_chain_lag_blocks 0",
     ] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");

@@ -164,7 +164,9 @@ async fn a_full_disk_stops_the_scheduler_before_it_promises_anything() {
     let data = process.folder.path().join("data");
     std::fs::remove_dir_all(&data).unwrap();
     let disk = SmallDisk::mount(data);
-    process.kill_and_restart(&chain, "");
+    // A whole disk is less than the room that it keeps free otherwise.
+    let more = ["--floor-room-bytes", "0"];
+    process.kill_and_restart_with(&chain, &more);
     process.until_healthy().await;
     Worker::spawn(&chain, process.url(), Arc::new(Output::make("a result"))).await;
     disk.fill();
@@ -174,9 +176,9 @@ async fn a_full_disk_stops_the_scheduler_before_it_promises_anything() {
     let last = log.lines().last().unwrap();
     assert!(last.contains("is full: free some space and start again"), "{log}");
     assert_eq!(chain.chain.task(id).await.unwrap().status, TaskStatus::Unset);
-    process.kill_and_restart(&chain, "");
+    process.kill_and_restart_with(&chain, &more);
     assert!(!process.ended().await.success(), "it is full still");
     disk.free();
-    process.kill_and_restart(&chain, "");
+    process.kill_and_restart_with(&chain, &more);
     completed(&chain, id).await;
 }

@@ -16,6 +16,7 @@ fn with_floors() -> World {
     World::with(&[], |settings: &mut Settings| {
         settings.floor_gas = 500;
         settings.floor_stake = Amount::from_nano(100);
+        settings.floor_room_bytes = 1_000;
     })
 }
 
@@ -106,6 +107,32 @@ fn below_the_floor_of_gas_no_task_is_opened_and_what_is_open_is_ended() {
     funds(&mut world, 1_100, 100);
     assert_eq!(world.assigned(task(new, 0)), [1]);
     assert_eq!(world.kinds_sent(), ["initialize", "initialize"]);
+}
+
+#[test]
+fn below_the_floor_of_room_no_task_is_opened_and_results_are_taken() {
+    let mut world = with_floors();
+    world.connect(1, 1);
+    let open = task(world.order(1, 1), 0);
+    world.tell(Input::Room(1_000));
+    assert_eq!(world.assigned(open), [1]);
+    world.tell(Input::Room(999));
+    assert_eq!(noted(&mut world), [(true, "room-low")]);
+    let low = Concern::RoomLow { free_bytes: 999, floor_bytes: 1_000 };
+    assert_eq!(world.core.concerns(), [low]);
+    let new = world.order(1, 1);
+    assert!(world.core.task_report(task(new, 0)).is_none());
+    world.contribute_and_finalize(1, open, digest("right")).unwrap();
+    assert_eq!(world.hub.task(open).status, TaskStatus::Completed);
+    // Of funds nothing is forgotten, nor by them of the room.
+    funds(&mut world, 999, 100);
+    assert_eq!(noted(&mut world), [(true, "gas-low")]);
+    world.tell(Input::Room(1_099));
+    assert!(noted(&mut world).is_empty());
+    world.tell(Input::Room(1_100));
+    assert_eq!(noted(&mut world), [(false, "room-low")]);
+    funds(&mut world, 1_100, 100);
+    assert_eq!(world.assigned(task(new, 0)), [1]);
 }
 
 #[test]

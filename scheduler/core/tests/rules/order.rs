@@ -177,6 +177,34 @@ fn no_task_runs_twice_on_one_machine_or_for_one_owner() {
 }
 
 #[test]
+fn a_light_worker_does_not_keep_a_heavier_one_of_its_machine_from_a_task_that_needs_it() {
+    let mut world = World::with(&[(2, 300)], |_| {});
+    let machine = Some(B256::repeat_byte(1));
+    for name in 1..=2 {
+        let capacity = Capacity { slots: 40, machine, ..Capacity::default() };
+        world.connect_as(name, capacity, Vec::new());
+    }
+    world.connect(3, 40);
+    // The light one of the machine and the third do not reach it, whichever comes first.
+    let mut firsts = BTreeMap::new();
+    for _ in 0..20 {
+        let id = task(world.order(100, 1), 0);
+        let mut given = world.assigned(id);
+        *firsts.entry(given[0]).or_insert(0) += 1;
+        given.sort_unstable();
+        assert_eq!(given, [2, 3]);
+    }
+    assert!(firsts.len() == 2, "in the order of the task: {firsts:?}");
+    // Where either will do, the order alone decides.
+    let mut alone = BTreeMap::new();
+    for _ in 0..30 {
+        let id = task(world.order(1, 1), 0);
+        *alone.entry(world.assigned(id)[0]).or_insert(0) += 1;
+    }
+    assert!((1..=3).all(|name| alone.contains_key(&name)), "{alone:?}");
+}
+
+#[test]
 fn a_requester_with_many_deals_does_not_push_another_aside() {
     let mut world = World::with(&[], |settings| settings.fast_lane = false);
     world.connect(1, 4);

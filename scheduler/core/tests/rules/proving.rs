@@ -26,6 +26,7 @@ fn name_of(change: &Change) -> &'static str {
         Change::Restart => "restart",
         Change::AddGas { .. } => "gas",
         Change::AddStake { .. } => "stake",
+        Change::AddRoom { .. } => "room",
         Change::EndTasks { .. } => "end",
         Change::ForgetTasks { .. } => "forget",
         Change::RaiseLiveLimit { .. } => "limit",
@@ -85,7 +86,7 @@ fn play(cases: u32, test: impl Fn(Scene) -> Result<(), TestCaseError>) {
 }
 
 /// What would change something for a task or a worker, all of which must have been told.
-const CHANGES: [&str; 12] = [
+const CHANGES: [&str; 13] = [
     "bond",
     "connect",
     "end",
@@ -94,6 +95,7 @@ const CHANGES: [&str; 12] = [
     "join",
     "placement",
     "resume",
+    "room",
     "slots",
     "tag",
     "undrain",
@@ -168,7 +170,7 @@ fn check_met(met: Met) {
     // Region comes before energy and memory, so that who is elsewhere is counted there.
     assert_eq!(unmet, [&"energy", &"memory"], "{constraints:?}");
     let holds: Vec<&str> = met.holds.take().into_iter().collect();
-    assert_eq!(holds, ["gas-low", "live-limit", "paused"]);
+    assert_eq!(holds, ["gas-low", "live-limit", "paused", "room-low"]);
     assert_eq!(met.changes(), CHANGES);
 }
 
@@ -243,7 +245,7 @@ fn what_is_said_of_an_order_is_what_comes_of_it_and_what_would_change_it_does() 
     let (served, refused) = (served.into_inner(), refused.into_inner());
     assert!(served > 20 && refused > 50, "{served} {refused}");
     let holds: Vec<&str> = met.holds.take().into_iter().collect();
-    assert_eq!(holds, ["gas-low", "live-limit", "paused", "stake-low"]);
+    assert_eq!(holds, ["gas-low", "live-limit", "paused", "room-low", "stake-low"]);
 }
 
 #[test]
@@ -269,5 +271,5 @@ fn doing_what_the_pool_says_of_itself_opens_it() {
         Ok(())
     });
     let holds: Vec<&str> = met.holds.take().into_iter().collect();
-    assert_eq!(holds, ["gas-low", "live-limit", "paused", "stake-low"]);
+    assert_eq!(holds, ["gas-low", "live-limit", "paused", "room-low", "stake-low"]);
 }

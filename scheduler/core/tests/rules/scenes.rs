@@ -53,6 +53,7 @@ pub(crate) struct Pool {
     is_paused: bool,
     is_gas_low: bool,
     is_stake_low: bool,
+    is_room_low: bool,
     is_full: bool,
 }
 
@@ -120,11 +121,11 @@ pub(crate) fn scene() -> impl Strategy<Value = Scene> {
     ];
     let asked = (any::<bool>(), placed, any::<bool>(), any::<bool>());
     let rarely = || prop::bool::weighted(0.15);
-    let pool = (rarely(), rarely(), rarely(), rarely());
+    let pool = (rarely(), rarely(), rarely(), rarely(), rarely());
     (hands, trust, asked, pool).prop_map(|(hands, trust, asked, pool)| {
         let (needs_gpu, placement, is_guarded, has_settlement) = asked;
-        let (is_paused, is_gas_low, is_stake_low, is_full) = pool;
-        let pool = Pool { is_paused, is_gas_low, is_stake_low, is_full };
+        let (is_paused, is_gas_low, is_stake_low, is_room_low, is_full) = pool;
+        let pool = Pool { is_paused, is_gas_low, is_stake_low, is_room_low, is_full };
         Scene { hands, trust, needs_gpu, placement, is_guarded, has_settlement, pool }
     })
 }
@@ -160,6 +161,7 @@ impl Scene {
             settings.settlement = self.has_settlement;
             settings.floor_gas = 500;
             settings.floor_stake = Amount::from_nano(100);
+            settings.floor_room_bytes = 100;
             if self.pool.is_full {
                 settings.tasks_live_max = (busy as usize).max(1);
             }
@@ -187,6 +189,7 @@ impl Scene {
         }
         let low = |is_low: bool| if is_low { 99 } else { PLENTY };
         funds(&mut world, low(self.pool.is_gas_low), low(self.pool.is_stake_low));
+        world.tell(Input::Room(low(self.pool.is_room_low)));
         world.conditions = self.conditions();
         world.tag = if self.needs_gpu { Tag::GPU } else { Tag::NONE };
         world.placement = self.placement.clone();
@@ -307,6 +310,7 @@ pub(crate) fn make(world: &mut World, scene: &Scene, way: &[Change], change: &Ch
             let gas = world.core.funds().unwrap().gas_wei;
             funds(world, gas.to(), nano(until));
         }
+        Change::AddRoom { until_bytes } => world.tell(Input::Room(*until_bytes)),
         Change::EndTasks { count } => end_tasks(world, *count),
         Change::Restart
         | Change::ForgetTasks { .. }
