@@ -251,10 +251,11 @@ impl TaskCost {
     #[must_use]
     pub fn least_price(self, gas_price_wei: U256) -> Amount {
         let wei = gas_price_wei.saturating_mul(U256::from(self.gas));
-        let nano = wei.saturating_mul(U256::from(self.coin_nano)) / U256::from(WEI_PER_COIN);
+        let nano = wei.saturating_mul(U256::from(self.coin_nano));
+        let nano = nano.checked_div(U256::from(WEI_PER_COIN)).unwrap_or_default();
         let least = nano.saturating_mul(U256::from(self.percent)).div_ceil(U256::from(HUNDRED));
         let mut step = U256::ONE;
-        while least / step >= U256::from(HUNDRED) {
+        while least.checked_div(step).is_some_and(|digits| digits >= U256::from(HUNDRED)) {
             step = step.saturating_mul(U256::from(10));
         }
         Amount(least.div_ceil(step).saturating_mul(step))

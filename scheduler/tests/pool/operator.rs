@@ -163,11 +163,15 @@ async fn no_task_is_opened_without_room_for_results() {
     let held = order(&chain).await;
     let explained = eventually("the deal is seen", async || {
         let response = process.get(&format!("/explain/task/{held}")).await;
-        response.json::<serde_json::Value>().await.ok().filter(|told| told["heldBy"][0].is_object())
+        response
+            .json::<serde_json::Value>()
+            .await
+            .ok()
+            .filter(|told| told["held_by"][0].is_object())
     })
     .await
     .to_string();
-    assert!(explained.contains("there is room for 1100000 bytes of results"), "{explained}");
+    assert!(explained.contains("\"until_bytes\":1100000"), "{explained}");
     assert_eq!(chain.chain.task(held).await.unwrap().status, TaskStatus::Unset);
     process.kill_and_restart_with(&chain, &may_take("2000000"));
     completed(&chain, held).await;
