@@ -22,6 +22,8 @@ use tonic::{Status, Streaming};
 const UPLOADS_MAX: usize = 16;
 /// Uploads of one worker at a time: so no few take all places.
 const UPLOADS_PER_WORKER: usize = 4;
+/// Longer than any CID as text: what is told back must fit into a header.
+const CID_CHARS_MAX: usize = 256;
 /// An upload that brings nothing for this long is over.
 const PART_TIME: Duration = Duration::from_secs(30);
 
@@ -80,6 +82,10 @@ pub(super) async fn receive(
         return Err(Status::invalid_argument("an upload begins with its header"));
     };
     let task = words::task(&header.task).map_err(invalid)?;
+    if header.cid.len() > CID_CHARS_MAX {
+        let told = format!("the CID has {} characters, at most {CID_CHARS_MAX}", header.cid.len());
+        return Err(Status::invalid_argument(told));
+    }
     let (worker, terms) = terms(context, task, &header).await?;
     // Now that it is known whose it is: a stranger takes nobody's place.
     let _place = uploads.take(worker)?;

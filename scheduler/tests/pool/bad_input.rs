@@ -46,9 +46,12 @@ const OPTIONAL_IN_LOGIN: [&str; 3] = [
     "login.capacity.region: absent",
 ];
 
-struct Line {
+/// A stream of a worker, which says anything.
+pub(crate) struct Line {
     sender: mpsc::Sender<WorkerMessage>,
     heard: Streaming<SchedulerMessage>,
+    /// Of the last login.
+    pub(crate) session: Vec<u8>,
 }
 
 impl Line {
@@ -56,7 +59,7 @@ impl Line {
         let mut client = WorkersClient::connect(process.url()).await.unwrap();
         let (sender, messages) = mpsc::channel(64);
         let heard = client.work(ReceiverStream::new(messages)).await.unwrap().into_inner();
-        let mut line = Self { sender, heard };
+        let mut line = Self { sender, heard, session: Vec::new() };
         let Some(Heard::Challenge(challenge)) = line.hear().await else {
             panic!("a stream begins with a challenge");
         };
@@ -64,13 +67,16 @@ impl Line {
     }
 
     /// A stream of `worker`, logged in.
-    async fn logged_in(process: &Process, worker: &Worker) -> Self {
+    pub(crate) async fn logged_in(process: &Process, worker: &Worker) -> Self {
         // The stream before may still be about to end.
         loop {
             let (mut line, nonce, chain_id) = Self::open(process).await;
             line.say(Told::Login(worker.login(chain_id, nonce))).await;
             match line.hear().await {
-                Some(Heard::Welcome(_)) => return line,
+                Some(Heard::Welcome(welcome)) => {
+                    line.session = welcome.session;
+                    return line;
+                }
                 Some(Heard::Refusal(refusal)) => {
                     assert_eq!(refusal.cause(), refusal::Cause::AlreadyConnected, "{refusal:?}");
                 }
@@ -79,12 +85,12 @@ impl Line {
         }
     }
 
-    async fn say(&self, body: Told) {
+    pub(crate) async fn say(&self, body: Told) {
         // A stream that was cut is noticed by what is heard of it.
         let _ = self.sender.send(WorkerMessage { id: 1, body: Some(body) }).await;
     }
 
-    async fn hear(&mut self) -> Option<Heard> {
+    pub(crate) async fn hear(&mut self) -> Option<Heard> {
         loop {
             match self.heard.message().await.ok()??.body {
                 Some(Heard::Heartbeat(_)) => {}
@@ -94,7 +100,7 @@ impl Line {
     }
 }
 
-fn worker(chain: &Arc<Chainside>, process: &Process) -> Worker {
+pub(crate) fn worker(chain: &Arc<Chainside>, process: &Process) -> Worker {
     Worker {
         chain: chain.clone(),
         wallet: Arc::new(Wallet::random()),
@@ -107,7 +113,7 @@ fn worker(chain: &Arc<Chainside>, process: &Process) -> Worker {
 }
 
 /// All refusals together.
-async fn refused(process: &Process) -> u64 {
+pub(crate) async fn refused(process: &Process) -> u64 {
     let text = process.get("/metrics").await.text().await.unwrap();
     let lines = text.lines().filter(|line| line.starts_with("poco_scheduler_refused_total{"));
     lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()

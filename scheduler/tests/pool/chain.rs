@@ -7,9 +7,10 @@ use poco_chain::{
 };
 use poco_core::call::SignedTerms;
 use poco_core::order::Order;
+use poco_core::task::TaskStatus;
 use poco_core::{
-    Address, Amount, AppOrder, B256, Bytes, Call, DealId, Event, RequestOrder, Signed, U256,
-    WorkerpoolOrder,
+    Address, Amount, AppOrder, B256, Bytes, Call, DealId, Event, RequestOrder, Signed, TaskId,
+    U256, WorkerpoolOrder,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,6 +75,19 @@ pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) 
         assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
+}
+
+/// One task for one worker.
+pub(crate) async fn order(chain: &Chainside) -> TaskId {
+    TaskId::of_deal(chain.order(1, 1, Address::ZERO).await, U256::ZERO)
+}
+
+pub(crate) async fn completed(chain: &Chainside, task: TaskId) {
+    eventually("the task is completed", async || {
+        let view = chain.chain.task(task).await.ok()?;
+        (view.status == TaskStatus::Completed).then_some(())
+    })
+    .await;
 }
 
 impl Chainside {

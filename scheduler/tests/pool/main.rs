@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many events")]
 
 mod bad_input;
+mod bad_reports;
 mod chain;
 mod floods;
 mod keys;

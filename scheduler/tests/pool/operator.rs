@@ -1,27 +1,15 @@
 //! What an operator sees of a running scheduler, and does with it.
 
-use crate::chain::{Chainside, eventually};
+use crate::chain::{Chainside, completed, eventually, order};
 use crate::scheduler::{Process, program};
 use crate::worker::{Output, Worker};
 use poco_chain::Wallet;
 use poco_core::task::TaskStatus;
-use poco_core::{Address, TaskId, U256};
+use poco_core::{Address, TaskId};
 use poco_proto::v1::refusal::Cause;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-
-async fn order(chain: &Chainside) -> TaskId {
-    TaskId::of_deal(chain.order(1, 1, Address::ZERO).await, U256::ZERO)
-}
-
-async fn completed(chain: &Chainside, task: TaskId) {
-    eventually("the task is completed", async || {
-        let view = chain.chain.task(task).await.ok()?;
-        (view.status == TaskStatus::Completed).then_some(())
-    })
-    .await;
-}
 
 /// A worker that computes only what the gate lets through.
 async fn gated(chain: &Arc<Chainside>, process: &Process) -> (Address, Arc<Semaphore>) {

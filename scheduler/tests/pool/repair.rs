@@ -1,6 +1,6 @@
 //! A disk that is full, and a store that is damaged.
 
-use crate::chain::{Chainside, eventually};
+use crate::chain::{Chainside, completed, eventually};
 use crate::scheduler::{Process, configured, free_address};
 use crate::worker::{Output, Worker};
 use poco_chain::Wallet;
@@ -13,14 +13,6 @@ use std::sync::Arc;
 
 fn task(deal: DealId, index: u64) -> TaskId {
     TaskId::of_deal(deal, U256::from(index))
-}
-
-async fn completed(chain: &Chainside, task: TaskId) {
-    eventually("the task is completed", async || {
-        let view = chain.chain.task(task).await.ok()?;
-        (view.status == TaskStatus::Completed).then_some(())
-    })
-    .await;
 }
 
 /// Damages every file of the store whose name ends so; how many there were.

@@ -1,10 +1,9 @@
 //! Tasks from their deal to their result, with kills in between.
 
-use crate::chain::{Chainside, eventually};
+use crate::chain::{Chainside, completed, eventually};
 use crate::scheduler::Process;
 use crate::worker::{Output, Swap, Worker};
 use poco_chain::{GroupPurpose, Transaction, Wallet};
-use poco_core::task::TaskStatus;
 use poco_core::{Address, Conditions, DealId, OrderMark, Recorded, TaskId, U256, message};
 use poco_proto::v1::explain_request::Subject as Asked;
 use poco_proto::v1::scheduler_message::Body as Heard;
@@ -13,14 +12,6 @@ use std::sync::{Arc, Mutex};
 
 fn task(deal: DealId) -> TaskId {
     TaskId::of_deal(deal, U256::ZERO)
-}
-
-async fn completed(chain: &Chainside, task: TaskId) {
-    eventually("the task is completed", async || {
-        let view = chain.chain.task(task).await.ok()?;
-        (view.status == TaskStatus::Completed).then_some(())
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
