@@ -1,5 +1,6 @@
 // Writes the gas tables of README.md from `snapshots/`, which the tests write. With `--check` it writes nothing and
-// fails if they differ.
+// fails if they differ. Fails too if anything costs more than `gas-ceilings.json` allows: its keys are those of
+// `snapshots/Gas.json`, each with what it is and the most that it may cost.
 import {readFileSync, writeFileSync} from "node:fs";
 import {dirname, join} from "node:path";
 import {fileURLToPath} from "node:url";
@@ -8,6 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const read = (name) => JSON.parse(readFileSync(join(here, "snapshots", name), "utf8"));
 const ours = read("Gas.json");
 const reference = read("GasOfReference.json");
+const ceilings = JSON.parse(readFileSync(join(here, "gas-ceilings.json"), "utf8"));
 
 /** What the reference's registries cost on anvil: they are not part of the comparison side by side. */
 const APART = {
@@ -58,9 +60,13 @@ const LANE = [
 
 const spaced = (gas) => String(gas).replace(/\B(?=(\d{3})+$)/g, " ");
 
-function row(label, key, theirs) {
+function measured(key) {
   if (!(key in ours)) throw new Error(`no snapshot "${key}"`);
-  return `| ${label} | ${spaced(ours[key])} | ${spaced(theirs)} | ${(ours[key] / theirs).toFixed(2)} |`;
+  return Number(ours[key]);
+}
+
+function row(label, key, theirs) {
+  return `| ${label} | ${spaced(measured(key))} | ${spaced(theirs)} | ${(measured(key) / theirs).toFixed(2)} |`;
 }
 
 function table(title, rows) {
@@ -73,6 +79,11 @@ const tables = {
     "settlement lane, and the reference's classic one",
     LANE.map(([label, key, theirs, tasks]) => row(label, key, Math.round(reference[theirs] / tasks))),
   ),
+  ceilings: [
+    "| what | gas | at most |",
+    "|---|---|---|",
+    ...Object.entries(ceilings).map(([key, {what, most}]) => `| ${what} | ${spaced(measured(key))} | ${spaced(most)} |`),
+  ].join("\n"),
 };
 
 const path = join(here, "README.md");
@@ -90,4 +101,9 @@ if (after !== before && process.argv.includes("--check")) {
   process.exitCode = 1;
 } else if (after !== before) {
   writeFileSync(path, after);
+}
+for (const [key, {what, most}] of Object.entries(ceilings)) {
+  if (measured(key) <= most) continue;
+  console.error(`${what} costs ${measured(key)} gas; gas-ceilings.json allows ${most}`);
+  process.exitCode = 1;
 }

@@ -1,6 +1,7 @@
 // Checks `INTERFACE.md`: that every entry of the interface, the reference's and ours, has a row there; that every
 // row is of an entry; that what only ours have is marked so; and that the tests of a row are there and use the
-// entry. Also that every test that the other documents name exists. Exits 1 and names what is wrong.
+// entry. Also that a fuzz test uses each entry that changes something, and that every test that the other documents
+// name exists. Exits 1 and names what is wrong.
 //
 // Whether a test shows what it should is for people to judge; this holds the list to the code.
 import {readFileSync, readdirSync} from "node:fs";
@@ -12,6 +13,16 @@ import {CONTRACTS, here, ourEntries, referenceEntries, typeOf} from "./entries.m
 const NAMELESS = {receive: "call{value:", fallback: ".call("};
 const OURS_ALONE = "ours alone";
 const DOCUMENTS = ["README.md", "SECURITY.md"];
+/** Which of a contract's fuzz tests count: those of hub and registries have names in common, as `approve`. */
+const FUZZ_FILES = {
+  HubInterface: /^(?!(fuzz\/)?Registr|Consumer|PriceFeed)/,
+  AppRegistry: /^(fuzz\/)?Registries/,
+  DatasetRegistry: /^(fuzz\/)?Registries/,
+  WorkerpoolRegistry: /^(fuzz\/)?Registries/,
+  App: /^(fuzz\/)?Registries/,
+  Dataset: /^(fuzz\/)?Registries/,
+  Workerpool: /^(fuzz\/)?Registries/,
+};
 
 const problems = [];
 
@@ -64,7 +75,8 @@ function readTests() {
   const read = (file) => functionsOf(join(here, "test", file));
   const steps = new Map(files.filter((file) => file.startsWith("support")).flatMap((file) => [...read(file)]));
   const tests = files.filter((file) => file.endsWith(".t.sol"));
-  return new Map(tests.map((file) => [basename(file), {functions: read(file), steps}]));
+  const nameOf = (file) => (file.startsWith("fuzz") ? `fuzz/${basename(file)}` : basename(file));
+  return new Map(tests.map((file) => [nameOf(file), {functions: read(file), steps}]));
 }
 
 /** The rows of the document: contracts of the section, entry, tests, difference. */
@@ -81,12 +93,17 @@ function* readRows() {
   }
 }
 
+/** Whether a text uses the entry of a key. */
+function useOf(key) {
+  const [kind, name] = key.split(/[ (]/);
+  const mark = kind === name ? NAMELESS[name] : undefined;
+  return (text) => (mark ? text.includes(mark) : new RegExp(`\\b${name}\\b`).test(text));
+}
+
 function checkTests(tests, {key, tests: cell}) {
   const named = [...cell.matchAll(/`([\w.]+\.t\.sol)` `(\w+)`/g)];
   if (named.length === 0) problems.push(`${key}: no test`);
-  const [kind, name] = key.split(/[ (]/);
-  const mark = kind === name ? NAMELESS[name] : undefined;
-  const isUsed = (text) => (mark ? text.includes(mark) : new RegExp(`\\b${name}\\b`).test(text));
+  const isUsed = useOf(key);
   for (const [, file, test] of named) {
     const found = tests.get(file);
     if (!found?.functions.has(test)) problems.push(`${key}: there is no ${test} in ${file}`);
@@ -120,6 +137,21 @@ function checkEntry(contract, {key, difference}) {
   }
 }
 
+/** A fuzz test for each function that changes something, and for calls that no function takes. */
+function checkFuzz(tests) {
+  for (const contract of Object.keys(CONTRACTS)) {
+    const reaches = [...tests]
+      .filter(([file]) => FUZZ_FILES[contract].test(file))
+      .flatMap(([, found]) => [...found.functions.keys()].filter((name) => name.startsWith("testFuzz_"))
+        .map((name) => reachOf(found, name)));
+    const entries = ourEntries(contract).filter(({type, stateMutability}) =>
+      type === "receive" || (type === "function" && !["view", "pure"].includes(stateMutability)));
+    for (const key of keysOf(entries)) {
+      if (!reaches.some(useOf(key))) problems.push(`${contract}: no fuzz test uses ${key}`);
+    }
+  }
+}
+
 function checkDocuments(tests) {
   const all = new Set([...tests.values()].flatMap(({functions}) => [...functions.keys()]));
   for (const document of DOCUMENTS) {
@@ -132,6 +164,7 @@ function checkDocuments(tests) {
 
 const tests = readTests();
 checkRows(tests);
+checkFuzz(tests);
 checkDocuments(tests);
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;

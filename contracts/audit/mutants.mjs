@@ -4,7 +4,8 @@
 //
 // The copy is compiled without the optimizer (quick-solc), and stays, so that the next run compiles less. Left out are
 // gas snapshots, which any change of code would break, the payout vectors, whose bench would be compiled anew for
-// each fault, and the consumers of results, whose callbacks would not have gas enough for views that are not optimized.
+// each fault, and the consumers of results, whose callbacks would not have gas enough for views that are not optimized;
+// so is a test of what votes may cost.
 import {spawnSync} from "node:child_process";
 import {cpSync, mkdirSync, readFileSync, rmSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
@@ -25,6 +26,9 @@ const LEFT_OUT = [
   "Consumer.t.sol",
   "PriceFeed.t.sol",
 ];
+
+/** Which test of the others is left out: it holds the gas of optimized code to a limit. */
+const TEST_LEFT_OUT = "test_the_last_of_many_stays_below_the_gas_of_official_workers";
 
 function copyTree() {
   const root = join(WORK, "mutants");
@@ -55,7 +59,7 @@ function copyTree() {
 /** Runs tests in the copy: what `forge` says, and whether all passed. */
 function forge(copy, selection) {
   for (const kept of ["invariant", "fuzz"]) rmSync(join(copy, "cache", kept), {recursive: true, force: true});
-  const args = ["test", "--fail-fast", ...selection];
+  const args = ["test", "--fail-fast", "--no-match-test", TEST_LEFT_OUT, ...selection];
   const run = spawnSync(FORGE, args, {
     cwd: copy,
     encoding: "utf8",

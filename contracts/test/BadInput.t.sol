@@ -230,16 +230,17 @@ contract BadInputTest is Refusals {
         }
         contribute(workers[0], taskid, GOOD);
         contribute(workers[1], taskid, GOOD);
-        assertLt(gasNeeded(), 500_000, "an official worker's contribution would run out of gas");
+        assertLt(noteGas("contribute"), 500_000, "an official worker's contribution would run out of gas");
         assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.REVEALING));
         reveal(workers[1], taskid, GOOD);
-        assertLt(gasNeeded(), 100_000, "an official worker's reveal would run out of gas");
+        assertLt(noteGas("reveal"), 100_000, "an official worker's reveal would run out of gas");
     }
 
-    /// @dev Of the last transaction: what is refunded in the end must be there first.
-    function gasNeeded() private view returns (uint256) {
+    /// @dev Of the last transaction, for the snapshots: what is refunded in the end must be there first.
+    function noteGas(string memory step) private returns (uint256 needed) {
         VmSafe.Gas memory gas = vm.lastCallGas();
-        return gas.gasTotalUsed + uint64(gas.gasRefunded);
+        needed = gas.gasTotalUsed + uint64(gas.gasRefunded);
+        vm.snapshotValue("Gas", string.concat("24 contributors: last ", step), needed);
     }
 
     function test_mirrored_signatures_are_refused_wherever_one_is_asked_for() public {

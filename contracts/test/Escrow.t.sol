@@ -2,10 +2,11 @@
 pragma solidity ^0.8.30;
 
 import {IEscrow} from "../src/interfaces/IEscrow.sol";
-import {Market, Orders} from "./support/Market.sol";
+import {Orders} from "./support/Market.sol";
+import {Refusals} from "./support/Refusals.sol";
 
 /// Deposits, withdrawals and the ERC-20 face of free stake.
-contract EscrowTest is Market {
+contract EscrowTest is Refusals {
     address internal alice = makeAddr("alice");
     address internal bob = makeAddr("bob");
 
@@ -73,23 +74,63 @@ contract EscrowTest is Market {
         token.approveAndCall(
             address(hub), RLC, abi.encodeCall(hub.sponsorMatchOrders, (o.app, o.dataset, o.pool, o.request))
         );
-        vm.expectRevert();
-        token.approveAndCall(address(hub), RLC, abi.encodePacked(hub.matchOrders.selector, new bytes(100)));
-        bytes memory far = abi.encodePacked(hub.matchOrders.selector, new bytes(96), type(uint256).max - 3);
-        vm.expectRevert();
-        token.approveAndCall(address(hub), RLC, far);
         assertEq(free(address(this)), 0);
     }
 
     /// @dev Too short for any call.
     function test_a_deposit_with_less_than_a_selector_is_refused_whole() public {
-        bytes[3] memory data = [bytes(hex"aa"), hex"aabb", hex"aabbcc"];
+        bytes4 selector = hub.matchOrders.selector;
+        bytes[6] memory data = [
+            bytes(hex"aa"),
+            hex"aabb",
+            hex"aabbcc",
+            abi.encodePacked(bytes1(selector)),
+            abi.encodePacked(bytes2(selector)),
+            abi.encodePacked(bytes3(selector))
+        ];
         for (uint256 i = 0; i < data.length; ++i) {
-            vm.expectRevert();
+            vm.expectRevert("unsupported-operation");
             token.approveAndCall(address(hub), RLC, data[i]);
         }
         assertEq(free(address(this)), 0);
         assertEq(token.balanceOf(address(hub)), hub.totalSupply());
+    }
+
+    /// @dev Orders that end before their requester, that lie nowhere, and that would lie before the call,
+    /// among words that name the sender.
+    function test_a_deposit_with_half_a_match_is_refused_by_name() public {
+        Orders memory o = signAll(orders());
+        bytes memory whole = abi.encodeCall(hub.matchOrders, (o.app, o.dataset, o.pool, o.request));
+        uint256[5] memory lengths = [uint256(4), 100, 131, 132, 1400];
+        for (uint256 i = 0; i < lengths.length; ++i) {
+            bytes memory part = new bytes(lengths[i]);
+            for (uint256 j = 0; j < part.length; ++j) {
+                part[j] = whole[j];
+            }
+            refuseDeposit(part);
+        }
+        bytes4 selector = hub.matchOrders.selector;
+        refuseDeposit(abi.encodePacked(selector, new bytes(96), type(uint256).max - 3));
+        // Before the call's data stand the sender, the amount, the token and two words of the bytes themselves.
+        for (uint256 back = 0; back < 8; ++back) {
+            uint256 order;
+            unchecked {
+                order = uint256(0) - 192 - 4 - 32 * back;
+            }
+            refuseDeposit(abi.encodePacked(selector, new bytes(96), order, new bytes(500)));
+        }
+    }
+
+    function refuseDeposit(bytes memory data) private {
+        uint256 before = free(requester);
+        vm.prank(requester);
+        (bool success, bytes memory answer) =
+            address(token).call(abi.encodeCall(token.approveAndCall, (address(hub), 0, data)));
+        assertFalse(success);
+        bool isNamed = keccak256(answer) == keccak256(words("caller-must-be-requester"))
+            || keccak256(answer) == keccak256(words("operation-failed"));
+        assertTrue(isNamed, "refused without a name");
+        assertEq(free(requester), before);
     }
 
     function test_a_withdrawal_pays_tokens_out() public {

@@ -55,8 +55,9 @@ abstract contract Escrow is IEscrow, Ownable, Debits {
     }
 
     function _matchFor(address requester, bytes calldata call) private {
-        require(bytes4(call[:4]) == IMatching.matchOrders.selector, "unsupported-operation");
-        require(_requesterOf(call[4:]) == requester, "caller-must-be-requester");
+        bool isMatch = call.length > 3 && bytes4(call[:4]) == IMatching.matchOrders.selector;
+        require(isMatch, "unsupported-operation");
+        require(_requesterOf(call) == requester, "caller-must-be-requester");
         (bool success, bytes memory answer) = address(this).delegatecall(call);
         if (success) return;
         require(answer.length > 0, "operation-failed");
@@ -65,10 +66,13 @@ abstract contract Escrow is IEscrow, Ownable, Debits {
         }
     }
 
-    /// @dev The requester in the arguments of `matchOrders`: the seventh word of the fourth order.
-    function _requesterOf(bytes calldata args) private pure returns (address) {
-        uint256 order = uint256(bytes32(args[96:128]));
-        return address(uint160(uint256(bytes32(args[order + 192:order + 224]))));
+    /// @dev The requester in a call of `matchOrders`: the seventh word of the fourth order; nobody if the call ends
+    /// before it.
+    function _requesterOf(bytes calldata call) private pure returns (address) {
+        if (call.length < 132) return address(0);
+        uint256 order = uint256(bytes32(call[100:132]));
+        if (order > call.length || call.length - order < 228) return address(0);
+        return address(uint160(uint256(bytes32(call[order + 196:order + 228]))));
     }
 
     function _deposit(address from, uint256 amount, address target) private {

@@ -15,6 +15,25 @@ abstract contract Refusals is LaneMarket {
         Vm.AccountAccess[] memory accesses = vm.stopAndReturnStateDiff();
         assertFalse(success, "bad input was taken");
         assertEq(answer, refusal, "refused by another name");
+        assertNothingStays(accesses);
+        assertConserved();
+    }
+
+    /// @dev Whether a call is taken, and what it answers. One that is refused has a name, and of what it wrote nothing
+    /// stays; stake is conserved either way.
+    function attempt(address caller, bytes memory call) internal returns (bool isTaken, bytes memory answer) {
+        vm.startStateDiffRecording();
+        vm.prank(caller);
+        (isTaken, answer) = address(hub).call(call);
+        Vm.AccountAccess[] memory accesses = vm.stopAndReturnStateDiff();
+        if (!isTaken) {
+            assertGe(answer.length, 4, "refused without a name");
+            assertNothingStays(accesses);
+        }
+        assertConserved();
+    }
+
+    function assertNothingStays(Vm.AccountAccess[] memory accesses) internal view {
         for (uint256 i = 0; i < accesses.length; ++i) {
             Vm.StorageAccess[] memory slots = accesses[i].storageAccesses;
             for (uint256 k = 0; k < slots.length; ++k) {
@@ -23,7 +42,6 @@ abstract contract Refusals is LaneMarket {
             if (accesses[i].kind != VmSafe.AccountAccessKind.Create) continue;
             assertEq(accesses[i].account.code.length, 0, "a refusal wrote a record");
         }
-        assertConserved();
     }
 
     function words(string memory text) internal pure returns (bytes memory) {

@@ -39,6 +39,25 @@ pub fn ours(name: &str) -> Result<Bytes> {
     code(&json(&path)?, None).with_context(|| path.display().to_string())
 }
 
+/// The names of the registries of apps, datasets and pools, and where the reference keeps each.
+const REGISTRIES: [(&str, &str); 3] = [
+    ("AppRegistry", "apps"),
+    ("DatasetRegistry", "datasets"),
+    ("WorkerpoolRegistry", "workerpools"),
+];
+
+/// Where the reference's package has them.
+const REGISTRY_FOLDER: &str = "node_modules/@iexec/poco/artifacts/contracts/registries";
+
+/// The creation code of our registries of apps, datasets and pools.
+///
+/// # Errors
+/// Where an artifact is missing.
+pub fn our_registries() -> Result<[Bytes; 3]> {
+    let [apps, datasets, pools] = REGISTRIES.map(|(name, _)| ours(name));
+    Ok([apps?, datasets?, pools?])
+}
+
 impl Wiring {
     /// Reads `contracts/reference/wiring.json`.
     ///
@@ -70,6 +89,18 @@ impl Wiring {
     /// Where the package is not installed.
     pub fn diamond(&self) -> Result<Bytes> {
         self.code(&self.json["diamond"], None)
+    }
+
+    /// The reference's own registries of apps, datasets and pools.
+    ///
+    /// # Errors
+    /// Where the package is not installed.
+    pub fn registries(&self) -> Result<[Bytes; 3]> {
+        let [apps, datasets, pools] = REGISTRIES.map(|(name, folder)| {
+            let path = format!("{REGISTRY_FOLDER}/{folder}/{name}.sol/{name}.json");
+            self.code(&Value::String(path), None)
+        });
+        Ok([apps?, datasets?, pools?])
     }
 
     /// The facets, with the library linked at its address.

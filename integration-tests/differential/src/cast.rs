@@ -79,6 +79,13 @@ impl Cast {
         }
     }
 
+    /// Who has raised its epoch before the play begins, and how far: one can raise it once more, one
+    /// cannot.
+    #[must_use]
+    pub fn epochs(&self) -> [(Address, u16); 2] {
+        [(self.requesters[2], u16::MAX - 1), (self.app_owner, u16::MAX)]
+    }
+
     /// The name of an account.
     #[must_use]
     pub fn name(&self, account: Address) -> Option<&str> {

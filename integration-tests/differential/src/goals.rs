@@ -207,6 +207,7 @@ pub const REFUSALS: &[(&str, Whose)] = &[
     ("Marks ConditionsNotOffered", Whose::Ours),
     ("Marks GuardsDiffer", Whose::Ours),
     ("Marks ConditionsWithoutLane", Whose::Ours),
+    ("EpochsSpent", Whose::Ours),
     ("WorkerNotKnown", Whose::Ours),
     ("EnclaveNotKnown", Whose::Ours),
     ("ResultsUnlikeDigest", Whose::Ours),
@@ -251,7 +252,7 @@ pub const SKIPS: &[SkipReason] = &[
     SkipReason::RecordFull,
 ];
 
-/// Every view of the reference, and that of bonds.
+/// Every view of the reference, and those of bonds and of marked orders.
 pub const VIEWS: &[&str] = &[
     "allowance",
     "appregistry",
@@ -297,6 +298,8 @@ pub const VIEWS: &[&str] = &[
     "viewDealABILegacy_pt1",
     "viewDealABILegacy_pt2",
     "viewDealBoost",
+    "viewDealConditions",
+    "viewEpoch",
     "viewPresigned",
     "viewScore",
     "viewTask",

@@ -3,10 +3,11 @@
 //!
 //! A sequence follows from its seed. Its steps are chosen by what the model knows, so that they lead
 //! deep, and often spoiled; once chosen they stand on their own, so that a failing sequence can be
-//! made shorter by leaving steps out. Left out: gas, how entries of the reference's own
-//! registries look (its hub runs here with registries of ours). What ours alone has, marked orders
-//! and the settlement lane, is compared between our bytecode and its model; the reference refuses
-//! the calls of the lane, and goes on without them.
+//! made shorter by leaving steps out. Left out: gas, and the reference's own registries, whose
+//! entries have other addresses (its hub runs here with registries of ours): [`registries`] plays
+//! those by themselves. What ours alone has, marked orders and the settlement lane, is compared
+//! between our bytecode and its model; the reference refuses the calls of the lane, and goes on
+//! without them.
 
 pub mod abi;
 pub mod artifacts;
@@ -21,6 +22,7 @@ pub mod play;
 pub mod prelude;
 mod recovery;
 pub mod refusals;
+pub mod registries;
 pub mod sequence;
 pub mod stage;
 pub mod step;

@@ -9,8 +9,8 @@ use crate::strangers;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall, SolValue};
 use anyhow::{Result, bail, ensure};
-use poco_core::hub::{Config, Hub as Model};
-use poco_core::{Amount, OrderKind, Release, Rules};
+use poco_core::hub::{Config, Hub as Model, SideCall};
+use poco_core::{Amount, OrderKind, Release, Rules, Timestamp};
 
 /// When the deployment happens, in seconds.
 pub const START: u64 = 1_700_000_000;
@@ -72,6 +72,16 @@ pub struct Side {
 }
 
 impl Side {
+    /// Raises an account's epoch as often as it takes, on the chain and in the model.
+    fn raise_epoch(&mut self, places: &Places, account: Address, epoch: u16) -> Result<()> {
+        let data = Bytes::from(Hub::raiseEpochCall {}.abi_encode());
+        for _ in 0..epoch {
+            done(self.chain.send(account, places.hub, data.clone())?)?;
+            self.model.side_call(account, Timestamp(START), &SideCall::RaiseEpoch)?;
+        }
+        Ok(())
+    }
+
     /// A copy that goes its own way.
     #[must_use]
     pub fn fork(&self) -> Self {
@@ -100,8 +110,9 @@ impl Stage {
     /// # Errors
     /// Where an artifact is missing or a deployment fails.
     pub fn build(cast: &Cast) -> Result<Self> {
-        let (ours, places) = deploy(cast, ours_hub)?;
-        let (reference, same) = deploy(cast, reference_hub)?;
+        let registries = artifacts::our_registries()?;
+        let (ours, places) = deploy(cast, registries.clone(), ours_hub)?;
+        let (reference, same) = deploy(cast, registries, reference_hub)?;
         ensure!(places.hub == same.hub && places.registries == same.registries, "two places");
         let side = |name, chain, rules| Side {
             name,
@@ -109,7 +120,10 @@ impl Stage {
             model: model(cast, &places, rules),
             thief: cast.thief,
         };
-        let ours = side("ours", ours, Rules::Ours);
+        let mut ours = side("ours", ours, Rules::Ours);
+        for (account, epoch) in cast.epochs() {
+            ours.raise_epoch(&places, account, epoch)?;
+        }
         let rules = Rules::Reference(Release::V6_1_0);
         let reference = side("the reference", reference, rules);
         Ok(Self { places, ours, reference })
@@ -150,8 +164,10 @@ fn model(cast: &Cast, places: &Places, rules: Rules) -> Model {
 
 /// Everything but the hub from one account and the hub from another, so that hubs of different
 /// parts have one address.
-fn deploy(
+/// The registries follow no others, and are told so by nobody.
+pub(crate) fn deploy(
     cast: &Cast,
+    codes: [Bytes; 3],
     hub: impl FnOnce(&mut Chain, Address, Address) -> Result<Bytes>,
 ) -> Result<(Chain, Places)> {
     let (parts_by, hub_by) = (Address::repeat_byte(0xd1), Address::repeat_byte(0xd2));
@@ -160,11 +176,8 @@ fn deploy(
     let owner = cast.hub_owner;
     let token = chain.create(owner, artifacts::ours("RLC")?)?;
     let mut registries = [Address::ZERO; 3];
-    let names = ["AppRegistry", "DatasetRegistry", "WorkerpoolRegistry"];
-    for (registry, name) in registries.iter_mut().zip(names) {
-        *registry = chain.create(owner, artifacts::ours(name)?)?;
-        let initialize = Registry::initializeCall { previous: Address::ZERO };
-        done(chain.send(owner, *registry, initialize.abi_encode().into())?)?;
+    for (registry, code) in registries.iter_mut().zip(codes) {
+        *registry = chain.create(owner, code)?;
     }
     let code = hub(&mut chain, parts_by, owner)?;
     let hub = chain.create(hub_by, code)?;
@@ -183,7 +196,7 @@ fn deploy(
     Ok((chain, places))
 }
 
-fn ours_hub(chain: &mut Chain, parts_by: Address, _owner: Address) -> Result<Bytes> {
+pub(crate) fn ours_hub(chain: &mut Chain, parts_by: Address, _owner: Address) -> Result<Bytes> {
     let views = chain.create(parts_by, artifacts::ours("HubViews")?)?;
     let mut extension = artifacts::ours("HubExtension")?.to_vec();
     extension.extend((views,).abi_encode());
@@ -195,7 +208,7 @@ fn ours_hub(chain: &mut Chain, parts_by: Address, _owner: Address) -> Result<Byt
     Ok(code.into())
 }
 
-fn reference_hub(chain: &mut Chain, parts_by: Address, owner: Address) -> Result<Bytes> {
+pub(crate) fn reference_hub(chain: &mut Chain, parts_by: Address, owner: Address) -> Result<Bytes> {
     let wiring = Wiring::read()?;
     let library = chain.create(parts_by, wiring.library()?)?;
     let mut cuts = Vec::new();
@@ -211,7 +224,7 @@ fn reference_hub(chain: &mut Chain, parts_by: Address, owner: Address) -> Result
     Ok(code.into())
 }
 
-fn done(answer: Answer) -> Result<Bytes> {
+pub(crate) fn done(answer: Answer) -> Result<Bytes> {
     match answer {
         Answer::Done { output, .. } => Ok(output),
         Answer::Refused(data) => bail!("a call of the deployment was refused: {data}"),

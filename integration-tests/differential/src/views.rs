@@ -16,6 +16,7 @@ use alloy_primitives::{Address, Bytes, Log};
 use alloy_sol_types::{SolCall, SolEventInterface};
 use anyhow::Result;
 use poco_core::hub::{Outcome, SideCall};
+use poco_core::mark::ConditionsEvent;
 use poco_core::{Call, DealId, Event, OrderHash, TaskId};
 use std::collections::BTreeSet;
 
@@ -108,6 +109,7 @@ pub fn everything(
         inquiry.account_in_full(*account)?;
     }
     for account in cast {
+        inquiry.epoch(*account)?;
         for spender in cast.iter().take(4) {
             inquiry.allowance(*account, *spender)?;
         }
@@ -150,6 +152,7 @@ impl Inquiry<'_> {
             Event::ResultPushedBoost { deal, index, .. } => self.task(TaskId::of_deal(deal, index)),
             Event::OrderSigned { order, .. } => self.presigned(order),
             Event::OrderClosed { order, .. } => self.consumed(order),
+            Event::Conditions(ConditionsEvent::EpochRaised { account, .. }) => self.epoch(account),
             Event::TaskContribute { task, worker, .. } | Event::TaskReveal { task, worker, .. } => {
                 self.task(task)?;
                 self.contribution(task, worker)

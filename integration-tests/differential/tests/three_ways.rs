@@ -1,6 +1,9 @@
-//! At least a hundred thousand random calls, played three ways.
+//! At least a hundred thousand random calls, played three ways; and some thousand of registries, ours
+//! and the reference's own, each behind its hub.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test tells and fails")]
 
+use poco_differential::cast::Cast;
+use poco_differential::registries::{self, Stage};
 use poco_differential::sequence::{Found, Theatre};
 use poco_differential::story::Story;
 use poco_differential::tally::Tally;
@@ -13,6 +16,10 @@ const SEQUENCES: u64 = 482;
 const CALLS: u64 = 250;
 /// Threads: the machines that run this have at least two cores.
 const THREADS: usize = 2;
+
+/// Sequences of calls of registries, and calls of each.
+const REGISTRY_SEQUENCES: u64 = 60;
+const REGISTRY_CALLS: u64 = 150;
 
 /// Plays seeds until there are none left or one differs.
 fn play(
@@ -52,4 +59,19 @@ fn random_calls_play_the_same_on_our_contracts_on_the_references_and_in_the_mode
     assert!(tally.calls >= 100_000, "only {} calls", tally.calls);
     let missing = tally.missing();
     assert!(missing.is_empty(), "never reached: {missing:#?}");
+}
+
+#[test]
+fn random_calls_of_registries_do_the_same_on_ours_and_on_the_references_own() {
+    let cast = Cast::new();
+    let stage = Stage::build(&cast).unwrap();
+    let mut tally = registries::Tally::default();
+    for seed in 0..REGISTRY_SEQUENCES {
+        let difference =
+            registries::play(&stage, &cast, (seed, REGISTRY_CALLS), &mut tally).unwrap();
+        assert!(difference.is_none(), "{}", difference.unwrap());
+    }
+    println!("{}", tally.summary());
+    let missing = tally.missing();
+    assert!(missing.is_empty(), "never reached: {missing:#?}\n{tally:#?}");
 }

@@ -1,8 +1,8 @@
-//! The views of the hub itself: its owner, its settings and its categories.
+//! The views of the hub itself: its owner, its settings, its categories, and the epochs of accounts.
 
 use super::Inquiry;
 use crate::abi::Hub;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolCall;
 use anyhow::Result;
 use poco_core::payout::KITTY;
@@ -29,6 +29,15 @@ impl Inquiry<'_> {
         let to = self.places.hub;
         self.ask_at(to, &call, None)?;
         self.constants()
+    }
+
+    /// The epoch of an account, which only the rules of marked orders know.
+    pub(super) fn epoch(&mut self, account: Address) -> Result<()> {
+        if !self.side.model.rules().heed_marks() {
+            return Ok(());
+        }
+        let epoch = U256::from(self.side.model.epoch(account));
+        self.ask(&Hub::viewEpochCall { account }, Hub::viewEpochCall::abi_encode_returns(&epoch))
     }
 
     fn category(&mut self, number: u64) -> Result<()> {
