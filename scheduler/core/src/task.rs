@@ -450,7 +450,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_without_replicas_takes_a_third_of_a_kilobyte() {
-        assert!(size_of::<Task>() <= 304, "{} bytes", size_of::<Task>());
+    fn a_task_without_replicas_takes_a_quarter_of_a_kilobyte() {
+        assert!(size_of::<Task>() <= 264, "{} bytes", size_of::<Task>());
     }
 }
