@@ -7,17 +7,16 @@ use crate::heartbeats::Heartbeats;
 use crate::meters::Meters;
 use crate::reads::Reads;
 use crate::results::Results;
-use crate::sessions::{Outgoing, Sessions};
+use crate::sessions::{Outgoing, Sessions, Unsigned};
 use crate::store::Store;
 use crate::sweep::sweep;
 use crate::transcripts::PRINTED_BYTES_MAX;
 use crate::translate;
 use crate::watchers::Watchers;
 use poco_chain::{Chain, SendError, Sender, Transaction, Wallet, failpoint};
-use poco_core::message::authorization_hash;
 use poco_core::{Address, TaskId};
 use poco_proto::v1::scheduler_message::Body;
-use poco_proto::v1::{Assign, BallotWanted, Command, Ended, Reveal, Row, Upload, Welcome, command};
+use poco_proto::v1::{BallotWanted, Command, Ended, Reveal, Row, Upload, Welcome, command};
 use poco_proto::words;
 use poco_scheduler_core::{
     Action, Command as Wanted, Core, Input, Intent, Kind, Level, Notice, TransactionFailure,
@@ -152,19 +151,11 @@ impl Effects {
     fn tell(&self, worker: Address, command: Wanted) {
         let (name, body) = match command {
             Wanted::Assign { task, deal, index, lane } => {
-                let assign = Assign {
-                    task: task.0.to_vec(),
-                    deal: deal.0.to_vec(),
-                    // Deals of more than 2^64 tasks cannot be paid for.
-                    index: index.saturating_to(),
-                    // Filled in by the worker's own stream, beside the loop.
-                    authorization: Vec::new(),
-                    enclave_challenge: Address::ZERO.to_vec(),
-                    lane: translate::lane(lane).into(),
-                };
-                let hash = authorization_hash(worker, task, Address::ZERO);
                 let wallet = self.tools.wallet.clone();
-                let unsigned = Outgoing::Unsigned { assign, hash, wallet };
+                // Deals of more than 2^64 tasks cannot be paid for.
+                let index = index.saturating_to();
+                let unsigned = Unsigned { worker, task, deal, index, lane, wallet };
+                let unsigned = Outgoing::Unsigned(unsigned);
                 return self.send(worker, "assign", unsigned);
             }
             Wanted::Reveal(task) => {

@@ -1,10 +1,13 @@
 //! The open streams of workers: one per wallet.
 
 use crate::heartbeats::Heard;
+use crate::translate;
 use poco_chain::Wallet;
-use poco_core::{Address, B256};
+use poco_core::message::authorization_hash;
+use poco_core::{Address, B256, DealId, TaskId};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{Assign, Command, command};
+use poco_scheduler_core::Lane;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -39,13 +42,37 @@ pub(crate) struct Session {
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Ready(Body),
-    /// An assignment without its authorization, which is the signature of `hash`. The stream makes
-    /// it: signatures are most of what an assignment takes, and so they are made side by side.
-    Unsigned {
-        assign: Assign,
-        hash: B256,
-        wallet: Arc<Wallet>,
-    },
+    /// An assignment without its authorization. The stream makes message and signature, which is
+    /// most of what an assignment takes: so they are made side by side, and thousands that wait for
+    /// it take no more room than their words.
+    Unsigned(Unsigned),
+}
+
+/// What an assignment to a worker says.
+#[derive(Clone, Debug)]
+pub(crate) struct Unsigned {
+    pub(crate) worker: Address,
+    pub(crate) task: TaskId,
+    pub(crate) deal: DealId,
+    pub(crate) index: u64,
+    pub(crate) lane: Lane,
+    /// Of the pool's owner.
+    pub(crate) wallet: Arc<Wallet>,
+}
+
+impl Unsigned {
+    fn sign(self) -> Assign {
+        let Self { worker, task, deal, index, lane, wallet } = self;
+        let authorization = wallet.sign_hash(authorization_hash(worker, task, Address::ZERO));
+        Assign {
+            task: task.0.to_vec(),
+            deal: deal.0.to_vec(),
+            index,
+            authorization: authorization.to_vec(),
+            enclave_challenge: Address::ZERO.to_vec(),
+            lane: translate::lane(lane).into(),
+        }
+    }
 }
 
 impl From<Body> for Outgoing {
@@ -59,9 +86,9 @@ impl Outgoing {
     pub(crate) fn into_body(self) -> Body {
         match self {
             Self::Ready(body) => body,
-            Self::Unsigned { mut assign, hash, wallet } => {
-                assign.authorization = wallet.sign_hash(hash).to_vec();
-                Body::Command(Command { body: Some(command::Body::Assign(assign)) })
+            Self::Unsigned(unsigned) => {
+                let assign = command::Body::Assign(unsigned.sign());
+                Body::Command(Command { body: Some(assign) })
             }
         }
     }

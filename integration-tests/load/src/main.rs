@@ -33,6 +33,9 @@ struct Options {
     /// One part of it: fill so many tasks at so many workers, and nothing else.
     #[arg(long, num_args = 2, value_names = ["TASKS", "WORKERS"])]
     fill: Option<Vec<usize>>,
+    /// Another: the memory of so many idle workers, without TLS and with it.
+    #[arg(long, value_name = "WORKERS")]
+    idle: Option<usize>,
 }
 
 #[tokio::main]
@@ -51,9 +54,10 @@ async fn run(options: &Options) -> Result<()> {
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join("poco-scheduler"));
     let program = options.program.clone().or_else(beside).context("no program beside this one")?;
     let mut report = Report::default();
-    let ended = match options.fill.as_deref() {
-        Some([tasks, workers]) => rows::point(&program, (*tasks, *workers), &mut report).await,
-        Some(_) | None => rows::all(&program, &options.only, &mut report).await,
+    let ended = match (options.fill.as_deref(), options.idle) {
+        (Some([tasks, workers]), _) => rows::point(&program, (*tasks, *workers), &mut report).await,
+        (_, Some(workers)) => rows::idle_memory(&program, workers, &mut report).await,
+        (Some(_) | None, None) => rows::all(&program, &options.only, &mut report).await,
     };
     // What was measured before something failed was measured.
     write!(std::io::stdout(), "{report}")?;

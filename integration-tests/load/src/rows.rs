@@ -201,6 +201,16 @@ async fn idle(program: &Path, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// What idle workers take, and nothing else of them.
+pub(crate) async fn idle_memory(program: &Path, workers: usize, report: &mut Report) -> Result<()> {
+    for (line, name) in [(Line::Plain, "an idle worker, without TLS"), (Line::Tls, "with TLS")] {
+        let scene = Scene::start_over(line, program.into(), workers, 1).await?;
+        let kilobytes = scene.worker_bytes(workers) / 1000.0;
+        report.rows.push(Row::told(name, kilobytes, "kB"));
+    }
+    Ok(())
+}
+
 /// The processor time of one signature, by the code that the scheduler signs with.
 fn signature() -> Result<Duration> {
     let wallet = Wallet::random();

@@ -78,7 +78,7 @@ impl Core {
         let mut since = now;
         for (_, id) in &run {
             if let Some(task) = self.tasks.get_mut(id) {
-                since = since.min(*task.lane.ready_since.get_or_insert(now));
+                since = since.min(*task.late_mut().lane.ready_since.get_or_insert(now));
             }
         }
         let is_due = run.len() >= SETTLEMENT_TASKS_MAX

@@ -86,7 +86,7 @@ impl Core {
     /// any case: a difference means that somebody's rules are wrong.
     fn check_consensus(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(&id) else { return };
-        if task.lane.commit.is_some() {
+        if task.late().lane.commit.is_some() {
             // Its votes were counted at once, when it was settled or closed.
             return;
         }

@@ -52,8 +52,8 @@ impl Core {
                 }
             }
             LaneEvent::Closed { task } => self.change(*task, |task| {
-                task.lane.closed = Some(block);
-                task.lane.is_classic = true;
+                let lane = &mut task.late_mut().lane;
+                (lane.closed, lane.is_classic) = (Some(block), true);
                 task.is_unsaved = true;
             }),
             LaneEvent::TaskSkipped { task, reason } => match reason {
@@ -64,7 +64,7 @@ impl Core {
                 | SkipReason::Callback
                 | SkipReason::RecordFull => {
                     self.change(*task, |task| {
-                        task.lane.is_classic = true;
+                        task.late_mut().lane.is_classic = true;
                         task.is_unsaved = true;
                     });
                 }
@@ -87,7 +87,7 @@ impl Core {
         self.commits.insert(key, commit);
         for id in tasks {
             self.change(id, |task| {
-                task.lane.commit = Some(Box::new(key));
+                task.late_mut().lane.commit = Some(Box::new(key));
                 if matches!(task.errand, Errand::InFlight(Kind::Commit)) {
                     task.errand = Errand::None;
                 }
@@ -102,7 +102,7 @@ impl Core {
             self.commits.iter().map(|(key, commit)| (*key, commit.tasks().collect())).collect();
         for (key, tasks) in commits {
             for id in tasks {
-                self.change(id, |task| task.lane.commit = Some(Box::new(key)));
+                self.change(id, |task| task.late_mut().lane.commit = Some(Box::new(key)));
             }
         }
     }
@@ -128,8 +128,11 @@ impl Core {
         for id in ids {
             let commits = &self.commits;
             let Some(task) = self.tasks.get_mut(&id) else { continue };
-            task.lane.commit = task.lane.commit.take().filter(|key| commits.contains_key(key));
-            task.lane.closed = task.lane.closed.filter(|block| *block <= to);
+            if task.has_late() {
+                let lane = &mut task.late_mut().lane;
+                lane.commit = lane.commit.take().filter(|key| commits.contains_key(key));
+                lane.closed = lane.closed.filter(|block| *block <= to);
+            }
             if matches!(task.errand, Errand::InFlight(Kind::Commit)) {
                 // Mined once it is told again, or refused when it is tried again.
                 task.errand = Errand::None;
@@ -142,7 +145,7 @@ impl Core {
 
     /// Forgets a commit with the last of its tasks.
     pub(crate) fn close_commit(&mut self, task: &Task) {
-        let Some(key) = task.lane.commit.as_deref().copied() else { return };
+        let Some(key) = task.late().lane.commit.as_deref().copied() else { return };
         let is_needed = |commit: &CommitRecord| {
             commit.tasks().any(|id| id != task.id && self.tasks.contains_key(&id))
         };
@@ -172,7 +175,7 @@ impl Core {
         }
         let digest = digest.filter(|digest| ResultHash::of(id, *digest) == vote.hash);
         self.change(id, |task| {
-            task.lane.told.insert(worker, (vote, digest));
+            task.late_mut().lane.told.insert(worker, (vote, digest));
         });
     }
 
@@ -183,7 +186,7 @@ impl Core {
 }
 
 fn is_undone(task: &Task, commits: &BTreeMap<CommitKey, CommitRecord>, to: u64) -> bool {
-    task.lane.commit.as_ref().is_some_and(|key| !commits.contains_key(key))
-        || task.lane.closed.is_some_and(|block| block > to)
+    task.late().lane.commit.as_ref().is_some_and(|key| !commits.contains_key(key))
+        || task.late().lane.closed.is_some_and(|block| block > to)
         || matches!(task.errand, Errand::InFlight(Kind::Commit))
 }

@@ -265,7 +265,8 @@ impl Core {
     pub fn is_consistent(&self) -> bool {
         let mut fresh = Index::default();
         for task in self.tasks.values() {
-            let mut task = Task { number: None, ..Task::clone(task) };
+            let mut task = Task::clone(task);
+            task.number = None;
             let stake = stake_in(&self.deals, task.deal);
             fresh.update(&mut task, stake);
         }

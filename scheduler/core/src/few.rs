@@ -8,31 +8,41 @@ use alloc::vec::Vec;
 
 /// A map for a handful of entries, in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Few<K, V>(Box<[(K, V)]>);
+pub(crate) struct Few<K, V>(Option<Box<[(K, V)]>>);
 
 impl<K, V> Default for Few<K, V> {
     fn default() -> Self {
-        Self(Box::default())
+        Self::new()
+    }
+}
+
+impl<K, V> Few<K, V> {
+    pub(crate) const fn new() -> Self {
+        Self(None)
     }
 }
 
 impl<K: Ord + Copy, V> Few<K, V> {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    fn entries(&self) -> &[(K, V)] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    fn entries_mut(&mut self) -> &mut [(K, V)] {
+        self.0.as_deref_mut().unwrap_or_default()
     }
 
     fn find(&self, key: &K) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| known.cmp(key))
+        self.entries().binary_search_by(|(known, _)| known.cmp(key))
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
         let place = self.find(key).ok()?;
-        self.0.get(place).map(|(_, value)| value)
+        self.entries().get(place).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let place = self.find(key).ok()?;
-        self.0.get_mut(place).map(|(_, value)| value)
+        self.entries_mut().get_mut(place).map(|(_, value)| value)
     }
 
     pub(crate) fn contains_key(&self, key: &K) -> bool {
@@ -42,7 +52,7 @@ impl<K: Ord + Copy, V> Few<K, V> {
     pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.find(&key) {
             Ok(place) => {
-                if let Some(known) = self.0.get_mut(place) {
+                if let Some(known) = self.entries_mut().get_mut(place) {
                     *known = (key, value);
                 }
             }
@@ -63,33 +73,33 @@ impl<K: Ord + Copy, V> Few<K, V> {
     }
 
     fn edit(&mut self, edit: impl FnOnce(&mut Vec<(K, V)>)) {
-        let mut entries = core::mem::take(&mut self.0).into_vec();
+        let mut entries = self.0.take().map(Vec::from).unwrap_or_default();
         edit(&mut entries);
-        self.0 = entries.into_boxed_slice();
+        self.0 = (!entries.is_empty()).then(|| entries.into_boxed_slice());
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0 = Box::default();
+        self.0 = None;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries().is_empty()
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.entries().iter().map(|(key, value)| (key, value))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.0.iter_mut().map(|(key, value)| (&*key, value))
+        self.entries_mut().iter_mut().map(|(key, value)| (&*key, value))
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.0.iter().map(|(key, _)| key)
+        self.entries().iter().map(|(key, _)| key)
     }
 
     pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
-        self.0.iter().map(|(_, value)| value)
+        self.entries().iter().map(|(_, value)| value)
     }
 }
 

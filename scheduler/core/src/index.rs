@@ -67,6 +67,8 @@ struct Entry {
     is_busy: bool,
     queued: Option<Kind>,
     ended: Option<u64>,
+    /// What a vote in its commit will lock of each that takes part; nothing where nobody does.
+    stake: Stake,
     /// Everyone who computed or may compute it.
     involved: Few<Address, Part>,
 }
@@ -75,8 +77,8 @@ struct Entry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Part {
     takes_slot: bool,
-    /// What its commit will lock.
-    bonded: Option<Stake>,
+    /// Its commit will lock some of the worker's bond.
+    is_bonded: bool,
 }
 
 /// A stake as the deals of a pool have it. One that exceeds 64 bits of nRLC, more than there are,
@@ -104,19 +106,20 @@ impl Entry {
             }
             for (worker, _) in &settling {
                 if let Some(part) = involved.get_mut(worker) {
-                    part.bonded = Some(stake.0.saturating_to());
+                    part.is_bonded = true;
                 }
             }
         }
         let is_ready = task.is_ready(&settling);
         Self {
+            stake: if settling.is_empty() { 0 } else { stake.0.saturating_to() },
             is_ready,
             is_busy: !settling.is_empty() && !is_ready,
             is_unread: matches!(task.phase, Phase::Unread),
-            is_live: !is_ended && task.hopeless.is_none(),
-            is_fresh: !is_ended && task.hopeless.is_none() && task.is_fresh(),
+            is_live: !is_ended && task.late().hopeless.is_none(),
+            is_fresh: !is_ended && task.late().hopeless.is_none() && task.is_fresh(),
             is_stuck: !is_ended
-                && task.hopeless.is_none()
+                && task.late().hopeless.is_none()
                 && task.is_passed_over
                 && !involved.values().any(|part| part.takes_slot),
             involved,
@@ -208,8 +211,9 @@ impl Index {
             if part.takes_slot {
                 self.slots.entry(*worker).or_default().insert(number);
             }
-            if let Some(stake) = part.bonded {
-                self.bonded.entry(*worker).or_default().add(Amount::from_nano(stake));
+            if part.is_bonded {
+                let stake = Amount::from_nano(entry.stake);
+                self.bonded.entry(*worker).or_default().add(stake);
             }
         }
         self.by_deal.entry(task.deal).or_default().insert(number);
@@ -263,10 +267,10 @@ impl Index {
             if part.takes_slot {
                 take_out(&mut self.slots, worker, &number);
             }
-            if let Some(stake) = part.bonded
+            if part.is_bonded
                 && let Some(counts) = self.bonded.get_mut(worker)
             {
-                counts.take(&Amount::from_nano(stake));
+                counts.take(&Amount::from_nano(entry.stake));
                 if counts.0.is_empty() {
                     self.bonded.remove(worker);
                 }

@@ -349,7 +349,8 @@ impl Core {
                     let runs = task.in_flight().filter(|(worker, ..)| is_connected(worker)).count();
                     count(&mut unfinished.runs, runs);
                     let may_settle = task.commit().is_some()
-                        && (task.involved().iter().any(is_connected) || task.result.is_some());
+                        && (task.involved().iter().any(is_connected)
+                            || task.late().result.is_some());
                     count(&mut unfinished.endings, usize::from(may_settle && runs == 0));
                 }
                 Phase::Revealing(revealing) => {

@@ -31,6 +31,7 @@ mod hold;
 mod index;
 mod input;
 mod intake;
+mod late;
 mod limits;
 mod line;
 mod lookup;

@@ -8,9 +8,10 @@ use crate::guards::Guards;
 use crate::index::Index;
 use crate::input::DealFacts;
 use crate::intake::{Gate, held_back};
+use crate::late::Upload;
 use crate::limits::{COMMAND_REPEAT_SECONDS, GUARD_SECONDS, START_RATIO};
 use crate::record::{CommitKey, CommitRecord};
-use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Upload, Vote};
+use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Vote};
 use crate::waiting::Waiting;
 use crate::words::Stage;
 use crate::workers::Workers;
@@ -76,7 +77,7 @@ impl Sight<'_> {
     /// When contributions end, as the hub says of the task where it was asked: later than for
     /// others, if the task of a strict deal was reopened.
     fn contribution_deadline(&self, task: &Task) -> Timestamp {
-        task.contribution_deadline.unwrap_or(self.deadlines().contribution)
+        task.late().contribution_deadline.unwrap_or(self.deadlines().contribution)
     }
 
     /// The group that must know who votes; `None` where nobody is asked.
@@ -157,7 +158,7 @@ impl Planner<'_> {
             Phase::Active { votes } => self.active(votes),
             Phase::Revealing(revealing) => self.revealing(revealing),
             Phase::Ended(ended) if ended.is_completed => Waiting::Completed,
-            Phase::Ended(_) => Waiting::Claimed { reason: self.task.hopeless.clone() },
+            Phase::Ended(_) => Waiting::Claimed { reason: self.task.late().hopeless.clone() },
         }
     }
 
@@ -183,7 +184,7 @@ impl Planner<'_> {
             return self.transact(Kind::Claim);
         }
         if self.is_past(contribution) {
-            let reason = self.task.hopeless.clone();
+            let reason = self.task.late().hopeless.clone();
             let reason = reason.unwrap_or_else(|| "no consensus in time".into());
             return Waiting::Claim { reason, at: last };
         }
@@ -192,7 +193,7 @@ impl Planner<'_> {
         for (worker, _, stage) in task.in_flight() {
             // Who began in the settlement lane is told that the lane has changed.
             let is_moved =
-                task.lane.is_classic && matches!(stage, Stage::Computed | Stage::Balloted);
+                task.late().lane.is_classic && matches!(stage, Stage::Computed | Stage::Balloted);
             if stage == Stage::Promised || is_moved {
                 self.tell(worker, Step::Assign(worker));
             }
@@ -202,7 +203,7 @@ impl Planner<'_> {
         if tally.reaches(weights, self.sight.facts.deal.trust) {
             return Waiting::Votes { under_way, votes: votes.len() };
         }
-        if let Some(reason) = &task.hopeless {
+        if let Some(reason) = &task.late().hopeless {
             return Waiting::Claim { reason: reason.clone(), at: last };
         }
         if self.is_past(self.sight.last_start(task)) {
@@ -288,14 +289,15 @@ impl Planner<'_> {
             .into_iter()
             .filter(|worker| self.sight.workers.is_connected(*worker))
             .collect();
-        match self.task.upload {
+        match self.task.late().upload {
             Upload::Asked { .. } | Upload::Running { .. } => {
                 return Waiting::Result { is_running: true, connected: connected.len() };
             }
             Upload::None => {}
         }
         let now = self.sight.now;
-        let rests = |worker: &Address| self.task.upload_rests.get(worker).filter(|at| **at > now);
+        let rests =
+            |worker: &Address| self.task.late().upload_rests.get(worker).filter(|at| **at > now);
         match connected.iter().find(|worker| rests(worker).is_none()) {
             Some(worker) => self.plan.steps.push(Step::Upload(*worker)),
             None => self.wake_at(connected.iter().filter_map(rests).min().copied()),
@@ -308,9 +310,10 @@ impl Planner<'_> {
         match &self.task.errand {
             Errand::InFlight(kind) => return Waiting::Transaction(*kind),
             Errand::Queued(queued) if *queued == kind => return Waiting::Transaction(kind),
-            Errand::Resting { kind, until, reason } if *until > self.sight.now => {
+            Errand::Resting { kind, until } if *until > self.sight.now => {
                 self.wake_at(Some(*until));
-                return Waiting::Rest { kind: *kind, reason: reason.clone() };
+                let reason = self.task.late().refusal.clone();
+                return Waiting::Rest { kind: *kind, reason };
             }
             Errand::None | Errand::Queued(_) | Errand::Resting { .. } => {}
         }

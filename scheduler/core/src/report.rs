@@ -192,7 +192,8 @@ impl Core {
                 ReplicaState::Failed { failure, .. } => Some(Failure::clone(failure)),
                 ReplicaState::Live { .. } | ReplicaState::Lost => None,
             });
-            let has_stored = task.result.as_ref().is_some_and(|result| result.worker == worker);
+            let has_stored =
+                task.late().result.as_ref().is_some_and(|result| result.worker == worker);
             let stage = if has_stored { Some(Stage::Uploaded) } else { task.stage_of(worker) };
             ReplicaReport {
                 worker,
@@ -203,18 +204,21 @@ impl Core {
             }
         };
         let last = task.replicas.values().next_back().map_or(Lane::Classic, |last| last.lane);
-        let lane = if task.lane.is_classic { Lane::Classic } else { last };
-        let location = task.result.as_ref().map(|result| result.location.clone());
+        let lane = if task.late().lane.is_classic { Lane::Classic } else { last };
+        let location = task.late().result.as_ref().map(|result| result.location.clone());
         Some(TaskReport {
             task: task.id,
             deal: task.deal,
             index: sight.facts.deal.bot_first.saturating_add(U256::from(task.offset)),
             status,
             waiting_for: spell(waiting, task, sight),
-            given_up: task.hopeless.clone(),
+            given_up: task.late().hopeless.clone(),
             lane,
             replicas: task.involved().into_iter().map(replica).collect(),
-            contribution_deadline: task.contribution_deadline.unwrap_or(deadlines.contribution),
+            contribution_deadline: task
+                .late()
+                .contribution_deadline
+                .unwrap_or(deadlines.contribution),
             reveal_deadline: reveal_deadline.unwrap_or_default(),
             final_deadline: deadlines.last,
             location: location.unwrap_or_default(),
@@ -280,7 +284,7 @@ impl Core {
                 let waits = stats.waits.entry(task.waits_for).or_default();
                 *waits = waits.saturating_add(1);
             }
-            let is_held = task.hopeless.is_some() && !matches!(task.phase, Phase::Ended(_));
+            let is_held = task.late().hopeless.is_some() && !matches!(task.phase, Phase::Ended(_));
             stats.tasks_hopeless = stats.tasks_hopeless.saturating_add(usize::from(is_held));
             let is_flying = matches!(task.errand, Errand::InFlight(_));
             stats.transactions_in_flight =

@@ -4,6 +4,7 @@ use crate::action::{Action, Command, Kind};
 use crate::clock::Moment;
 use crate::core::Core;
 use crate::decide::{Depth, Question};
+use crate::late::Upload;
 use crate::limits::{
     ACCEPT_SECONDS, ASSIGNMENTS_MAX, CANDIDATES_MAX, CHOICE_REST_MILLIS, CONTRIBUTE_SECONDS,
     LOOKED_AT_MAX, REREAD_SECONDS, REREADS_PER_SECOND, RUN_GRACE_SECONDS, TASKS_AT_ONCE_MAX,
@@ -14,7 +15,7 @@ use crate::notice::Notice;
 use crate::pick::Candidate;
 use crate::plan::{Plan, Step, hopeless_reason, plan};
 use crate::record::Record;
-use crate::task::{Errand, Phase, Replica, ReplicaState, Task, Upload};
+use crate::task::{Errand, Phase, Replica, ReplicaState, Task};
 use crate::words::{Cause, Failure, Lane, Stage};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -126,7 +127,7 @@ impl Core {
     }
 
     fn expire_upload(&self, task: &mut Task) -> Option<Moment> {
-        let (worker, end) = match task.upload {
+        let (worker, end) = match task.late().upload {
             Upload::None => return None,
             Upload::Asked { worker, .. } if !self.workers.is_connected(worker) => {
                 (worker, self.now)
@@ -137,8 +138,9 @@ impl Core {
         if end > self.now {
             return Some(end);
         }
-        task.upload = Upload::None;
-        task.upload_rests.insert(worker, self.now.after(UPLOAD_RETRY_SECONDS));
+        let late = task.late_mut();
+        late.upload = Upload::None;
+        late.upload_rests.insert(worker, self.now.after(UPLOAD_RETRY_SECONDS));
         None
     }
 
@@ -151,7 +153,7 @@ impl Core {
             Phase::Pending => !task.replicas.is_empty(),
             Phase::Unread | Phase::Revealing(_) | Phase::Ended(_) => false,
         };
-        if task.hopeless.is_some() || !is_open || task.commit().is_some() {
+        if task.late().hopeless.is_some() || !is_open || task.commit().is_some() {
             return None;
         }
         let failures: Vec<String> = task.own_failures().map(ToString::to_string).collect();
@@ -165,7 +167,7 @@ impl Core {
         } else {
             return alone_at;
         };
-        task.hopeless = Some(reason.clone());
+        task.late_mut().hopeless = Some(reason.clone());
         task.is_unsaved = true;
         self.note(Notice::Hopeless { task: task.id, reason });
         None
@@ -191,7 +193,7 @@ impl Core {
             Step::Row(worker) => self.tell_row(task, worker),
             Step::Transact(kind) => {
                 if kind == Kind::Settle {
-                    task.lane.settle_since.get_or_insert(self.now);
+                    task.late_mut().lane.settle_since.get_or_insert(self.now);
                 }
                 task.errand = match core::mem::take(&mut task.errand) {
                     Errand::Resting { .. } | Errand::None | Errand::Queued(_) => {
@@ -206,7 +208,7 @@ impl Core {
                 self.act(Action::Tell { worker, command: Command::Reveal(task.id) });
             }
             Step::Upload(worker) => {
-                task.upload = Upload::Asked { worker, since: self.now };
+                task.late_mut().upload = Upload::Asked { worker, since: self.now };
                 self.act(Action::Tell { worker, command: Command::Upload(task.id) });
             }
             Step::AbandonRest => self.abandon_rest(task),
@@ -245,7 +247,7 @@ impl Core {
         let at = [plan.wake_at, patience, reread.filter(|at| *at > self.now)];
         let mut at = at.into_iter().flatten().min();
         // With a new upload or replica just decided, its patience is not known yet.
-        if matches!(task.upload, Upload::Asked { .. }) {
+        if matches!(task.late().upload, Upload::Asked { .. }) {
             let soon = self.now.after(UPLOAD_BEGIN_SECONDS);
             at = Some(at.map_or(soon, |first| first.min(soon)));
         }

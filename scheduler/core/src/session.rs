@@ -85,7 +85,9 @@ impl Core {
         let mut answer = None;
         self.change(id, |task| {
             task.told.remove(&worker);
-            task.lane.row_told.remove(&worker);
+            if task.has_late() {
+                task.late_mut().lane.row_told.remove(&worker);
+            }
             let Some(replica) = task.replicas.get_mut(&worker) else { return };
             replica.updated = time;
             match stage {

@@ -5,13 +5,14 @@ use crate::action::{Action, Command, Kind};
 use crate::core::Core;
 use crate::decide::{Depth, Question};
 use crate::intake::held_back;
+use crate::late::RowTold;
 use crate::limits::{
     COMMAND_REPEAT_SECONDS, GATHER_SECONDS, SETTLEMENT_TASKS_MAX, SETTLEMENT_TRIES_MAX,
 };
 use crate::pick::Goal;
 use crate::plan::{Planner, Sight, Step};
 use crate::record::{CommitKey, CommitRecord};
-use crate::task::{Errand, Phase, RowTold, Task};
+use crate::task::{Errand, Phase, Task};
 use crate::waiting::Waiting;
 use crate::words::{Lane, Stage};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -35,8 +36,8 @@ impl<'a> Sight<'a> {
         let deal = &self.facts.deal;
         let is_worth_it = deal.trust > U256::ONE || deal.bot_size > U256::ONE;
         let is_open = task.votes().is_empty()
-            && !task.lane.is_classic
-            && task.lane.commit.is_none()
+            && !task.late().lane.is_classic
+            && task.late().lane.commit.is_none()
             && task.replicas.values().all(|replica| replica.lane == Lane::Settlement);
         self.has_settlement
             && is_worth_it
@@ -104,7 +105,7 @@ impl<'a> Sight<'a> {
     /// The row with what is known of its votes: those that open what was committed.
     fn members(&self, task: &Task) -> Vec<Member> {
         let member = |entry: &poco_core::lane::Entry| {
-            let told = task.lane.told.get(&entry.worker).map(|(vote, _)| *vote);
+            let told = task.late().lane.told.get(&entry.worker).map(|(vote, _)| *vote);
             let expected = task.replicas.get(&entry.worker).map(|replica| replica.weight);
             Member {
                 worker: entry.worker,
@@ -128,8 +129,8 @@ fn is_settled_alike(kept: DealConditions) -> bool {
 
 /// The digest of a committed task, if somebody gave it away or the result is here.
 fn digest_of(task: &Task, hash: ResultHash) -> Option<ResultDigest> {
-    let told = task.lane.told.values().filter_map(|(_, digest)| *digest);
-    let stored = task.result.as_ref().map(|result| result.digest);
+    let told = task.late().lane.told.values().filter_map(|(_, digest)| *digest);
+    let stored = task.late().result.as_ref().map(|result| result.digest);
     told.chain(stored).find(|digest| ResultHash::of(task.id, *digest) == hash)
 }
 
@@ -147,7 +148,7 @@ impl Planner<'_> {
         if self.is_past(last) {
             return self.transact(claim);
         }
-        if let Some(reason) = &task.hopeless {
+        if let Some(reason) = &task.late().hopeless {
             return Waiting::Claim { reason: reason.clone(), at: last };
         }
         if self.is_past(contribution) {
@@ -155,12 +156,13 @@ impl Planner<'_> {
         }
         match &task.errand {
             Errand::InFlight(kind) => return Waiting::Transaction(*kind),
-            Errand::Resting { kind: Kind::Commit, until, reason } => {
+            Errand::Resting { kind: Kind::Commit, until } => {
                 if task.failed_tries >= SETTLEMENT_TRIES_MAX {
                     self.plan.steps.push(Step::GoClassic);
                 }
                 self.wake_at(Some(*until));
-                return Waiting::Rest { kind: Kind::Commit, reason: reason.clone() };
+                let reason = task.late().refusal.clone();
+                return Waiting::Rest { kind: Kind::Commit, reason };
             }
             // Of the classic lane's way, which it would have gone: no commit takes it before that is over.
             Errand::Resting { until, .. } => self.wake_at(Some(*until)),
@@ -220,7 +222,7 @@ impl Planner<'_> {
         let members = self.sight.members(self.task);
         let known = members.iter().filter(|member| member.vote.is_some()).count();
         let is_spent = is_over && self.task.failed_tries >= SETTLEMENT_TRIES_MAX;
-        if !self.task.lane.is_classic && !is_spent {
+        if !self.task.late().lane.is_classic && !is_spent {
             // Its nonce is not known here: it cannot be settled with the others.
             let is_apart = members
                 .iter()
@@ -240,7 +242,7 @@ impl Planner<'_> {
                 }
             }
         }
-        if !self.task.lane.is_classic {
+        if !self.task.late().lane.is_classic {
             self.plan.steps.push(Step::GoClassic);
             return Waiting::Disclosures { known, of: members.len(), until };
         }
@@ -261,7 +263,7 @@ impl Planner<'_> {
             return Waiting::Digest { connected };
         }
         if self.task.result_of(hash).is_none() {
-            let told = self.task.lane.told.iter();
+            let told = self.task.late().lane.told.iter();
             let gave = told.filter(|(_, (vote, digest))| vote.hash == hash && digest.is_some());
             return self.upload_by(gave.map(|(worker, _)| *worker).collect());
         }
@@ -282,7 +284,7 @@ impl Planner<'_> {
             if !self.sight.workers.is_connected(worker) {
                 continue;
             }
-            let told = self.task.lane.row_told.get(&worker);
+            let told = self.task.late().lane.row_told.get(&worker);
             let again = told.filter(|told| known.is_none_or(|known| told.known == known));
             let again = again.map(|told| told.at.after(COMMAND_REPEAT_SECONDS));
             match again.filter(|again| *again > self.sight.now) {
@@ -312,7 +314,7 @@ impl Planner<'_> {
 impl Core {
     /// Leaves the settlement lane. Workers that compute the task go on, and vote on chain.
     pub(crate) fn go_classic(task: &mut Task) {
-        task.lane.is_classic = true;
+        task.late_mut().lane.is_classic = true;
         task.is_unsaved = true;
         task.failed_tries = 0;
         if !matches!(task.errand, Errand::InFlight(_)) {
@@ -332,7 +334,7 @@ impl Core {
         let Some(sight) = self.sight(task.deal) else { return };
         let votes: Vec<_> = sight.members(task).into_iter().map(|member| member.vote).collect();
         let known = votes.iter().filter(|vote| vote.is_some()).count();
-        task.lane.row_told.insert(worker, RowTold { at: self.now, known });
+        task.late_mut().lane.row_told.insert(worker, RowTold { at: self.now, known });
         let command = Command::Row { task: task.id, votes };
         self.act(Action::Tell { worker, command });
     }
@@ -352,7 +354,7 @@ impl Core {
         }
         for (key, mut group) in groups {
             group.sort_by_key(|(offset, _)| *offset);
-            let since = group.iter().filter_map(|(_, one)| one.lane.settle_since).min();
+            let since = group.iter().filter_map(|(_, one)| one.late().lane.settle_since).min();
             let is_due = since.is_none_or(|since| since.after(GATHER_SECONDS) <= self.now);
             if is_due || group.len() >= SETTLEMENT_TASKS_MAX || !self.has_open(key) {
                 return Some(self.recordable(first_run(&group)));
@@ -383,7 +385,7 @@ impl Core {
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
         let is_open = |other: &Task| {
             other.commit() == Some(key)
-                && !other.lane.is_classic
+                && !other.late().lane.is_classic
                 && !matches!(other.phase, Phase::Ended(_))
                 && !matches!(other.errand, Errand::Queued(Kind::Settle))
         };

@@ -5,16 +5,15 @@ use crate::clock::Moment;
 use crate::few::Few;
 use crate::index::Number;
 use crate::input::{ContributionFacts, TaskFacts};
+use crate::late::{LaneState, Late, Upload};
 use crate::limits::SAME_WORKER_SECONDS;
 use crate::record::{CommitKey, ReplicaRecord, StoredResult, TaskRecord};
 use crate::report::ReportStatus;
 use crate::words::{Failure, Lane, Stage};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::string::String;
 use alloc::vec::Vec;
 use poco_core::credibility::{log_weight, weight};
-use poco_core::lane::Vote as LaneVote;
 use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
 use poco_core::{Address, DealId, ResultDigest, ResultHash, TaskId, Timestamp, U256};
 
@@ -37,14 +36,8 @@ pub(crate) struct Task {
     /// A view of this block or a later one was asked for and has not come.
     pub(crate) reading: Option<u64>,
     pub(crate) read_at: Moment,
-    /// When contributions end, once the hub said so of the open task.
-    pub(crate) contribution_deadline: Option<Timestamp>,
     pub(crate) replicas: Few<Address, Replica>,
     pub(crate) assignments: u32,
-    pub(crate) hopeless: Option<String>,
-    pub(crate) result: Option<Box<StoredResult>>,
-    /// What votes weigh for the consensus: scores change later, and the hub does not show it.
-    pub(crate) weights: Few<Address, U256>,
     pub(crate) errand: Errand,
     /// Transactions that failed since the task last came further.
     pub(crate) failed_tries: u32,
@@ -52,9 +45,6 @@ pub(crate) struct Task {
     pub(crate) is_alone: bool,
     /// When each worker was last told to assign or reveal over its present connection.
     pub(crate) told: Few<Address, Moment>,
-    pub(crate) upload: Upload,
-    /// Revealers whose upload failed, and when they may be asked again.
-    pub(crate) upload_rests: Few<Address, Moment>,
     /// It has begun and wants more workers, and found none when somebody was last free.
     pub(crate) is_passed_over: bool,
     /// What it was last found to wait for, by name.
@@ -63,35 +53,8 @@ pub(crate) struct Task {
     pub(crate) phase_since: Option<Moment>,
     /// The record differs from what is stored.
     pub(crate) is_unsaved: bool,
-    /// What only tasks of the settlement lane have.
-    pub(crate) lane: LaneState,
-}
-
-/// A task in the settlement lane, or out of it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LaneState {
-    /// It goes the classic lane's way.
-    pub(crate) is_classic: bool,
-    /// The commit that it is or was in.
-    pub(crate) commit: Option<Box<CommitKey>>,
-    /// The block in which it left its commit.
-    pub(crate) closed: Option<u64>,
-    /// Since when it waits for others to be committed with.
-    pub(crate) ready_since: Option<Moment>,
-    /// Since when it waits for others to be settled with.
-    pub(crate) settle_since: Option<Moment>,
-    /// What workers told of their votes; whether it is what they committed, the row says. A
-    /// worker tells it again after each reconnect.
-    pub(crate) told: Few<Address, (LaneVote, Option<ResultDigest>)>,
-    /// What each worker was last told of the row.
-    pub(crate) row_told: Few<Address, RowTold>,
-}
-
-/// When a worker was told the row, and how many of its votes were known.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RowTold {
-    pub(crate) at: Moment,
-    pub(crate) known: usize,
+    /// `None` while all of it is empty.
+    late: Option<Box<Late>>,
 }
 
 /// Where a task stands on chain.
@@ -169,22 +132,6 @@ pub(crate) enum Errand {
     Resting {
         kind: Kind,
         until: Moment,
-        reason: String,
-    },
-}
-
-/// The storing of the result.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Upload {
-    #[default]
-    None,
-    Asked {
-        worker: Address,
-        since: Moment,
-    },
-    Running {
-        worker: Address,
-        since: Moment,
     },
 }
 
@@ -207,23 +154,17 @@ impl Task {
             seen_block: 0,
             reading: None,
             read_at: Moment::default(),
-            contribution_deadline: None,
             replicas: Few::new(),
             assignments: 0,
-            hopeless: None,
-            result: None,
-            weights: Few::new(),
             errand: Errand::None,
             failed_tries: 0,
             is_alone: false,
             told: Few::new(),
-            upload: Upload::None,
-            upload_rests: Few::new(),
             is_passed_over: false,
             waits_for: "chain",
             phase_since: None,
             is_unsaved: false,
-            lane: LaneState::default(),
+            late: None,
         }
     }
 
@@ -237,19 +178,40 @@ impl Task {
             let ReplicaRecord { worker, lane, weight, rank, .. } = replica;
             (worker, Replica { lane, weight, rank, state, updated: Timestamp::default() })
         };
+        let TaskRecord { hopeless, weights, result, is_classic, closed, .. } = record;
+        let has_late = hopeless.is_some()
+            || result.is_some()
+            || !weights.is_empty()
+            || is_classic
+            || closed.is_some();
+        let late = || Late {
+            hopeless,
+            result: result.map(Box::new),
+            weights: weights.into_iter().collect(),
+            lane: LaneState { is_classic, closed, ..Late::NONE.lane.clone() },
+            ..Late::NONE.clone()
+        };
         Self {
             replicas: record.replicas.into_iter().map(restore).collect(),
             assignments: record.assignments,
-            hopeless: record.hopeless,
-            result: record.result.map(Box::new),
-            weights: record.weights.into_iter().collect(),
-            lane: LaneState {
-                is_classic: record.is_classic,
-                closed: record.closed,
-                ..LaneState::default()
-            },
+            late: has_late.then(late).map(Box::new),
             ..Self::new(record.id, record.deal, record.offset, terms)
         }
+    }
+
+    /// What it has of what comes late.
+    pub(crate) fn late(&self) -> &Late {
+        self.late.as_deref().unwrap_or(Late::NONE)
+    }
+
+    /// Whether it has any of it.
+    pub(crate) fn has_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// The same, to be changed: it has some from here on.
+    pub(crate) fn late_mut(&mut self) -> &mut Late {
+        self.late.get_or_insert_with(|| Box::new(Late::NONE.clone()))
     }
 
     pub(crate) fn record(&self) -> TaskRecord {
@@ -263,17 +225,18 @@ impl Task {
                 ReplicaState::Live { .. } | ReplicaState::Lost => None,
             },
         });
+        let Late { hopeless, result, weights, lane, .. } = self.late();
         TaskRecord {
             id: self.id,
             deal: self.deal,
             offset: self.offset,
             replicas: replicas.collect(),
             assignments: self.assignments,
-            hopeless: self.hopeless.clone(),
-            result: self.result.as_deref().cloned(),
-            weights: self.weights.iter().map(|(worker, weight)| (*worker, *weight)).collect(),
-            is_classic: self.lane.is_classic,
-            closed: self.lane.closed,
+            hopeless: hopeless.clone(),
+            result: result.as_deref().cloned(),
+            weights: weights.iter().map(|(worker, weight)| (*worker, *weight)).collect(),
+            is_classic: lane.is_classic,
+            closed: lane.closed,
         }
     }
 
@@ -291,12 +254,14 @@ impl Task {
         let votes: Vec<Vote> = contributions.iter().map(|facts| self.vote(facts)).collect();
         let weights: Few<Address, U256> =
             votes.iter().map(|vote| (vote.worker, vote.weight)).collect();
-        if weights != self.weights {
-            self.weights = weights;
+        if weights != self.late().weights {
+            self.late_mut().weights = weights;
             self.is_unsaved = true;
         }
-        let deadline = view.contribution_deadline;
-        self.contribution_deadline = (deadline != Timestamp::default()).then_some(deadline);
+        let deadline = Some(view.contribution_deadline).filter(|at| *at != Timestamp::default());
+        if deadline != self.late().contribution_deadline {
+            self.late_mut().contribution_deadline = deadline;
+        }
         self.phase = Phase::of(block, view, votes, &self.phase);
         self.seen_block = block;
         let has_changed = before != core::mem::discriminant(&self.phase);
@@ -308,9 +273,11 @@ impl Task {
             }
         }
         let is_settled_here = self.commit().is_some() && matches!(self.phase, Phase::Active { .. });
-        if !matches!(self.phase, Phase::Revealing(_)) && !is_settled_here {
-            self.upload = Upload::None;
-            self.upload_rests.clear();
+        let is_uploaded = matches!(self.phase, Phase::Revealing(_)) || is_settled_here;
+        if self.has_late() && !is_uploaded {
+            let late = self.late_mut();
+            late.upload = Upload::None;
+            late.upload_rests.clear();
         }
         if has_changed {
             self.told.clear();
@@ -327,7 +294,7 @@ impl Task {
     fn vote(&self, facts: &ContributionFacts) -> Vote {
         let ContributionFacts { worker, view, score } = *facts;
         let expected = self.replicas.get(&worker).map(|replica| replica.weight);
-        let known = [self.weights.get(&worker).copied(), Some(weight(score)), expected];
+        let known = [self.late().weights.get(&worker).copied(), Some(weight(score)), expected];
         let is_frozen = |weight: &U256| U256::from(log_weight(*weight)) == view.weight;
         let least = || U256::ONE.checked_shl(view.weight.saturating_to()).unwrap_or(U256::ONE);
         let weight = known.into_iter().flatten().find(is_frozen).unwrap_or_else(least);
@@ -336,7 +303,7 @@ impl Task {
 
     /// The commit that the task is in.
     pub(crate) fn commit(&self) -> Option<CommitKey> {
-        self.lane.commit.as_deref().copied().filter(|_| self.lane.closed.is_none())
+        self.late().lane.commit.as_deref().copied().filter(|_| self.late().lane.closed.is_none())
     }
 
     /// The workers that compute it for a commit to come, with their stages.
@@ -346,7 +313,7 @@ impl Task {
             Phase::Active { votes } => votes.is_empty(),
             Phase::Unread | Phase::Revealing(_) | Phase::Ended(_) => false,
         };
-        if !is_open || self.lane.is_classic || self.lane.commit.is_some() {
+        if !is_open || self.late().lane.is_classic || self.late().lane.commit.is_some() {
             return Vec::new();
         }
         let is_meant = |replica: &Replica| replica.lane == Lane::Settlement;
@@ -432,7 +399,10 @@ impl Task {
 
     /// The stored result, if it is the one that the consensus is about.
     pub(crate) fn result_of(&self, consensus: ResultHash) -> Option<&StoredResult> {
-        self.result.as_deref().filter(|stored| ResultHash::of(self.id, stored.digest) == consensus)
+        self.late()
+            .result
+            .as_deref()
+            .filter(|stored| ResultHash::of(self.id, stored.digest) == consensus)
     }
 }
 
@@ -480,7 +450,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_without_replicas_takes_half_a_kilobyte() {
-        assert!(size_of::<Task>() <= 576, "{} bytes", size_of::<Task>());
+    fn a_task_without_replicas_takes_a_quarter_of_a_kilobyte() {
+        assert!(size_of::<Task>() <= 264, "{} bytes", size_of::<Task>());
     }
 }

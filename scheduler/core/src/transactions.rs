@@ -132,7 +132,7 @@ impl Core {
             self.change(id, |task| {
                 task.errand = match &failure {
                     // Until the commit is told: else it would be made again.
-                    None if intent.kind == Kind::Commit && task.lane.commit.is_none() => {
+                    None if intent.kind == Kind::Commit && task.late().lane.commit.is_none() => {
                         Errand::InFlight(Kind::Commit)
                     }
                     None => Errand::None,
@@ -162,5 +162,6 @@ fn rest(task: &mut Task, kind: Kind, failure: &TransactionFailure, now: Moment) 
     let factor = 1u64.checked_shl(task.failed_tries).unwrap_or(u64::MAX);
     let seconds = REST_SECONDS_MIN.saturating_mul(factor).min(REST_SECONDS_MAX);
     task.failed_tries = task.failed_tries.saturating_add(1);
-    Errand::Resting { kind, until: now.after(seconds), reason: failure.reason.clone() }
+    task.late_mut().refusal = failure.reason.clone();
+    Errand::Resting { kind, until: now.after(seconds) }
 }

@@ -2,8 +2,9 @@
 
 use crate::action::Action;
 use crate::core::Core;
+use crate::late::Upload;
 use crate::record::StoredResult;
-use crate::task::{Phase, ReplicaState, Upload};
+use crate::task::{Phase, ReplicaState};
 use crate::words::Lane;
 use alloc::boxed::Box;
 use poco_core::task::ContributionStatus;
@@ -85,7 +86,7 @@ impl Core {
         let consensus = match &task.phase {
             Phase::Unread => return Err(UploadRefusal::UnknownTask),
             Phase::Pending | Phase::Active { .. } if task.commit().is_some() => {
-                let told = task.lane.told.get(&worker).and_then(|(_, digest)| *digest);
+                let told = task.late().lane.told.get(&worker).and_then(|(_, digest)| *digest);
                 let hash = told.map(|digest| ResultHash::of(task.id, digest));
                 let is_leading = hash.is_some() && sight.leading(task) == hash;
                 return match hash.filter(|_| is_leading) {
@@ -118,17 +119,20 @@ impl Core {
 
     pub(crate) fn on_upload_began(&mut self, worker: Address, id: TaskId) {
         let since = self.now;
-        self.change(id, |task| task.upload = Upload::Running { worker, since });
+        self.change(id, |task| {
+            task.late_mut().upload = Upload::Running { worker, since };
+        });
     }
 
     pub(crate) fn on_upload_failed(&mut self, worker: Address, id: TaskId) {
         let until = self.now.after(crate::limits::UPLOAD_RETRY_SECONDS);
-        self.change(id, |task| match task.upload {
+        self.change(id, |task| match task.late().upload {
             Upload::Asked { worker: asked, .. } | Upload::Running { worker: asked, .. }
                 if asked == worker =>
             {
-                task.upload = Upload::None;
-                task.upload_rests.insert(worker, until);
+                let late = task.late_mut();
+                late.upload = Upload::None;
+                late.upload_rests.insert(worker, until);
             }
             Upload::Asked { .. } | Upload::Running { .. } | Upload::None => {}
         });
@@ -146,8 +150,9 @@ impl Core {
         });
         if answer.is_ok() {
             self.change(id, |task| {
-                task.result = Some(Box::new(result));
-                task.upload = Upload::None;
+                let late = task.late_mut();
+                late.result = Some(Box::new(result));
+                late.upload = Upload::None;
                 task.is_unsaved = true;
             });
         } else {

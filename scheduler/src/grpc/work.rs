@@ -4,7 +4,7 @@ use super::upload::{self, Uploads};
 use super::{Context, ask};
 use crate::arrival::Arrival;
 use crate::heartbeats::Heard;
-use crate::limits::{Excess, Held, Visit};
+use crate::limits::{Excess, Held, Visit, Working};
 use crate::pace::{Allowance, Rate};
 use crate::sessions::{LIVE_TASKS_MAX, OUTBOX_LEN, Outgoing, Session};
 use crate::translate;
@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::StreamExt as _;
 use tokio_stream::adapters::Map;
@@ -100,6 +101,9 @@ impl Workers for Service {
 
 type Said = Result<SchedulerMessage, Status>;
 
+/// What the loop has for a worker.
+type Inbox = mpsc::Receiver<Box<Outgoing>>;
+
 /// The stream ended, for whatever reason: there is nobody to tell.
 struct Ended;
 
@@ -119,17 +123,31 @@ struct Stream {
 
 impl Stream {
     async fn serve(mut self, place: Held) {
-        // Logins are larger than all that comes after them, and soon over.
-        let nonce: B256 = B256::from(rand::random::<[u8; 32]>());
-        let Ok(login) = timeout(LOGIN_TIME, Box::pin(self.log_in(nonce))).await else {
-            self.context.meters.refused("login-time");
-            self.refuse(refusal::Cause::Signature, "the login did not come in time").await;
+        // What comes before and after takes more room than what lasts, so it is boxed.
+        let Some((worker, session, inbox, _working)) = Box::pin(self.begin(place)).await else {
             return;
         };
-        let Some(login) = login else { return };
-        let _working = match self.visit.work() {
+        let Ended = self.talk(worker, &session, inbox).await;
+        let left = Arrival::Left { worker, session: session.id };
+        // The loop has ended; so has everything it knew of this session.
+        let _ = Box::pin(self.context.arrivals.send(left)).await;
+    }
+
+    /// A login, and the session that it opens; `None` where there is none.
+    async fn begin(&mut self, place: Held) -> Option<(Address, Session, Inbox, Working)> {
+        let nonce: B256 = B256::from(rand::random::<[u8; 32]>());
+        let Ok(login) = timeout(LOGIN_TIME, self.log_in(nonce)).await else {
+            self.context.meters.refused("login-time");
+            self.refuse(refusal::Cause::Signature, "the login did not come in time").await;
+            return None;
+        };
+        let login = login?;
+        let working = match self.visit.work() {
             Ok(working) => working,
-            Err(excess) => return self.refuse(refusal::Cause::Full, &excess.to_string()).await,
+            Err(excess) => {
+                self.refuse(refusal::Cause::Full, &excess.to_string()).await;
+                return None;
+            }
         };
         drop(place);
         let (outbox, inbox) = mpsc::channel(OUTBOX_LEN);
@@ -140,14 +158,10 @@ impl Stream {
             end: self.context.stop.child_token(),
             heard: Heard::new(self.context.heartbeats),
         };
-        let (worker, id) = (login.worker, session.id);
+        let worker = login.worker;
         let arrival = Arrival::LoggedIn { login, session: session.clone() };
-        if self.context.arrivals.send(arrival).await.is_err() {
-            return;
-        }
-        let Ended = self.talk(worker, &session, inbox).await;
-        // The loop has ended; so has everything it knew of this session.
-        let _ = self.context.arrivals.send(Arrival::Left { worker, session: id }).await;
+        self.context.arrivals.send(arrival).await.ok()?;
+        Some((worker, session, inbox, working))
     }
 
     /// Challenges the worker; `None` where it did not prove itself, which it was then told.
@@ -240,12 +254,7 @@ impl Stream {
         None
     }
 
-    async fn talk(
-        &mut self,
-        worker: Address,
-        session: &Session,
-        mut inbox: mpsc::Receiver<Box<Outgoing>>,
-    ) -> Ended {
+    async fn talk(&mut self, worker: Address, session: &Session, mut inbox: Inbox) -> Ended {
         let heartbeats = self.context.heartbeats;
         // When it was first told something that it has to acknowledge and has said nothing since.
         let mut owes_since = None;
@@ -261,7 +270,9 @@ impl Stream {
                         session.heard.mark();
                         owes_since = None;
                         ready = Instant::now() + self.allowance.spend(cost(&message), Instant::now());
-                        self.take(worker, session, message).await
+                        // Boxed, as is what else is said: a stream waits most of its time, and has
+                        // room then for nothing that it does.
+                        Box::pin(self.take(worker, session, message)).await
                     }
                     Ok(None) => Err(Ended),
                     Err(status) => Err(self.broken(&status).await),
@@ -273,7 +284,11 @@ impl Stream {
                             owes_since.get_or_insert_with(Instant::now);
                         }
                         // A command meant for the stream before: the login settles it.
-                        if is_answered { self.pass_on(session, body).await } else { Ok(()) }
+                        if is_answered {
+                            Box::pin(self.pass_on(session, body)).await
+                        } else {
+                            Ok(())
+                        }
                     }
                     None => Err(Ended),
                 },
@@ -427,9 +442,13 @@ impl Stream {
     async fn say(&mut self, body: Body) -> Result<(), Ended> {
         self.last_number = self.last_number.wrapping_add(1);
         let message = SchedulerMessage { id: self.last_number, body: Some(body) };
+        let message = match self.outgoing.try_send(Box::new(message)) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(Ended),
+            Err(TrySendError::Full(message)) => message,
+        };
         let patience = self.context.heartbeats.patience();
-        let sent = timeout(patience, self.outgoing.send(Box::new(message))).await;
-        match sent {
+        match timeout(patience, self.outgoing.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Ended),
         }

@@ -154,14 +154,14 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "a failed upload is never asked for again",
         UPLOADS,
-        "                task.upload = Upload::None;\n                task.upload_rests",
-        "                task.upload_rests",
+        "                late.upload = Upload::None;\n                late.upload_rests",
+        "                late.upload_rests",
     ),
     fault(
         "an upload that does not begin is waited for",
         REVIEW,
-        "        task.upload = Upload::None;\n        task.upload_rests.insert(worker, self.now.after(UPLOAD_RETRY_SECONDS));",
-        "        task.upload_rests.insert(worker, self.now.after(UPLOAD_RETRY_SECONDS));",
+        "        late.upload = Upload::None;\n        late.upload_rests.insert(worker, self.now.after(UPLOAD_RETRY_SECONDS));",
+        "        late.upload_rests.insert(worker, self.now.after(UPLOAD_RETRY_SECONDS));",
     ),
     fault(
         "tasks whose time is over are not claimed",
