@@ -1,6 +1,7 @@
 // Plants the faults of `faults.mjs` in the contracts, one at a time in a copy of the tree, and expects the tests to
 // fail each time. `node audit/mutants.mjs` plays all of them, with numbers as arguments those alone; with --write what
-// it finds goes into the table in README.md. Fails if a fault survives or is no fault any more.
+// it finds goes into the table in README.md; with --check it plays nothing and says which faults have lost their place
+// or are not in the table. Fails if a fault survives or is no fault any more.
 //
 // The copy is compiled without the optimizer (quick-solc), and stays, so that the next run compiles less. Left out are
 // gas snapshots, which any change of code would break, the payout vectors, whose bench would be compiled anew for
@@ -85,11 +86,28 @@ function catcherIn(text) {
   return invariant ? `${contract}.${invariant[1]}` : "the suite did not end";
 }
 
+/** How often the text that a fault replaces stands in its file: once, or it cannot be planted. */
+function placesOf(fault, text) {
+  return text.split(fault.from).length - 1;
+}
+
+/** What is wrong with the list of faults and its table, one line each. */
+function problems() {
+  const table = readFileSync(join(CONTRACTS, "README.md"), "utf8");
+  const told = [];
+  for (const fault of FAULTS) {
+    const places = placesOf(fault, readFileSync(join(CONTRACTS, "src", fault.file), "utf8"));
+    if (places !== 1) told.push(`"${fault.name}" has ${places} places in ${fault.file}`);
+    if (!table.includes(`| ${fault.name} | ${fault.file} |`)) told.push(`"${fault.name}" is not in README.md's table`);
+  }
+  return told;
+}
+
 /** Plants one fault, and says which test caught it; null if none did. */
 function play(copy, fault) {
   const file = join(copy, "src", fault.file);
   const sound = readFileSync(file, "utf8");
-  const places = sound.split(fault.from).length - 1;
+  const places = placesOf(fault, sound);
   if (places !== 1) throw new Error(`"${fault.from}" stands ${places} times in ${fault.file}`);
   writeFileSync(file, sound.replace(fault.from, () => fault.to));
   try {
@@ -120,10 +138,16 @@ function writeTable(results) {
 
 function main() {
   const given = process.argv.slice(2);
+  if (given.includes("--check")) {
+    const told = problems();
+    if (told.length > 0) console.error(told.join("\n"));
+    process.exitCode = told.length > 0 ? 1 : 0;
+    return;
+  }
   const isWritten = given.includes("--write");
   const numbers = given.filter((argument) => argument !== "--write").map(Number);
   if (numbers.some((number) => FAULTS[number] === undefined)) {
-    console.error(`usage: mutants.mjs [--write] [number of a fault, 0 to ${FAULTS.length - 1}]...`);
+    console.error(`usage: mutants.mjs --check | [--write] [number of a fault, 0 to ${FAULTS.length - 1}]...`);
     process.exitCode = 2;
     return;
   }

@@ -2,10 +2,10 @@
 pragma solidity ^0.8.30;
 
 import {Money} from "../src/hub/Money.sol";
+import {Payout} from "../src/hub/Payout.sol";
 
-/// The rounding of a payout, as `Settlement._settleContributions` has it, written out for three workers: that
-/// what the workers get never exceeds what there is, so that the rest, which the pool owner gets, exists. That
-/// `Settlement` computes this is shown by the vectors and the differential tests.
+/// The rounding of a payout, by the code that every lane of the hub runs: that what the workers get never exceeds what
+/// there is, so that the rest, which the pool owner gets, exists.
 ///
 /// A division by an unknown number is beyond solvers: ratios and shares are examples, amounts are all of 32 bits.
 contract PayoutProofs {
@@ -13,7 +13,7 @@ contract PayoutProofs {
         uint256 total = total_;
         uint256[6] memory ratios = [uint256(0), 1, 5, 37, 99, 100];
         for (uint256 i = 0; i < 6; ++i) {
-            uint256 part = total * (100 - ratios[i]) / 100;
+            uint256 part = Payout.workersPartOf(total, ratios[i]);
             assert(part <= total);
             // Rounding costs the workers less than one.
             assert(part * 100 + 100 > total * (100 - ratios[i]));
@@ -29,7 +29,7 @@ contract PayoutProofs {
             uint256 sum = cases[i][0] + cases[i][1] + cases[i][2];
             uint256 paid = 0;
             for (uint256 k = 0; k < 3; ++k) {
-                uint256 reward = part * cases[i][k] / sum;
+                uint256 reward = Payout.rewardOf(part, cases[i][k], sum);
                 assert(reward * sum <= part * cases[i][k]);
                 paid += reward;
             }
@@ -37,14 +37,19 @@ contract PayoutProofs {
         }
     }
 
+    /// What a reward multiplies leaves no number: 25 stakes and a price, of 96 bits each, and a share.
+    function check_no_reward_overflows(uint96 stake, uint96 price, uint8 share) external pure {
+        uint256 most = uint256(stake) * 25 + price;
+        assert(most * share <= type(uint256).max >> 100);
+    }
+
     /// The pool owner locks for each task what each task gives back.
     function check_the_pools_stake_is_a_multiple_of_a_tasks(uint16 price, uint8 volume) external pure {
-        uint256 stake = uint256(price) * 30 / 100;
+        uint256 stake = Payout.poolStakeOf(price);
         assert(stake <= price);
         assert(stake * volume <= uint256(price) * volume);
         assert(stake * 100 <= uint256(price) * 30);
     }
-
 }
 
 /// What the kitty pays, by the hub's own code.

@@ -14,6 +14,7 @@ import {TaskWord} from "../records/TaskWord.sol";
 import {MemoryWords, Words} from "../records/Words.sol";
 import {Commits} from "./Commits.sol";
 import {Consensus} from "./Consensus.sol";
+import {Payout} from "./Payout.sol";
 
 /// The money of batches. What moves is added up in memory and written once for each account; what is told of each
 /// task is told as in the classic lane.
@@ -101,11 +102,11 @@ abstract contract BatchMoney is Commits {
         ledger.isReached =
             count > 0 && _exceeds(product, FixedPointMathLib.saturatingAdd(product, 1), deal.trust());
         uint256 rest = deal.poolPrice();
-        uint256 workersReward = rest * (100 - deal.schedulerRatio()) / 100;
+        uint256 workersPart = Payout.workersPartOf(rest, deal.schedulerRatio());
         // Prices fit 96 bits, and the rewards are parts of one.
         unchecked {
             for (uint256 i = 0; i < count; ++i) {
-                uint256 reward = workersReward * rewards.get(i) / shares;
+                uint256 reward = Payout.rewardOf(workersPart, rewards.get(i), shares);
                 rewards.set(i, reward);
                 rest -= reward;
             }
@@ -170,12 +171,12 @@ abstract contract BatchMoney is Commits {
         uint256 losers = LibBit.popCount(count.losers);
         bool isScored = losers + LibBit.popCount(count.winners) > 1 && ledger.workerStake > 0;
         uint256 left = deal.poolPrice() + ledger.workerStake * losers;
-        uint256 workersReward = left * (100 - deal.schedulerRatio()) / 100;
+        uint256 workersPart = Payout.workersPartOf(left, deal.schedulerRatio());
         for (uint256 i = 0; i < ledger.count; ++i) {
             address worker = ledger.workers.account(i);
             if (count.winners >> i & 1 == 1) {
                 uint256 share = Consensus.logWeight(ledger.weights.get(i));
-                uint256 reward = workersReward * share / count.shares;
+                uint256 reward = Payout.rewardOf(workersPart, share, count.shares);
                 left -= reward;
                 ledger.rewards.add(i, reward);
                 (count.onChain >> i & 1 == 0 ? ledger.kept : ledger.keptOnChain).add(i, 1);
@@ -215,7 +216,7 @@ abstract contract BatchMoney is Commits {
         uint256 released = _pay(deal.appOwner(), deal.appPrice() * tasks);
         (address datasetOwner, uint256 datasetPrice) = deal.datasetOwnerAndPrice();
         released += _pay(datasetOwner, datasetPrice * tasks);
-        uint256 poolStake = deal.poolPrice() * WORKERPOOL_STAKE_RATIO / 100 * tasks;
+        uint256 poolStake = Payout.poolStakeOf(deal.poolPrice()) * tasks;
         _unlock(deal.poolOwner(), poolStake);
         released += poolStake + _pay(deal.poolOwner(), ledger.poolReward + ledger.kittyPaid);
         for (uint256 i = 0; i < ledger.count; ++i) {

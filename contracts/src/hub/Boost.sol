@@ -19,6 +19,7 @@ import {DealTerms} from "../records/DealRecord.sol";
 import {TaskWord} from "../records/TaskWord.sol";
 import {Callback} from "./Callback.sol";
 import {OrderChecks, OrderHashes} from "./OrderChecks.sol";
+import {Payout} from "./Payout.sol";
 
 /// The boost lane, whose tasks have no state before their end: matched, then pushed or claimed.
 ///
@@ -126,7 +127,7 @@ abstract contract Boost is IBoost, OrderChecks, Callback {
         deal.appPrice = uint96(_fit(terms.appPrice, 96));
         deal.workerpoolOwner = terms.poolOwner;
         deal.workerpoolPrice = uint96(_fit(terms.poolPrice, 96));
-        deal.workerReward = uint96(terms.poolPrice * (100 - terms.schedulerRatio) / 100);
+        deal.workerReward = uint96(Payout.workersPartOf(terms.poolPrice, terms.schedulerRatio));
         deal.requester = terms.requester;
         deal.botFirst = uint16(_fit(terms.botFirst, 16));
         deal.deadline = uint40(terms.startTime + terms.timeRef * CONTRIBUTION_DEADLINE_RATIO);
@@ -188,7 +189,7 @@ abstract contract Boost is IBoost, OrderChecks, Callback {
     }
 
     function _poolStakeOf(DealBoost memory deal) private pure returns (uint256) {
-        return uint256(deal.workerpoolPrice) * WORKERPOOL_STAKE_RATIO / 100;
+        return Payout.poolStakeOf(deal.workerpoolPrice);
     }
 
     function _fit(uint256 value, uint8 bits) private pure returns (uint256) {

@@ -5,6 +5,7 @@ import {IApp, IDataset, IWorkerpool} from "../interfaces/IEntries.sol";
 import {IViews} from "../interfaces/IViews.sol";
 import {AppInfo, DatasetInfo, WorkerpoolInfo} from "../interfaces/Types.sol";
 import {HubStorage} from "./HubStorage.sol";
+import {Payout} from "./Payout.sol";
 
 /// Settings, constants, and what the entries of the registries say of themselves.
 abstract contract EntryViews is IViews, HubStorage {
@@ -78,7 +79,7 @@ abstract contract EntryViews is IViews, HubStorage {
     }
 
     function workerpool_stake_ratio() external pure returns (uint256) {
-        return WORKERPOOL_STAKE_RATIO;
+        return Payout.POOL_STAKE_RATIO;
     }
 
     function kitty_ratio() external pure returns (uint256) {

@@ -32,7 +32,6 @@ abstract contract HubStorage {
     uint256 internal constant REOPENED_DEADLINE_RATIO = 9;
     uint256 internal constant STRICT_REVEALS_END_RATIO = 8;
     uint256 internal constant FINAL_DEADLINE_RATIO = 10;
-    uint256 internal constant WORKERPOOL_STAKE_RATIO = 30;
     uint256 internal constant KITTY_RATIO = 10;
     uint256 internal constant KITTY_MIN = 1e9;
     /// @dev In percent of the task's price at the pool: the most that a success takes from the kitty.

@@ -8,6 +8,7 @@ import {Money} from "./Money.sol";
 import {OrderMarks} from "../records/OrderMark.sol";
 import {OrderHash} from "./OrderHash.sol";
 import {OrderMarking} from "./OrderMarking.sol";
+import {Payout} from "./Payout.sol";
 import {Signatures} from "./Signatures.sol";
 import {TaskAccess} from "./TaskAccess.sol";
 
@@ -218,7 +219,7 @@ abstract contract OrderChecks is Money, Signatures, TaskAccess, OrderMarking {
     function _lockPrices(DealTerms memory terms, uint256 volume) internal {
         _lock(terms.sponsor, (terms.appPrice + terms.datasetPrice + terms.poolPrice) * volume);
         // Rounded for one task, then multiplied: each task gives back exactly what it took.
-        _lock(terms.poolOwner, (terms.poolPrice * WORKERPOOL_STAKE_RATIO / 100) * volume);
+        _lock(terms.poolOwner, Payout.poolStakeOf(terms.poolPrice) * volume);
     }
 
     function _require(bool isMet, uint256 check) private pure {

@@ -14,6 +14,7 @@ import {Callback} from "./Callback.sol";
 import {Consensus} from "./Consensus.sol";
 import {Contributions} from "./Contributions.sol";
 import {ContributionSlots} from "./HubStorage.sol";
+import {Payout} from "./Payout.sol";
 
 /// The two ends of a task that succeeds, initialize and finalize, and the money that moves at the end.
 ///
@@ -153,10 +154,10 @@ abstract contract Settlement is Contributions, Callback {
         returns (uint256 released)
     {
         uint256 workerStake = deal.workerStake();
-        (address[] memory workers, uint256[] memory shares, uint256 sharesTotal) = _sharesOf(taskid, task);
-        uint256 left = deal.poolPrice() + workerStake * (workers.length - task.revealed());
-        uint256 workersReward = left * (100 - deal.schedulerRatio()) / 100;
+        uint256 left = deal.poolPrice() + workerStake * (task.contributors() - task.revealed());
+        uint256 workersPart = Payout.workersPartOf(left, deal.schedulerRatio());
         released = left + workerStake * task.revealed();
+        (address[] memory workers, uint256[] memory shares, uint256 sharesTotal) = _sharesOf(taskid, task);
         // Only stake at risk earns a score: else it would be farmed by free deals.
         bool isScored = workers.length > 1 && workerStake > 0;
         for (uint256 i = 0; i < workers.length; ++i) {
@@ -164,7 +165,7 @@ abstract contract Settlement is Contributions, Callback {
                 _punish(workers[i], workerStake, taskid);
                 continue;
             }
-            uint256 reward = workersReward * shares[i] / sharesTotal;
+            uint256 reward = Payout.rewardOf(workersPart, shares[i], sharesTotal);
             left -= reward;
             _pay(workers[i], workerStake, reward, taskid, isScored);
         }
@@ -208,7 +209,7 @@ abstract contract Settlement is Contributions, Callback {
         returns (uint256 released)
     {
         released = deal.poolPrice();
-        uint256 workerReward = released * (100 - deal.schedulerRatio()) / 100;
+        uint256 workerReward = Payout.workersPartOf(released, deal.schedulerRatio());
         _reward(msg.sender, workerReward, taskid);
         _payPool(taskid, deal, fromKitty, released - workerReward);
     }

@@ -7,6 +7,7 @@ import {TaskStatus} from "../interfaces/Types.sol";
 import {DealHead, DealHeads} from "../records/DealHead.sol";
 import {StakeWord} from "../records/StakeWord.sol";
 import {TaskWord} from "../records/TaskWord.sol";
+import {Payout} from "./Payout.sol";
 import {TaskAccess} from "./TaskAccess.sol";
 
 /// What the calls of tasks share, whether they succeed or fail.
@@ -67,6 +68,6 @@ abstract contract TaskSteps is TaskAccess {
 
     /// @dev What the pool owner locked for one task.
     function _poolStakeOf(DealHead deal) internal pure returns (uint256) {
-        return deal.poolPrice() * WORKERPOOL_STAKE_RATIO / 100;
+        return Payout.poolStakeOf(deal.poolPrice());
     }
 }
