@@ -73,7 +73,7 @@ fn wrong_words(task: TaskId) -> Vec<(String, Told)> {
 async fn whatever_a_worker_says_of_its_task_the_task_ends_well() {
     let chain = Chainside::start().await;
     let process = Process::start(&chain, &[]).await;
-    let mut worker = silent(&chain, &process).await;
+    let worker = silent(&chain, &process).await;
     let mut line = Line::logged_in(&process, &worker).await;
     let ordered = order(&chain).await;
     let task = given(&mut line).await;
@@ -110,11 +110,7 @@ async fn whatever_a_worker_says_of_its_task_the_task_ends_well() {
     assert!(counted > 40 && cut < 10, "{counted} were counted, {cut} streams cut");
     assert_eq!(process.health().await.0, 200);
     drop(line);
-    tokio::spawn(async move {
-        loop {
-            let _ = worker.session().await;
-        }
-    });
+    worker.keep_working();
     completed(&chain, task).await;
 }
 
@@ -122,7 +118,7 @@ async fn whatever_a_worker_says_of_its_task_the_task_ends_well() {
 async fn an_upload_with_anything_wrong_in_it_is_refused_and_the_right_one_taken() {
     let chain = Chainside::start().await;
     let process = Process::start(&chain, &[]).await;
-    let mut worker = silent(&chain, &process).await;
+    let worker = silent(&chain, &process).await;
     let mut line = Line::logged_in(&process, &worker).await;
     order(&chain).await;
     let task = given(&mut line).await;
@@ -168,11 +164,7 @@ async fn an_upload_with_anything_wrong_in_it_is_refused_and_the_right_one_taken(
     assert!(taken.iter().all(|name| name.starts_with("callback: ")), "{taken:?}");
     assert_eq!(process.health().await.0, 200);
     drop(line);
-    tokio::spawn(async move {
-        loop {
-            let _ = worker.session().await;
-        }
-    });
+    worker.keep_working();
     completed(&chain, task).await;
 }
 

@@ -101,14 +101,18 @@ impl Worker {
         let address = wallet.address();
         let live = BTreeMap::new();
         let gate = None;
-        let mut worker = Self { chain: chain.clone(), wallet, url, output, swap, gate, live };
+        Self { chain: chain.clone(), wallet, url, output, swap, gate, live }.keep_working();
+        address
+    }
+
+    /// Comes back whenever the stream breaks.
+    pub(crate) fn keep_working(mut self) {
         tokio::spawn(async move {
             loop {
-                let _ = worker.session().await;
+                let _ = self.session().await;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
-        address
     }
 
     /// One stream; answers why it was refused, if it was.
