@@ -1,5 +1,6 @@
-//! From an order to its result or failure: one attempt, and more where the engine, not the app, is at
-//! fault. An engine that is away for some seconds costs no task; nor does one that ends its containers
+//! From an order to its result or failure: one attempt, and more where the engine or the network, not the
+//! app, is at fault. A server that breaks off once costs no task, since a failure to fetch what a task
+//! needs takes its worker out of it for good. An engine that is away for some seconds costs no task; nor does one that ends its containers
 //! when it comes back.
 
 use crate::causes;
@@ -10,10 +11,11 @@ use poco_chain::failpoint;
 use poco_core::{Address, Bytes, TaskId};
 use poco_result::archive::Extent;
 use poco_result::{Limits, Output};
-use poco_sandbox::input::{Dataset, Inputs, Source};
-use poco_sandbox::{ImageRef, RootFs, Run, RunSpec};
+use poco_sandbox::input::{Dataset, FetchError, Inputs, Source};
+use poco_sandbox::{ImageRef, PullError, RootFs, Run, RunSpec};
 use poco_worker_core::{Cause, Computation, Failure, Step, Work};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -24,6 +26,10 @@ const ENGINE_AWAY_MAX: Duration = Duration::from_secs(120);
 const ENGINE_PAUSE: Duration = Duration::from_secs(2);
 /// Attempts at one run: an engine that answers and fails every time is not away.
 const ATTEMPTS_MAX: u32 = 4;
+
+/// Pauses before a registry or a server is asked again.
+const NETWORK_PAUSES: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Why an attempt brought no result.
 enum Trouble {
@@ -37,6 +43,23 @@ enum Trouble {
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         Self::Final(failure)
+    }
+}
+
+/// How often the network is tried again.
+struct Patience(std::array::IntoIter<Duration, { NETWORK_PAUSES.len() }>);
+
+impl Patience {
+    fn new() -> Self {
+        Self(NETWORK_PAUSES.into_iter())
+    }
+
+    /// Waits before the next try; the failure, if there is none.
+    async fn wait<E: Display>(&mut self, error: E) -> Result<(), E> {
+        let Some(pause) = self.0.next() else { return Err(error) };
+        tracing::warn!(%error, again_in = ?pause, "trying again");
+        sleep(pause).await;
+        Ok(())
     }
 }
 
@@ -108,8 +131,15 @@ impl Tools {
         failpoint::hit("worker.pull.before");
         let limit = Duration::from_secs(self.config.pull_seconds);
         let engine = self.sandbox.engine();
-        let pulled = engine.pull(&spec.image, None, limit, &mut |_| {}).await;
-        pulled.map_err(|error| causes::of_pull(&error))?;
+        let mut patience = Patience::new();
+        loop {
+            match engine.pull(&spec.image, None, limit, &mut |_| {}).await {
+                Ok(_) => break,
+                Err(error @ PullError::Unreachable { .. }) => patience.wait(error).await,
+                Err(error) => Err(error),
+            }
+            .map_err(|error| causes::of_pull(&error))?;
+        }
         failpoint::hit("worker.pull.after");
 
         self.step(task, Step::Fetching).await;
@@ -117,8 +147,16 @@ impl Tools {
         let folder = self.sandbox.prepare(spec.id).map_err(|error| {
             Failure::new(Cause::Engine, format!("cannot make the run's folder: {error}"))
         })?;
-        let fetched = self.fetcher.fetch(&spec.inputs, &folder.input()).await;
-        fetched.map_err(|error| causes::of_fetch(&error, dataset.as_deref()))?;
+        // What has come stays: only what is missing is fetched again.
+        let mut patience = Patience::new();
+        loop {
+            match self.fetcher.fetch(&spec.inputs, &folder.input()).await {
+                Ok(_) => break,
+                Err(error @ FetchError::Network { .. }) => patience.wait(error).await,
+                Err(error) => Err(error),
+            }
+            .map_err(|error| causes::of_fetch(&error, dataset.as_deref()))?;
+        }
         failpoint::hit("worker.fetch.after");
 
         failpoint::hit("worker.container.start.before");

@@ -63,6 +63,8 @@ impl Machine {
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let mut command = program();
         command.arg("--config").arg(&self.config).env("POCO_KEYSTORE_PASSWORD", "pass");
+        // The servers of inputs are on this machine too.
+        command.arg("--allow-private-inputs");
         if let Some(point) = failpoint {
             command.env("POCO_FAILPOINTS", point);
         }

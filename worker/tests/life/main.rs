@@ -13,6 +13,8 @@ use poco_core::task::TaskStatus;
 use poco_core::{Amount, TaskId};
 use poco_proto::v1;
 use pool::{Pool, Wish};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 /// Points that only the fast lane comes by.
 const FAST: [&str; 2] = ["worker.store.computed", "worker.contribute-and-finalize"];
@@ -177,6 +179,57 @@ async fn an_engine_that_is_away_for_a_moment_costs_no_task() {
         assert_eq!(engine::starts_of(task), 1);
     }
     assert_paid(&market, beginning, 2).await;
+    worker.terminate().await;
+}
+
+/// A web server that breaks off the first connections and then gives everybody the same file; its url.
+async fn hesitant(breaks: usize, file: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/file", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut seen = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            seen += 1;
+            if seen > breaks {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len());
+                let _ = stream.write_all(format!("{head}{file}").as_bytes()).await;
+            }
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_breaks_off_costs_no_task() {
+    let Some(app) = engine::app("reading").await else { return };
+    let url = hesitant(2, "what was asked for").await;
+    let script = format!("cat /iexec_in/file; {}", market::SCRIPT);
+    let market = Market::open_reading(&app, (1, 1), &script, &[&url]).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    pool.until_finalized(task).await;
+    assert_paid(&market, task, 1).await;
+    worker.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_only_breaks_off_is_given_up_with_its_reason() {
+    let Some(app) = engine::app("unread").await else { return };
+    let url = hesitant(usize::MAX, "").await;
+    let market = Market::open_reading(&app, (1, 1), market::SCRIPT, &[&url]).await;
+    let pool = Pool::open(&market, v1::Lane::Classic).await;
+    let machine = Machine::new(&market, &pool);
+    let mut worker = machine.start(None);
+    let task = market.initialize(0).await;
+    pool.wish(task, Wish::Whole);
+    let failure = pool.until_failed(task).await;
+    assert_eq!(failure.cause(), v1::failure::Cause::Input);
+    assert!(failure.detail.contains(&url), "{}", failure.detail);
     worker.terminate().await;
 }
 

@@ -58,6 +58,18 @@ impl Market {
     }
 
     pub(crate) async fn open_with(app: &App, tasks: u64, (trust, script): (u64, &str)) -> Self {
+        Self::open_reading(app, (tasks, trust), script, &[]).await
+    }
+
+    /// The same, whose runs get files.
+    pub(crate) async fn open_reading(
+        app: &App,
+        (tasks, trust): (u64, u64),
+        script: &str,
+        files: &[&str],
+    ) -> Self {
+        let args = format!("'{}'", script.replace('\'', r"'\''"));
+        let params = serde_json::json!({ "iexec_args": args, "iexec_input_files": files });
         let anvil = Anvil::start().await;
         let bank = wallet(0);
         let addresses =
@@ -69,7 +81,7 @@ impl Market {
         fund(&chain, &bank, &owner_sender, &owner).await;
         fund(&chain, &bank, &sender(&chain, worker.clone()).await, &worker).await;
         let (deal, workerpool) =
-            deal(&chain, (&owner, &owner_sender), (app, script), (tasks, trust)).await;
+            deal(&chain, (&owner, &owner_sender), (app, params.to_string()), (tasks, trust)).await;
         let sender = owner_sender;
         Self { chain, addresses, workerpool, deal, worker, owner, sender, _anvil: anvil }
     }
@@ -114,7 +126,7 @@ impl Market {
 async fn deal(
     chain: &Chain,
     (owner, sender): (&Wallet, &Sender),
-    (app, script): (&App, &str),
+    (app, params): (&App, String),
     (tasks, trust): (u64, u64),
 ) -> (DealId, Address) {
     let resource = NewResource::App {
@@ -129,8 +141,6 @@ async fn deal(
     let workerpool = create(chain, sender, owner, pool).await;
     let (volume, trust) = (U256::from(tasks), U256::from(trust));
     let price = Amount::from_nano(PRICE);
-    let args = format!("'{}'", script.replace('\'', r"'\''"));
-    let params = serde_json::json!({ "iexec_args": args }).to_string();
     let request = RequestOrder {
         app,
         workerpool,
