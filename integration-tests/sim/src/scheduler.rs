@@ -23,6 +23,8 @@ const RETRY_MILLIS: u64 = 300;
 
 /// Inputs after which all that is derived is derived anew and compared, which takes as long as they do.
 const CHECK_PERCENT: u64 = 10;
+/// How late a timer of the scheduler may be.
+const OVERDUE_MILLIS: u64 = 3_000;
 
 /// What survives the process.
 #[derive(Debug)]
@@ -197,6 +199,7 @@ impl World {
         core.handle(moment, input);
         if self.dice.chance(CHECK_PERCENT) {
             assert!(core.is_consistent(), "what the scheduler derived is not what its tasks say");
+            assert!(!core.has_overdue(OVERDUE_MILLIS), "a worker that is away is still waited for");
         }
         let actions: Vec<Action> = std::iter::from_fn(|| core.poll_action()).collect();
         let changes = actions.iter().filter_map(Change::of);

@@ -13,7 +13,7 @@ use crate::line::Line;
 use crate::notice::Notice;
 use crate::record::{CommitKey, CommitRecord, Record, TaskRecord};
 use crate::settings::Settings;
-use crate::task::Task;
+use crate::task::{Phase, Task};
 use crate::workers::Workers;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -273,6 +273,24 @@ impl Core {
         fresh.touched.clear();
         fresh.is_same(&self.index)
             && self.workers.is_consistent(|worker| self.index.slots_used(worker))
+    }
+
+    /// Whether a replica counts as under way though its worker has been away so much longer than it may.
+    /// For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_overdue(&self, slack_millis: u64) -> bool {
+        let Settings { lost_after_millis, start_grace_millis, .. } = self.settings;
+        let is_overdue = |worker| {
+            let lost_at = self.workers.lost_at(worker, lost_after_millis, start_grace_millis);
+            lost_at.is_some_and(|at| at.after_millis(slack_millis) < self.now)
+        };
+        // Of a committed task nobody is replaced.
+        let open = self
+            .tasks
+            .values()
+            .filter(|task| task.commit().is_none() && !matches!(task.phase, Phase::Ended(_)));
+        open.flat_map(|task| task.in_flight()).any(|(worker, ..)| is_overdue(worker))
     }
 }
 
