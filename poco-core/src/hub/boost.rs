@@ -103,6 +103,11 @@ impl Execution<'_> {
                 false => BoostRefusal::Match(mismatch).into(),
             },
         )?;
+        if self.state.rules.heed_marks() {
+            // Both lanes make the same checks, this one among them, before they read marks.
+            let (price, policy) = (terms.workerpool.order.price, prepared.workerpool.policy);
+            payout::worker_stake(price, policy.worker_stake_ratio)?;
+        }
         let conditions = self.agree_on_conditions(terms, &prepared, payer)?.conditions();
         if !conditions.is_none() {
             return Err(Disagreement::ConditionsWithoutLane { conditions }.into());
