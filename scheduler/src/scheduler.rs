@@ -57,7 +57,9 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let mut settings = checked.settings(owner);
     settings.settlement = settles(&chain, &checked).await?;
     let left = place.room.left()?;
-    let core = start_core(settings, records, &place.admission, (&purse, left), head);
+    let followed = cursor.next_block().saturating_sub(1);
+    let stored = (records, followed);
+    let core = start_core(settings, stored, &place.admission, (&purse, left), head);
     let url = place.doors.url(checked.config.public_url.as_ref())?;
     tracing::info!(
         block = head.number, from_block = cursor.next_block(),
@@ -163,12 +165,12 @@ impl Shared {
 /// A core that knows what was stored, ordered and seen before it decides anything.
 fn start_core(
     settings: Settings,
-    records: Vec<Record>,
+    (records, followed): (Vec<Record>, u64),
     admission: &Admission,
     (purse, room_bytes): (&Purse, u64),
     head: BlockRef,
 ) -> Core {
-    let mut core = Core::new(settings, records, Moment(0));
+    let mut core = Core::new(settings, records, followed, Moment(0));
     for operation in admission.standing().operations() {
         tracing::info!(?operation, "ordered before the start");
         core.handle(Moment(0), Input::Operation(operation));

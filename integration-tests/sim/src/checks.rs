@@ -1,16 +1,19 @@
 //! What must hold, always and at the end.
 
-use crate::chain::HubCall;
+use crate::chain::{Block, HubCall};
 use crate::process::Host;
 use crate::sandbox::{FAILING, right_digest};
 use crate::scenario::T;
+use crate::scheduler::task_facts;
 use crate::villains::{Nature, UNPROVABLE};
 use crate::world::World;
+use poco_chain_core::BlockRef;
 use poco_core::hub::Hub;
-use poco_core::lane::{Ballot, BlindedVote};
+use poco_core::lane::{Ballot, BlindedVote, LaneEvent};
 use poco_core::task::TaskStatus;
 use poco_core::{Amount, Call, Deal, DealId, Event, ResultHash, TaskId, U256};
-use poco_scheduler_core::ReportStatus;
+use poco_scheduler_core::{Record, ReportStatus};
+use std::rc::Rc;
 
 /// So many tasks are done in time by any workers there are, after the last fault.
 const TASKS_IN_TIME_MAX: u64 = 6;
@@ -86,6 +89,43 @@ impl World {
             let task = TaskId::of_deal(deal, ballot.first + U256::from(offset));
             let known = *self.ballots.entry((worker, task)).or_insert(*entry);
             assert_eq!(known, *entry, "worker {worker} signed two votes for {task}");
+        }
+    }
+
+    /// What the scheduler keeps of the blocks that it has followed is what they hold.
+    pub(crate) fn check_followed(&self, tip: BlockRef) {
+        let is_ahead = |number: u64| number > tip.number;
+        let block = |number: u64| self.chain.block(number).filter(|_| !is_ahead(number));
+        let Some(last) = block(tip.number).filter(|last| last.header.block == tip) else {
+            // It has yet to hear that these blocks are gone.
+            return;
+        };
+        let Some(core) = &self.scheduler.core else { return };
+        let facts = |task| task_facts(&last.hub, tip.number, task);
+        let mut mistaken = core.mistaken(tip.number, facts);
+        mistaken.retain(|(task, seen)| self.scheduler.heard.ahead.get(task) != Some(seen));
+        assert_eq!(mistaken, [], "the scheduler takes a task for something else than it is");
+        for (key, record) in &self.scheduler.disk.commits {
+            let Record::Commit(commit) = record else { continue };
+            let is_it = |event: &Event| {
+                let Event::Lane(LaneEvent::Committed { deal, first, .. }) = event else {
+                    return false;
+                };
+                (*deal, *first) == (key.deal, key.first)
+            };
+            let holds = |block: &Rc<Block>| {
+                block.header.block.timestamp == key.time && block.events.iter().any(is_it)
+            };
+            assert!(block(commit.block).is_some_and(holds), "{key:?} never was, and is kept");
+        }
+        for (id, deal) in last.hub.deals() {
+            let is_closed = || {
+                let mut tasks = (0..deal.bot_size.saturating_to())
+                    .filter_map(|offset| deal.task_at(id, offset));
+                tasks.all(|task| self.scheduler.disk.retired.contains_key(&task))
+            };
+            let is_known = core.has_deal(id) || is_closed();
+            assert!(is_known, "deal {id} is on the chain and the scheduler has forgotten it");
         }
     }
 

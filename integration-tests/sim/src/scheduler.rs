@@ -8,7 +8,7 @@ use crate::sender::{Errand, Fate};
 use crate::story::brief;
 use crate::stream::News;
 use crate::world::{Answer, Event, World};
-use poco_chain_core::Cursor;
+use poco_chain_core::{BlockRef, Cursor};
 use poco_core::message::authorization_hash;
 use poco_core::{Address, DealId, TaskId};
 use poco_scheduler_core::{
@@ -29,9 +29,9 @@ const OVERDUE_MILLIS: u64 = 3_000;
 /// What survives the process.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    deals: BTreeMap<DealId, Record>,
+    pub(crate) deals: BTreeMap<DealId, Record>,
     pub(crate) tasks: BTreeMap<TaskId, Record>,
-    commits: BTreeMap<CommitKey, Record>,
+    pub(crate) commits: BTreeMap<CommitKey, Record>,
     members: BTreeMap<u32, Record>,
     pub(crate) retired: BTreeMap<TaskId, Box<TaskReport>>,
     cursor: Cursor,
@@ -69,11 +69,46 @@ pub(crate) struct Scheduler {
     pub(crate) disk: Disk,
     /// The disk itself.
     log: Log,
+    /// What it has heard of the chain in this life.
+    pub(crate) heard: Heard,
+}
+
+/// What the core makes up its mind from, as the simulation counts it.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    rollbacks: u64,
+    /// Tasks that were read as of a block that was not followed then. Should it go, no rollback tells of it,
+    /// and the task is only right again when it is read for its age.
+    pub(crate) ahead: BTreeMap<TaskId, u64>,
+}
+
+impl Heard {
+    fn take(&mut self, input: &Input, tip: Option<BlockRef>) {
+        match input {
+            Input::Rollback { to } => {
+                self.rollbacks += 1;
+                self.ahead.retain(|_, block| *block <= *to);
+            }
+            Input::TaskRead { task, epoch, facts } if *epoch == self.rollbacks => {
+                match tip.is_none_or(|tip| facts.block > tip.number) {
+                    true => self.ahead.insert(*task, facts.block),
+                    false => self.ahead.remove(task),
+                };
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Scheduler {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, core: None, disk: Disk::new(), log: Log::default() }
+        Self {
+            settings,
+            core: None,
+            disk: Disk::new(),
+            log: Log::default(),
+            heard: Heard::default(),
+        }
     }
 
     /// After a crash: what can be read again is what was written.
@@ -175,10 +210,12 @@ impl World {
         if !records.is_empty() {
             self.reached.note("a scheduler went on with what it had stored");
         }
+        let followed = cursor.next_block().saturating_sub(1);
         self.bear(host, cursor);
         let moment = Moment(self.process(host).clock(self.now));
         let settings = self.scheduler.settings.clone();
-        self.scheduler.core = Some(Core::new(settings, records, moment));
+        self.scheduler.heard = Heard::default();
+        self.scheduler.core = Some(Core::new(settings, records, followed, moment));
         let head = self.chain.block(seen).expect("a node shows blocks that are there");
         let at = head.header.block;
         let head = Head { number: at.number, timestamp: at.timestamp };
@@ -195,11 +232,14 @@ impl World {
         let now = self.now;
         self.story.tell(now, || format!("scheduler takes {}", brief(&input)));
         let moment = Moment(self.process(host).clock(now));
+        let tip = self.process(host).follower.cursor.tip();
+        self.scheduler.heard.take(&input, tip);
         let Some(core) = &mut self.scheduler.core else { return Ok(()) };
         core.handle(moment, input);
         if self.dice.chance(CHECK_PERCENT) {
             assert!(core.is_consistent(), "what the scheduler derived is not what its tasks say");
             assert!(!core.has_overdue(OVERDUE_MILLIS), "a worker that is away is still waited for");
+            assert!(!core.has_stale(OVERDUE_MILLIS), "a task is not looked at again");
         }
         let actions: Vec<Action> = std::iter::from_fn(|| core.poll_action()).collect();
         let changes = actions.iter().filter_map(Change::of);
@@ -360,7 +400,12 @@ impl World {
             }
             News::Rollback { to } => Input::Rollback { to: to.number },
         };
-        self.tell_scheduler(input, Some(cursor))
+        let tip = cursor.tip();
+        self.tell_scheduler(input, Some(cursor))?;
+        if let Some(tip) = tip {
+            self.check_followed(tip);
+        }
+        Ok(())
     }
 
     pub(crate) fn scheduler_sent(
@@ -411,7 +456,7 @@ impl World {
     }
 }
 
-fn task_facts(hub: &poco_core::hub::Hub, block: u64, task: TaskId) -> TaskFacts {
+pub(crate) fn task_facts(hub: &poco_core::hub::Hub, block: u64, task: TaskId) -> TaskFacts {
     let view = hub.task(task);
     let of = |worker: &Address| ContributionFacts {
         worker: *worker,

@@ -35,12 +35,14 @@ impl Core {
                 self.read_task(task, block);
             }
         }
+        self.followed = to.number;
         self.on_head(to);
     }
 
     /// Everything known from blocks that never were is asked for again. Promises stay promises.
     pub(crate) fn on_rollback(&mut self, to: u64) {
         self.epoch = self.epoch.saturating_add(1);
+        self.followed = to;
         self.clock.roll_back(to);
         let tasks = self.tasks.values();
         let touched = tasks.filter(|task| task.seen_block > to || task.reading.is_some());

@@ -13,7 +13,7 @@ use crate::line::Line;
 use crate::notice::Notice;
 use crate::record::{CommitKey, CommitRecord, Record, TaskRecord};
 use crate::settings::Settings;
-use crate::task::{Phase, Task};
+use crate::task::Task;
 use crate::workers::Workers;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +27,8 @@ pub struct Core {
     pub(crate) settings: Settings,
     pub(crate) now: Moment,
     pub(crate) clock: ChainClock,
+    /// The last block whose events are known: of what is older nothing will be told.
+    pub(crate) followed: u64,
     /// Raised by each rollback: answers to older questions may be about blocks that never were.
     pub(crate) epoch: u64,
     pub(crate) deals: BTreeMap<DealId, DealState>,
@@ -67,14 +69,15 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core that goes on where the stored records end. Everything that the chain knows is read
-    /// again; the first actions ask for it.
+    /// A core that goes on where the stored records end, with the events up to block `followed` in them.
+    /// Everything that the chain knows is read again; the first actions ask for it.
     #[must_use]
-    pub fn new(settings: Settings, records: Vec<Record>, now: Moment) -> Self {
+    pub fn new(settings: Settings, records: Vec<Record>, followed: u64, now: Moment) -> Self {
         let mut core = Self {
             settings,
             now,
             clock: ChainClock::default(),
+            followed,
             epoch: 0,
             deals: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -247,10 +250,12 @@ impl Core {
         self.index.update(task, stake);
     }
 
-    /// Asks for the state of a task as of `at_least` or later.
+    /// Asks for the state of a task as of `at_least` or later, and never as of a block before those whose
+    /// events are known: a node that lags would have it miss what they told.
     pub(crate) fn read_task(&mut self, id: TaskId, at_least: u64) {
         let epoch = self.epoch;
         let Some(task) = self.tasks.get_mut(&id) else { return };
+        let at_least = at_least.max(self.followed);
         let wanted = task.reading.map_or(at_least, |asked| asked.max(at_least));
         if task.reading == Some(wanted) {
             return;
@@ -258,44 +263,10 @@ impl Core {
         task.reading = Some(wanted);
         self.act(Action::ReadTask { task: id, epoch, at_least: wanted });
     }
-
-    /// Whether the derived state equals what follows from the tasks alone. For tests.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn is_consistent(&self) -> bool {
-        let mut fresh = Index::default();
-        for task in self.tasks.values() {
-            let mut task = Task::clone(task);
-            task.number = None;
-            let stake = stake_in(&self.deals, task.deal);
-            fresh.update(&mut task, stake);
-        }
-        fresh.touched.clear();
-        fresh.is_same(&self.index)
-            && self.workers.is_consistent(|worker| self.index.slots_used(worker))
-    }
-
-    /// Whether a replica counts as under way though its worker has been away so much longer than it may.
-    /// For tests.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn has_overdue(&self, slack_millis: u64) -> bool {
-        let Settings { lost_after_millis, start_grace_millis, .. } = self.settings;
-        let is_overdue = |worker| {
-            let lost_at = self.workers.lost_at(worker, lost_after_millis, start_grace_millis);
-            lost_at.is_some_and(|at| at.after_millis(slack_millis) < self.now)
-        };
-        // Of a committed task nobody is replaced.
-        let open = self
-            .tasks
-            .values()
-            .filter(|task| task.commit().is_none() && !matches!(task.phase, Phase::Ended(_)));
-        open.flat_map(|task| task.in_flight()).any(|(worker, ..)| is_overdue(worker))
-    }
 }
 
 /// What a vote in a deal costs; nothing while its terms are not known.
-fn stake_in(deals: &BTreeMap<DealId, DealState>, deal: DealId) -> Amount {
+pub(crate) fn stake_in(deals: &BTreeMap<DealId, DealState>, deal: DealId) -> Amount {
     let facts = deals.get(&deal).and_then(|deal| deal.facts.as_ref());
     facts.map_or(Amount::ZERO, |facts| facts.deal.worker_stake)
 }

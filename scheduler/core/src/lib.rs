@@ -18,6 +18,7 @@ mod action;
 mod ballots;
 mod chain;
 mod change;
+mod checks;
 mod clock;
 mod commits;
 mod consensus;

@@ -236,7 +236,7 @@ impl Core {
     }
 
     /// After how long without an event a task is read again: the more there are, the more rarely.
-    fn reread_seconds(&self) -> u64 {
+    pub(crate) fn reread_seconds(&self) -> u64 {
         let live = u64::try_from(self.index.live_len()).unwrap_or(u64::MAX);
         REREAD_SECONDS.max(live / REREADS_PER_SECOND)
     }

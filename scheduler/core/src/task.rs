@@ -58,7 +58,7 @@ pub(crate) struct Task {
 }
 
 /// Where a task stands on chain.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Not read yet.
     Unread,
@@ -72,7 +72,7 @@ pub(crate) enum Phase {
     Ended(Box<Ended>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Revealing {
     pub(crate) votes: Vec<Vote>,
     pub(crate) consensus: ResultHash,
@@ -82,7 +82,7 @@ pub(crate) struct Revealing {
     pub(crate) winners: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) is_completed: bool,
     pub(crate) votes: Vec<Vote>,

@@ -17,7 +17,7 @@ fn wallet(number: u32) -> Address {
 
 /// A pool whose workers logged in before its deal, of which those that `is_busy` says are busy.
 fn core(workers: u32, is_busy: impl Fn(u32) -> bool) -> (Core, DealId) {
-    let mut core = Core::new(Settings::new(POOL, POOL), Vec::new(), Moment(0));
+    let mut core = Core::new(Settings::new(POOL, POOL), Vec::new(), 0, Moment(0));
     core.handle(Moment(0), Input::Head(Head { number: 1, timestamp: Timestamp(9) }));
     for number in 0..workers {
         let worker = wallet(number);

@@ -136,7 +136,7 @@ impl Pool {
             ..Deal::default()
         };
         let mut pool = Self {
-            core: Core::new(settings, Vec::new(), Moment(0)),
+            core: Core::new(settings, Vec::new(), 0, Moment(0)),
             lane,
             colluders: (colluders, BTreeSet::new()),
             trust: U256::from(trust),

@@ -98,7 +98,7 @@ fn what_was_stored_is_recorded_after_a_restart_too() {
             deal.facts.as_mut().unwrap().conditions = None;
         }
     }
-    let mut core = Core::new(world.settings.clone(), records, world.now);
+    let mut core = Core::new(world.settings.clone(), records, 0, world.now);
     core.handle(world.now, Input::Head(world.head()));
     let mut facts = world.facts(id);
     facts.view.reveal_count = facts.view.winner_count;

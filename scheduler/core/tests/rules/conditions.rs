@@ -159,7 +159,7 @@ fn after_a_restart_nothing_is_given_away_before_the_conditions_are_known() {
     let mut world = world(Conditions::KNOWN_WORKERS);
     let id = task(world.order(1, 1), 0);
     let records = world.deals.values().chain(world.stored.values()).cloned().collect();
-    let mut core = poco_scheduler_core::Core::new(world.settings.clone(), records, world.now);
+    let mut core = poco_scheduler_core::Core::new(world.settings.clone(), records, 0, world.now);
     core.handle(world.now, Input::Head(world.head()));
     let facts = Box::new(world.facts(id));
     core.handle(world.now, Input::TaskRead { task: id, epoch: 0, facts });

@@ -3,7 +3,7 @@
 use crate::world::{World, digest, task};
 use poco_core::Event;
 use poco_core::task::TaskStatus;
-use poco_scheduler_core::{Action, Input, Notice, ReportBody, ReportStatus, Stage};
+use poco_scheduler_core::{Action, Core, Input, Notice, ReportBody, ReportStatus, Stage};
 
 #[test]
 fn after_a_rollback_a_task_is_what_the_chain_says_and_promises_stay() {
@@ -128,4 +128,20 @@ fn a_deal_that_was_being_read_when_blocks_went_is_read_again() {
     world.connect(1, 1);
     let id = task(deal, 0);
     assert_eq!(world.assigned(id), [1], "{}", world.waiting(id));
+}
+
+#[test]
+fn after_a_start_no_task_is_believed_as_it_was_before_the_blocks_that_were_followed() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    world.contribute(1, id, digest("right")).unwrap();
+    let records = world.deals.values().chain(world.stored.values()).cloned().collect();
+    // A node that lags could show it without the vote, whose event is not told again.
+    let mut core = Core::new(world.settings.clone(), records, world.block, world.now);
+    let asked = std::iter::from_fn(|| core.poll_action()).find_map(|action| match action {
+        Action::ReadTask { task, at_least, .. } if task == id => Some(at_least),
+        _ => None,
+    });
+    assert_eq!(asked, Some(world.block));
 }

@@ -110,7 +110,7 @@ impl World {
         let now = Moment(1_000);
         let mut world = Self {
             hub,
-            core: Core::new(settings.clone(), Vec::new(), now),
+            core: Core::new(settings.clone(), Vec::new(), 0, now),
             settings,
             now,
             time: START,
@@ -162,7 +162,7 @@ impl World {
                 (facts.conditions, facts.placement) = (None, None);
             }
         }
-        self.core = Core::new(self.settings.clone(), records, self.now);
+        self.core = Core::new(self.settings.clone(), records, self.block, self.now);
         self.connected.clear();
         self.wanted.clear();
     }
