@@ -40,6 +40,9 @@ impl World {
     /// A block has come: who was slashed?
     pub(crate) fn on_block(&mut self) {
         let events = self.chain.head().events.clone();
+        if events.iter().any(|event| matches!(event, Event::SchedulerNotice { .. })) {
+            self.threaten_match();
+        }
         for event in events {
             let Event::Seize { owner, reference, .. } = event else { continue };
             let place = (0..self.workers.len())

@@ -14,6 +14,9 @@ const BROKEN_MILLIS_MAX: Millis = T * 2_000 / 10;
 /// Deepest rewriting of the chain.
 const REORG_BLOCKS_MAX: u64 = 6;
 
+/// How often the block of a match is soon rewritten.
+const REORG_OF_MATCH_PERCENT: u64 = 20;
+
 impl World {
     /// Whether things still go wrong.
     pub(crate) fn is_troubled(&self) -> bool {
@@ -138,8 +141,22 @@ impl World {
         }
     }
 
+    /// Blocks with a match are rewritten more often than others: all that a deal is begins with one.
+    pub(crate) fn threaten_match(&mut self) {
+        let rewrites = self
+            .scenario
+            .faults
+            .shares
+            .iter()
+            .any(|(fault, share)| *fault == Fault::Reorg && *share > 0);
+        if rewrites && self.is_troubled() && self.dice.chance(REORG_OF_MATCH_PERCENT) {
+            let pause = self.dice.of(1..=3 * self.scenario.block_millis);
+            self.after(pause, Event::Reorg);
+        }
+    }
+
     /// The newest blocks never were; other ones take their place, one more of them.
-    fn reorg(&mut self) {
+    pub(crate) fn reorg(&mut self) {
         // Deeper than anybody watches, nothing is promised.
         let depth = self.dice.of(1..=REORG_BLOCKS_MAX.min(self.scenario.watch_blocks - 1));
         let safe = self.chain.height().saturating_sub(1);

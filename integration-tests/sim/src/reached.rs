@@ -59,6 +59,7 @@ const GOALS: &[&str] = &[
     "a node did not answer",
     "the chain was rewritten",
     "a rewritten chain was noticed",
+    "a deal was gone",
     "fees rose",
     "a fee was raised",
     "a transaction vanished",

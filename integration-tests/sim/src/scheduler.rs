@@ -13,7 +13,7 @@ use poco_core::message::authorization_hash;
 use poco_core::{Address, DealId, TaskId};
 use poco_scheduler_core::{
     Action, ChainEvent, Command, CommitKey, ContributionFacts, Core, DealFacts, Head, Input,
-    Moment, Placement, Record, Settings, TaskFacts, TaskReport, TransactionFailure,
+    Moment, Notice, Placement, Record, Settings, TaskFacts, TaskReport, TransactionFailure,
     TransactionTrouble,
 };
 use serde::{Deserialize, Serialize};
@@ -302,11 +302,15 @@ impl World {
         Ok(())
     }
 
-    fn note(&mut self, notice: &poco_scheduler_core::Notice) {
+    fn note(&mut self, notice: &Notice) {
         let now = self.now;
         self.story.tell(now, || format!("scheduler notes: {notice:?}"));
-        if let poco_scheduler_core::Notice::ConsensusDiffers { .. } = notice {
-            self.reached.note("the scheduler found another consensus than the chain");
+        match notice {
+            Notice::ConsensusDiffers { .. } => {
+                self.reached.note("the scheduler found another consensus than the chain");
+            }
+            Notice::DealGone { .. } => self.reached.note("a deal was gone"),
+            _ => {}
         }
     }
 

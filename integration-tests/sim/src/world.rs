@@ -54,6 +54,7 @@ pub(crate) enum Event {
     Request { place: usize },
     Villains,
     FeesFall,
+    Reorg,
 }
 
 /// What a node answered.
@@ -319,6 +320,10 @@ impl World {
                 self.chain.calm_fees();
                 Ok(())
             }
+            Event::Reorg => {
+                self.reorg();
+                Ok(())
+            }
             other => unreachable!("{other:?} is of a process"),
         }
     }
@@ -462,7 +467,8 @@ impl Event {
             | Self::Fault
             | Self::Request { .. }
             | Self::Villains
-            | Self::FeesFall => None,
+            | Self::FeesFall
+            | Self::Reorg => None,
         }
     }
 }
