@@ -106,7 +106,7 @@ impl World {
         let Some(core) = &self.scheduler.core else { return };
         let facts = |task| task_facts(&last.hub, tip.number, task);
         let mut mistaken = core.mistaken(tip.number, facts);
-        mistaken.retain(|(task, seen)| self.scheduler.heard.ahead.get(task) != Some(seen));
+        mistaken.retain(|seen| !self.scheduler.ahead.contains(seen));
         assert_eq!(mistaken, [], "the scheduler takes a task for something else than it is");
         for (key, record) in &self.scheduler.disk.commits {
             let Record::Commit(commit) = record else { continue };

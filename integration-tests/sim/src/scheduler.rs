@@ -8,7 +8,7 @@ use crate::sender::{Errand, Fate};
 use crate::story::brief;
 use crate::stream::News;
 use crate::world::{Answer, Event, World};
-use poco_chain_core::{BlockRef, Cursor};
+use poco_chain_core::Cursor;
 use poco_core::message::authorization_hash;
 use poco_core::{Address, DealId, TaskId};
 use poco_scheduler_core::{
@@ -69,35 +69,9 @@ pub(crate) struct Scheduler {
     pub(crate) disk: Disk,
     /// The disk itself.
     log: Log,
-    /// What it has heard of the chain in this life.
-    pub(crate) heard: Heard,
-}
-
-/// What the core makes up its mind from, as the simulation counts it.
-#[derive(Debug, Default)]
-pub(crate) struct Heard {
-    rollbacks: u64,
-    /// Tasks that were read as of a block that was not followed then. Should it go, no rollback tells of it,
-    /// and the task is only right again when it is read for its age.
-    pub(crate) ahead: BTreeMap<TaskId, u64>,
-}
-
-impl Heard {
-    fn take(&mut self, input: &Input, tip: Option<BlockRef>) {
-        match input {
-            Input::Rollback { to } => {
-                self.rollbacks += 1;
-                self.ahead.retain(|_, block| *block <= *to);
-            }
-            Input::TaskRead { task, epoch, facts } if *epoch == self.rollbacks => {
-                match tip.is_none_or(|tip| facts.block > tip.number) {
-                    true => self.ahead.insert(*task, facts.block),
-                    false => self.ahead.remove(task),
-                };
-            }
-            _ => {}
-        }
-    }
+    /// Tasks that were asked about as of a block that was not followed then. Should it go, no rollback tells of
+    /// it, and the task is only right again when it is read for its age.
+    pub(crate) ahead: BTreeSet<(TaskId, u64)>,
 }
 
 impl Scheduler {
@@ -107,7 +81,7 @@ impl Scheduler {
             core: None,
             disk: Disk::new(),
             log: Log::default(),
-            heard: Heard::default(),
+            ahead: BTreeSet::new(),
         }
     }
 
@@ -214,7 +188,7 @@ impl World {
         self.bear(host, cursor);
         let moment = Moment(self.process(host).clock(self.now));
         let settings = self.scheduler.settings.clone();
-        self.scheduler.heard = Heard::default();
+        self.scheduler.ahead.clear();
         self.scheduler.core = Some(Core::new(settings, records, followed, moment));
         let head = self.chain.block(seen).expect("a node shows blocks that are there");
         let at = head.header.block;
@@ -232,8 +206,9 @@ impl World {
         let now = self.now;
         self.story.tell(now, || format!("scheduler takes {}", brief(&input)));
         let moment = Moment(self.process(host).clock(now));
-        let tip = self.process(host).follower.cursor.tip();
-        self.scheduler.heard.take(&input, tip);
+        if let Input::Rollback { to } = &input {
+            self.scheduler.ahead.retain(|(_, block)| block <= to);
+        }
         let Some(core) = &mut self.scheduler.core else { return Ok(()) };
         core.handle(moment, input);
         if self.dice.chance(CHECK_PERCENT) {
@@ -332,6 +307,14 @@ impl World {
     pub(crate) fn read_for_scheduler(&mut self, action: Action) {
         let answer = self.ask_node(Host::SCHEDULER).and_then(|seen| self.answer(&action, seen));
         let delay = self.delay();
+        if let Some(Input::TaskRead { task, facts, .. }) = &answer {
+            let followed = self.process(Host::SCHEDULER).follower.cursor.next_block();
+            let ahead = &mut self.scheduler.ahead;
+            match facts.block >= followed {
+                true => ahead.insert((*task, facts.block)),
+                false => ahead.remove(&(*task, facts.block)),
+            };
+        }
         match answer {
             Some(input) => self.for_process(Host::SCHEDULER, delay, |host, life| Event::Answer {
                 host,
