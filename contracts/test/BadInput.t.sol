@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {VmSafe} from "forge-std/Vm.sol";
 import {stdError} from "forge-std/StdError.sol";
 
+import {IConditions} from "../src/interfaces/IConditions.sol";
 import {ITasks} from "../src/interfaces/ITasks.sol";
 import {OrderOperation, TaskStatus} from "../src/interfaces/Types.sol";
 import {CodeRecord} from "../src/records/CodeRecord.sol";
@@ -119,6 +120,18 @@ contract BadInputTest is Refusals {
         (o.app.appprice, o.request.appmaxprice) = (2 ** 255, 2 ** 255);
         (o.dataset.datasetprice, o.request.datasetmaxprice) = (2 ** 255, 2 ** 255);
         refuseMatch(signAll(o), stdError.arithmeticError);
+    }
+
+    function test_a_stake_that_no_number_holds_is_found_before_marks_in_both_lanes() public {
+        Orders memory o = orders();
+        o.request.salt = mark(0, 1, 0, address(0));
+        (o.pool.workerpoolprice, o.request.workerpoolmaxprice) = (2 ** 255, 2 ** 255);
+        refuseMatch(signAll(o), stdError.arithmeticError);
+        refuseBoost(o, stdError.arithmeticError);
+        o.pool.workerpoolprice = 0;
+        bytes memory expired = abi.encodeWithSelector(IConditions.OrderExpired.selector, requester, 1);
+        refuseMatch(signAll(o), expired);
+        refuseBoost(o, expired);
     }
 
     function test_a_category_that_no_list_holds_is_refused() public {

@@ -8,7 +8,7 @@ use poco_core::mark::{Conditions, ConditionsEvent, DealConditions, OrderMark};
 use poco_core::payout::KITTY;
 use poco_core::rules::{Release, Rules};
 use poco_core::task::TaskStatus;
-use poco_core::{Address, B256, Bytes, Event, TaskId, Timestamp, U256, keccak256};
+use poco_core::{Address, Amount, B256, Bytes, Event, TaskId, Timestamp, U256, keccak256};
 
 const GUARD: Address = Address::repeat_byte(0x77);
 const RESULTS: Bytes = Bytes::from_static(b"/ipfs/result");
@@ -158,6 +158,21 @@ fn the_boost_lane_refuses_conditions() {
     let refusal = Disagreement::ConditionsWithoutLane { conditions };
     let refused = hub.boost_call(party("anybody").address, START, &call);
     assert_eq!(refused, Err(Refusal::Marks(refusal)));
+}
+
+#[test]
+fn a_stake_that_leaves_256_bits_is_found_before_marks_in_both_lanes() {
+    let mut market = Market::new();
+    let (mut pool, mut request) = (market.workerpool_order(), market.request_order(1, 1));
+    request.salt = salt(Conditions::NONE, Some(START), 0);
+    let huge = Amount(U256::ONE << 255);
+    (pool.price, request.workerpool_price_max) = (huge, huge);
+    let terms = market.sign(market.app_order(), market.dataset_order(), pool, request);
+    let boost = BoostCall::Match { terms: Box::new(terms.clone()), is_sponsored: false };
+    let refused = market.hub.boost_call(party("anybody").address, START, &boost);
+    assert_eq!(refused, Err(Refusal::Overflow));
+    let classic = Call::MatchOrders(Box::new(terms));
+    assert_eq!(market.call(&party("anybody"), classic), Err(Refusal::Overflow));
 }
 
 #[test]
