@@ -62,7 +62,8 @@ count() {
 contracts() {
   cd contracts && npm test --silent && npm run --silent check-artifacts \
     && npm run --silent check-interface && npm run --silent check-reference \
-    && npm run --silent check-gas-table && npm run --silent check-faults
+    && npm run --silent check-gas-table && npm run --silent check-faults \
+    && npm run --silent check-proofs
 }
 
 # targets: `--test NAME` for the test programs that have no part of their own. Parts are chosen by program

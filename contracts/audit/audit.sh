@@ -6,6 +6,7 @@
 #   audit.sh          both
 #   audit.sh proofs   halmos alone; further arguments are its own
 #   audit.sh slither  slither alone
+#   audit.sh compile  compiles the proofs and proves nothing, which needs nothing from PyPI
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -25,13 +26,17 @@ install() {
 }
 
 # A project of sources and proofs. Copies, for forge follows links out of the project and then finds nothing.
-prove() {
-  local project=$work/proofs
+assemble() {
+  project=$work/proofs
   mkdir -p "$project"
   rm -rf "$project/src" "$project/proofs"
   cp -r "$contracts/src" "$here/proofs" "$project/"
   cp "$here/foundry.toml" "$contracts/solc-wrapper" "$project/"
   ln -sfn "$contracts/node_modules" "$project/node_modules"
+}
+
+prove() {
+  assemble
   # Loops of the proofs go over the 32 sizes of a field; any failure, or a path that was not followed to its end,
   # fails the run.
   (cd "$project" && halmos --no-status --loop 130 --solver-command "python $here/solve.py" \
@@ -42,10 +47,15 @@ analyse() {
   node "$here/slither.mjs"
 }
 
-install
+compile() {
+  assemble
+  (cd "$project" && forge build --silent)
+}
+
 case ${1:-all} in
-  proofs) shift; prove "$@" ;;
-  slither) analyse ;;
-  all) prove; analyse ;;
-  *) echo "audit.sh: proofs, slither, or nothing for both" >&2; exit 2 ;;
+  proofs) shift; install; prove "$@" ;;
+  slither) install; analyse ;;
+  compile) compile ;;
+  all) install; prove; analyse ;;
+  *) echo "audit.sh: proofs, slither, compile, or nothing for the first two" >&2; exit 2 ;;
 esac

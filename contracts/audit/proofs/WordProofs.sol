@@ -5,7 +5,7 @@ import {Vm} from "forge-std/Vm.sol";
 
 import {TaskStatus} from "../src/interfaces/Types.sol";
 import {StakeWord, StakeWords} from "../src/records/StakeWord.sol";
-import {TaskWord, TaskWords} from "../src/records/TaskWord.sol";
+import {CONTRIBUTORS_MAX, TaskWord, TaskWords} from "../src/records/TaskWord.sol";
 import {VoteWord, VoteWords} from "../src/records/VoteWord.sol";
 
 /// The words of tasks, votes and accounts: what is written is read back, and no field touches another.
@@ -45,7 +45,7 @@ contract WordProofs {
 
     function check_a_contribution_touches_nothing_else(uint256 word) external pure {
         TaskWord before = anyTask(word);
-        vm.assume(before.contributors() < TaskWords.MAX_CONTRIBUTORS);
+        vm.assume(before.contributors() < CONTRIBUTORS_MAX);
         TaskWord task = before.withContribution();
         assert(task.contributors() == before.contributors() + 1);
         uint256 mask = ~(uint256(0xff) << 224);
@@ -54,7 +54,7 @@ contract WordProofs {
 
     function check_a_reveal_touches_nothing_else(uint256 word) external pure {
         TaskWord before = anyTask(word);
-        vm.assume(before.revealed() < TaskWords.MAX_CONTRIBUTORS);
+        vm.assume(before.revealed() < CONTRIBUTORS_MAX);
         TaskWord task = before.withReveal();
         assert(task.revealed() == before.revealed() + 1);
         uint256 mask = ~(uint256(0xff) << 240);

@@ -140,7 +140,7 @@ library TaskWords {
         return TaskWord.wrap(others | uint256(status_) << STATUS_AT);
     }
 
-    /// @dev One contribution more, of fewer than `MAX_CONTRIBUTORS`.
+    /// @dev One contribution more, of fewer than `CONTRIBUTORS_MAX`.
     function withContribution(TaskWord task) internal pure returns (TaskWord) {
         unchecked {
             return TaskWord.wrap(TaskWord.unwrap(task) + (uint256(1) << CONTRIBUTORS_AT));
