@@ -40,8 +40,13 @@ impl World {
     /// A block has come: who was slashed?
     pub(crate) fn on_block(&mut self) {
         let events = self.chain.head().events.clone();
-        if events.iter().any(|event| matches!(event, Event::SchedulerNotice { .. })) {
-            self.threaten_match();
+        let is_commit = |event: &Event| matches!(event, Event::Lane(LaneEvent::Committed { .. }));
+        let is_match = |event: &Event| matches!(event, Event::SchedulerNotice { .. });
+        if events.iter().any(|event| is_match(event) || is_commit(event)) {
+            self.threaten();
+        }
+        if events.iter().any(is_commit) {
+            self.abscond();
         }
         for event in events {
             let Event::Seize { owner, reference, .. } = event else { continue };
@@ -190,7 +195,7 @@ impl World {
     /// Whether nothing but the faults, which end, stood between a task and its result.
     fn must_complete(&self, deal: &Deal) -> bool {
         let are_honest = self.workers.iter().all(|worker| worker.plan.nature == Nature::Honest);
-        let is_calm = are_honest && self.scenario.sybils == 0;
+        let is_calm = are_honest && self.scenario.sybils == 0 && !self.scenario.absconds;
         // As long as each weighs 2, so many agree on twice the trust with each of them.
         let most = u32::try_from(self.workers.len()).expect("few workers");
         let is_reachable = deal.trust <= U256::from(1u64 << most);

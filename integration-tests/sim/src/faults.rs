@@ -14,8 +14,8 @@ const BROKEN_MILLIS_MAX: Millis = T * 2_000 / 10;
 /// Deepest rewriting of the chain.
 const REORG_BLOCKS_MAX: u64 = 6;
 
-/// How often the block of a match is soon rewritten.
-const REORG_OF_MATCH_PERCENT: u64 = 20;
+/// How often the block of a match or a commit is soon rewritten.
+const REORG_OF_WEIGHTY_PERCENT: u64 = 20;
 
 impl World {
     /// Whether things still go wrong.
@@ -87,8 +87,14 @@ impl World {
         self.process_mut(host).fuse = Some(steps);
     }
 
-    /// A process dies: what it did not store is lost, its streams break, and it will be back.
+    /// A process dies, and will be back soon.
     pub(crate) fn die(&mut self, host: Host) {
+        let pause = self.dice.of(200..=BROKEN_MILLIS_MAX / 3);
+        self.die_for(host, pause);
+    }
+
+    /// A process dies: what it did not store is lost, its streams break, and it will be back.
+    pub(crate) fn die_for(&mut self, host: Host, pause: Millis) {
         let now = self.now;
         self.story.tell(now, || format!("{host:?} dies"));
         let process = self.process_mut(host);
@@ -112,7 +118,6 @@ impl World {
                 self.break_session(address);
             }
         }
-        let pause = self.dice.of(200..=BROKEN_MILLIS_MAX / 3);
         self.start_after(host, pause);
     }
 
@@ -141,15 +146,15 @@ impl World {
         }
     }
 
-    /// Blocks with a match are rewritten more often than others: all that a deal is begins with one.
-    pub(crate) fn threaten_match(&mut self) {
+    /// Blocks with a match or a commit are rewritten more often than others: much hangs on them.
+    pub(crate) fn threaten(&mut self) {
         let rewrites = self
             .scenario
             .faults
             .shares
             .iter()
             .any(|(fault, share)| *fault == Fault::Reorg && *share > 0);
-        if rewrites && self.is_troubled() && self.dice.chance(REORG_OF_MATCH_PERCENT) {
+        if rewrites && self.is_troubled() && self.dice.chance(REORG_OF_WEIGHTY_PERCENT) {
             let pause = self.dice.of(1..=3 * self.scenario.block_millis);
             self.after(pause, Event::Reorg);
         }

@@ -75,6 +75,7 @@ const GOALS: &[&str] = &[
     "close",
     "a worker disclosed on chain",
     "a worker closed a task",
+    "a scheduler was gone after its commit",
     "a worker freed its bond",
     "fees above the cap",
     "an honest worker was outvoted",

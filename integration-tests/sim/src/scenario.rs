@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     /// Wallets of the pool's owner that vote beside the scheduler.
     pub(crate) sybils: usize,
     pub(crate) has_front_runner: bool,
+    /// The scheduler is gone after each commit.
+    pub(crate) absconds: bool,
     /// For how long no node answers anybody, while the chain goes on; longer than tasks live.
     pub(crate) outage: Option<Range<Millis>>,
 }
@@ -139,6 +141,7 @@ impl Scenario {
             quiet_at,
             sybils: if has_villains && dice.chance(15) { 2 } else { 0 },
             has_front_runner: dice.chance(20),
+            absconds: has_villains && dice.chance(10),
             outage: None,
         }
     }

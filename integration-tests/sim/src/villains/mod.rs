@@ -1,5 +1,6 @@
 //! Those who do not do what they should, each in a file of its own.
 
+mod absconder;
 mod colluder;
 mod copycat;
 mod flaky;
