@@ -5,10 +5,11 @@ use crate::process::Host;
 use crate::sandbox::{FAILING, right_digest};
 use crate::scenario::T;
 use crate::scheduler::task_facts;
+use crate::sender::Fate;
 use crate::villains::{Nature, UNPROVABLE};
 use crate::world::World;
 use poco_chain_core::BlockRef;
-use poco_core::hub::Hub;
+use poco_core::hub::{Hub, LaneRefusal};
 use poco_core::lane::{Ballot, BlindedVote, LaneEvent};
 use poco_core::task::TaskStatus;
 use poco_core::{Amount, Call, Deal, DealId, Event, ResultHash, TaskId, U256};
@@ -20,6 +21,10 @@ const TASKS_IN_TIME_MAX: u64 = 6;
 
 /// After the last final deadline the parties have this long to clean up.
 const SETTLING_SECONDS: u64 = 900;
+
+/// A worker may find so often in a row that the hub does not know its commit: each time that blocks were rewritten
+/// since it looked.
+const MISMATCHES_MAX: u32 = 4;
 
 impl World {
     /// All stake lies in the hub, and what is frozen is what its own account mirrors.
@@ -134,6 +139,21 @@ impl World {
             };
             let is_known = core.has_deal(id) || is_closed();
             assert!(is_known, "deal {id} is on the chain and the scheduler has forgotten it");
+        }
+    }
+
+    /// A worker that holds on to a commit which never was loses its stake.
+    pub(crate) fn check_disclosure(&mut self, worker: usize, task: TaskId, fate: &Fate) {
+        let unknown = LaneRefusal::CommitMismatch.to_string();
+        let mismatches = self.workers[worker].mismatches.entry(task).or_default();
+        match fate {
+            Fate::Refused(reason) if reason.contains(&unknown) => *mismatches += 1,
+            Fate::Refused(_) | Fate::Mined { .. } | Fate::Unpaid => *mismatches = 0,
+        }
+        let count = *mismatches;
+        assert!(count <= MISMATCHES_MAX, "worker {worker} holds on to a commit that never was");
+        if count > 0 {
+            self.reached.note("a worker knew a commit that the hub did not");
         }
     }
 

@@ -74,6 +74,7 @@ const GOALS: &[&str] = &[
     "disclose",
     "close",
     "a worker disclosed on chain",
+    "a worker knew a commit that the hub did not",
     "a worker closed a task",
     "a scheduler was gone after its commit",
     "a worker freed its bond",

@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) cut_until: Millis,
     /// It came back to the scheduler with work of an earlier stream.
     pub(crate) has_returned: bool,
+    /// How often in a row the hub did not know the commit that it wanted to disclose its vote of.
+    pub(crate) mismatches: BTreeMap<TaskId, u32>,
     /// The latest block it has heard of, and when on its own clock.
     head: (Timestamp, Millis),
 }
@@ -52,6 +54,7 @@ impl Worker {
             session: None,
             cut_until: 0,
             has_returned: false,
+            mismatches: BTreeMap::new(),
             head: (START, 0),
         }
     }
@@ -246,6 +249,9 @@ impl World {
         (task, intent): (TaskId, Intent),
         fate: Fate,
     ) -> Result<(), Died> {
+        if intent == Intent::Disclose {
+            self.check_disclosure(worker, task, &fate);
+        }
         let outcome = match fate {
             Fate::Mined { transaction, block } => {
                 self.reached.note(match intent {
