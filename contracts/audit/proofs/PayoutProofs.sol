@@ -54,7 +54,7 @@ contract PayoutProofs {
 
 /// What the kitty pays, by the hub's own code.
 contract KittyProofs is Money {
-    function check_the_kitty_pays_no_more_than_it_holds_or_a_tenth_of_the_price(uint96 kitty, uint96 price)
+    function check_the_kitty_pays_no_more_than_it_holds_or_a_tenth_of_the_price(uint96 kitty, uint32 price)
         external
         pure
     {
