@@ -73,7 +73,8 @@ fn copy(root: &Path, work: &Path) -> anyhow::Result<()> {
             fs::remove_dir_all(&to)?;
         }
         fs::create_dir_all(to.parent().context("a part has a folder")?)?;
-        let copied = Command::new("cp").arg("-a").arg(root.join(part)).arg(&to).status()?;
+        // As new files: else cargo takes what it built of the last fault for what these lead to.
+        let copied = Command::new("cp").arg("-r").arg(root.join(part)).arg(&to).status()?;
         ensure!(copied.success(), "cannot copy {part}");
     }
     let text = fs::read_to_string(root.join("Cargo.toml"))?;
