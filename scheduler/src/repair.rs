@@ -15,8 +15,8 @@ use crate::store::{Batch, Change, Store};
 use anyhow::{Context as _, ensure};
 use poco_chain::{BlockRef, Blocks, Chain, Cursor, EventStream, Interest, StreamItem};
 use poco_core::task::{TaskStatus, TaskView};
-use poco_core::{Address, B256, DealId, Event, TaskId, Timestamp};
-use poco_scheduler_core::{DealFacts, DealRecord, Record, StoredResult, TaskRecord};
+use poco_core::{Address, DealId, Event, TaskId, Timestamp};
+use poco_scheduler_core::{FoundDeal, FoundTask, Record, StoredResult};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -85,8 +85,8 @@ struct Seen {
     /// The block of each.
     deals: BTreeMap<DealId, BlockRef>,
     opened: BTreeSet<TaskId>,
-    /// When tasks ended.
-    ended: BTreeMap<TaskId, Timestamp>,
+    /// Where tasks ended.
+    ended: BTreeMap<TaskId, BlockRef>,
     head: u64,
     time: Timestamp,
 }
@@ -106,7 +106,7 @@ impl Seen {
                 located.event
                 && self.opened.contains(&task)
             {
-                self.ended.insert(task, block.timestamp);
+                self.ended.insert(task, block);
             }
         }
     }
@@ -146,15 +146,6 @@ struct Rebuilt {
     results: usize,
 }
 
-/// A deal with the views of its opened tasks by offset.
-struct Found {
-    id: DealId,
-    block: u64,
-    block_hash: B256,
-    facts: DealFacts,
-    views: BTreeMap<u64, TaskView>,
-}
-
 async fn rebuild(
     chain: &Chain,
     checked: &Checked,
@@ -171,23 +162,27 @@ async fn rebuild(
             continue;
         }
         let size: u64 = facts.deal.bot_size.saturating_to();
-        let mut views = BTreeMap::new();
+        let mut tasks = BTreeMap::new();
         for offset in 0..size {
             let task = facts.deal.task_at(*id, offset).filter(|task| seen.opened.contains(task));
             if let Some(task) = task {
-                views.insert(offset, chain.task(task).await?);
+                let result = result_of(&chain.task(task).await?);
+                let ended = seen.ended.get(&task).map(|block| block.number);
+                tasks.insert(offset, FoundTask { ended, result });
             }
         }
         let (block, block_hash) = (block.number, block.hash);
-        found.push(Found { id: *id, block, block_hash, facts, views });
+        found.push(FoundDeal { id: *id, block, block_hash, facts, tasks });
     }
-    let first_open = found.iter().filter(|deal| deal.is_open()).map(|deal| deal.block).min();
-    // What only events tell of open tasks, as their commits, is read again from there.
-    let from = first_open.unwrap_or(seen.head.saturating_add(1));
+    let deep = seen.head.saturating_sub(checked.config.prune_depth_blocks);
+    let from = FoundDeal::first_block(&found, deep);
     let kept_since = Timestamp(seen.time.0.saturating_sub(checked.config.result_seconds));
     let mut rebuilt = Rebuilt::default();
     for deal in found {
-        let changes = deal.changes(&seen.ended, from, kept_since);
+        let beneficiary = deal.facts.deal.beneficiary;
+        let is_kept =
+            |task| seen.ended.get(&task).is_some_and(|block| block.timestamp >= kept_since);
+        let changes = changes(deal.records((from, deep), is_kept), beneficiary);
         rebuilt.deals += usize::from(!changes.is_empty());
         for change in &changes {
             rebuilt.tasks += usize::from(matches!(change, Change::Put(Record::Task(_))));
@@ -199,70 +194,20 @@ async fn rebuild(
     Ok(rebuilt)
 }
 
-impl Found {
-    fn size(&self) -> u64 {
-        self.facts.deal.bot_size.saturating_to()
-    }
-
-    fn is_open(&self) -> bool {
-        let has_ended = |view: &TaskView| match view.status {
-            TaskStatus::Completed | TaskStatus::Failed => true,
-            TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing => false,
+/// What is stored of a deal: its records, and the results that they name.
+fn changes(records: Vec<Record>, beneficiary: Address) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for record in records {
+        let result = match &record {
+            Record::Task(task) => task.result.clone().map(|result| (task.id, result)),
+            Record::Deal(_) | Record::Commit(_) | Record::Member(_) => None,
         };
-        let ended = self.views.values().filter(|view| has_ended(view)).count() as u64;
-        ended < self.size()
-    }
-
-    /// Its records: all of an open deal, and of one whose notice is read again; of others the tasks
-    /// whose results are kept.
-    fn changes(
-        self,
-        ended: &BTreeMap<TaskId, Timestamp>,
-        from: u64,
-        kept_since: Timestamp,
-    ) -> Vec<Change> {
-        let is_whole = self.is_open() || self.block >= from;
-        let made = self.views.keys().next_back().map_or(0, |last| last.saturating_add(1));
-        let beneficiary = self.facts.deal.beneficiary;
-        let mut changes = Vec::new();
-        for offset in 0..made {
-            let Some(task) = self.facts.deal.task_at(self.id, offset) else { continue };
-            let view = self.views.get(&offset);
-            let result = view.and_then(result_of);
-            let is_kept = ended.get(&task).is_some_and(|at| *at >= kept_since);
-            if !is_whole && !is_kept {
-                continue;
-            }
-            let record = task_record(task, self.id, offset, result.clone());
-            changes.push(Change::Put(Record::Task(Box::new(record))));
-            if let Some(result) = result {
-                changes.push(Change::Result { task, result, beneficiary });
-            }
+        changes.push(Change::Put(record));
+        if let Some((task, result)) = result {
+            changes.push(Change::Result { task, result, beneficiary });
         }
-        if is_whole || !changes.is_empty() {
-            let Self { id, block, block_hash, facts, .. } = self;
-            // Which places workers had before it nobody knows any more.
-            let (places, facts) = (0, Some(facts));
-            let record = DealRecord { id, block, block_hash, places, facts, next: made };
-            changes.push(Change::Put(Record::Deal(Box::new(record))));
-        }
-        changes
     }
-}
-
-fn task_record(id: TaskId, deal: DealId, offset: u64, result: Option<StoredResult>) -> TaskRecord {
-    TaskRecord {
-        id,
-        deal,
-        offset,
-        replicas: Vec::new(),
-        assignments: 0,
-        hopeless: None,
-        weights: Vec::new(),
-        result,
-        is_classic: false,
-        closed: None,
-    }
+    changes
 }
 
 /// The `results` of a completed task, as they are recorded.

@@ -1,6 +1,6 @@
 //! What must hold, always and at the end.
 
-use crate::chain::{Block, HubCall};
+use crate::chain::{Block, HubCall, START};
 use crate::process::Host;
 use crate::sandbox::{FAILING, right_digest};
 use crate::scenario::T;
@@ -64,6 +64,9 @@ impl World {
             }
             let task = TaskId(reference);
             let won = self.chain.hub().task(task).consensus;
+            if self.was_beyond_reach(task) {
+                continue;
+            }
             let honest = self.honest_hash(place, task);
             assert!(
                 honest.is_none_or(|honest| honest != won),
@@ -71,6 +74,13 @@ impl World {
             );
             self.reached.note("an honest worker was outvoted");
         }
+    }
+
+    /// Whether the votes of a task had to be revealed while no node answered.
+    fn was_beyond_reach(&self, task: TaskId) -> bool {
+        let end = self.chain.hub().task(task).reveal_deadline;
+        let end = end.0.saturating_sub(START.0).saturating_mul(1_000);
+        self.scenario.outage.as_ref().is_some_and(|outage| outage.contains(&end))
     }
 
     /// What an honest worker votes for; `None` where workers cannot agree.
@@ -135,7 +145,12 @@ impl World {
             let is_closed = || {
                 let mut tasks = (0..deal.bot_size.saturating_to())
                     .filter_map(|offset| deal.task_at(id, offset));
-                tasks.all(|task| self.scheduler.disk.retired.contains_key(&task))
+                tasks.all(|task| {
+                    // Of what had ended when its store was made anew it knows nothing.
+                    let is_over = || has_ended(self.chain.hub(), task);
+                    let is_retired = self.scheduler.disk.retired.contains_key(&task);
+                    is_retired || (self.scheduler.was_repaired && is_over())
+                })
             };
             let is_known = core.has_deal(id) || is_closed();
             assert!(is_known, "deal {id} is on the chain and the scheduler has forgotten it");
@@ -250,7 +265,10 @@ impl World {
             }
             TaskStatus::Failed => self.reached.note("a task was refunded"),
             TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing => {
-                panic!("task {task} is left {:?}", view.status)
+                let core = self.scheduler.core.as_ref();
+                let waits =
+                    core.and_then(|core| core.task_report(task)).map(|told| told.waiting_for);
+                panic!("task {task} is left {:?}; its scheduler waits for {waits:?}", view.status)
             }
         }
     }
@@ -260,7 +278,11 @@ fn all_ended(hub: &Hub) -> bool {
     hub.deals().all(|(id, deal)| {
         (0..deal.bot_size.saturating_to::<u64>()).all(|offset| {
             let task = deal.task_at(id, offset).expect("the deal has that task");
-            matches!(hub.task(task).status, TaskStatus::Completed | TaskStatus::Failed)
+            has_ended(hub, task)
         })
     })
+}
+
+fn has_ended(hub: &Hub, task: TaskId) -> bool {
+    matches!(hub.task(task).status, TaskStatus::Completed | TaskStatus::Failed)
 }

@@ -38,6 +38,10 @@ impl World {
         self.story.tell(now, || format!("{fault:?} (worker {worker}, {host:?}, {span} ms)"));
         match fault {
             Fault::SchedulerDies => self.light(Host::SCHEDULER),
+            Fault::StoreSpoilt => {
+                self.scheduler.is_spoilt = true;
+                self.light(Host::SCHEDULER);
+            }
             Fault::WorkerDies => self.light(Host::of_worker(worker)),
             Fault::EngineDies => self.kill_engine(worker),
             Fault::Partition => {

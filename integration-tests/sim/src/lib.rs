@@ -21,6 +21,7 @@ mod faults;
 mod link;
 mod process;
 mod reached;
+mod repair;
 mod requests;
 mod sandbox;
 mod scenario;

@@ -66,6 +66,7 @@ const GOALS: &[&str] = &[
     "a transaction was refused by the node",
     "a transaction was underpriced",
     "a clock jumped",
+    "a store was made anew from the chain",
     "a batch of the scheduler was torn",
     "a journal was torn",
     "what the scheduler kept of a task was looked at",

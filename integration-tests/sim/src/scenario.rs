@@ -92,6 +92,7 @@ pub(crate) struct Faults {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     SchedulerDies,
+    StoreSpoilt,
     WorkerDies,
     EngineDies,
     Partition,
@@ -103,8 +104,9 @@ pub(crate) enum Fault {
     ClockJumps,
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 11] = [
     Fault::SchedulerDies,
+    Fault::StoreSpoilt,
     Fault::WorkerDies,
     Fault::EngineDies,
     Fault::Partition,
@@ -192,7 +194,8 @@ impl Faults {
     fn draw(dice: &mut Dice) -> Self {
         let is_calm = dice.chance(10);
         let share = |fault: Fault, dice: &mut Dice| {
-            let is_on = !is_calm && dice.chance(60);
+            let often = if fault == Fault::StoreSpoilt { 20 } else { 60 };
+            let is_on = !is_calm && dice.chance(often);
             (fault, if is_on { dice.of(1..=10) } else { 0 })
         };
         let shares = FAULTS.into_iter().map(|fault| share(fault, dice)).collect();

@@ -69,6 +69,10 @@ pub(crate) struct Scheduler {
     pub(crate) disk: Disk,
     /// The disk itself.
     log: Log,
+    /// Its store cannot be read any more.
+    pub(crate) is_spoilt: bool,
+    /// It has had another store than this one.
+    pub(crate) was_repaired: bool,
     /// Tasks that were asked about as of a block that was not followed then. Should it go, no rollback tells of
     /// it, and the task is only right again when it is read for its age.
     pub(crate) ahead: BTreeSet<(TaskId, u64)>,
@@ -81,8 +85,17 @@ impl Scheduler {
             core: None,
             disk: Disk::new(),
             log: Log::default(),
+            is_spoilt: false,
+            was_repaired: false,
             ahead: BTreeSet::new(),
         }
+    }
+
+    /// Another disk takes the place of the one that is there.
+    pub(crate) fn replace(&mut self, disk: Disk) {
+        self.log.compact(&disk.changes());
+        self.disk = disk;
+        (self.is_spoilt, self.was_repaired) = (false, true);
     }
 
     /// After a crash: what can be read again is what was written.
@@ -101,6 +114,13 @@ impl Scheduler {
 }
 
 impl Disk {
+    /// A disk with these records and nothing else.
+    pub(crate) fn of(records: Vec<Record>, cursor: Cursor) -> Self {
+        let mut disk = Self { cursor, ..Self::new() };
+        records.into_iter().for_each(|record| disk.put(record));
+        disk
+    }
+
     fn new() -> Self {
         Self {
             deals: BTreeMap::new(),
@@ -178,6 +198,9 @@ impl World {
             self.start_after(host, 2_000);
             return Ok(());
         };
+        if self.scheduler.is_spoilt {
+            self.repair(seen);
+        }
         self.scheduler.reread();
         let cursor = self.scheduler.disk.cursor.clone();
         let records = self.scheduler.disk.records();

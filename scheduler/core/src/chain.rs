@@ -28,6 +28,11 @@ impl Core {
             {
                 self.on_deal_noticed(*deal, block, block_hash);
             }
+            if let Event::TaskInitialize { task, workerpool } = &event
+                && *workerpool == self.settings.workerpool
+            {
+                self.note_opened(*task, block);
+            }
             // The event says that the task changed; what it is now, its view says.
             if let Some(task) = task_of(&event)
                 && self.tasks.get(&task).is_some_and(|known| known.seen_block < block)
@@ -36,6 +41,7 @@ impl Core {
             }
         }
         self.followed = to.number;
+        self.forget_untold_commits(to.number);
         self.on_head(to);
     }
 

@@ -25,8 +25,8 @@ impl Core {
             && self.workers.is_consistent(|worker| self.index.slots_used(worker))
     }
 
-    /// Whether a replica counts as under way though its worker has been away so much longer than it may.
-    ///
+    /// Whether a replica counts as under way though its worker has been away so much longer than it may. Of tasks that
+    /// are being read nothing is decided.
     #[must_use]
     pub fn has_overdue(&self, slack_millis: u64) -> bool {
         let Settings { lost_after_millis, start_grace_millis, .. } = self.settings;
@@ -38,7 +38,8 @@ impl Core {
         let open = self
             .tasks
             .values()
-            .filter(|task| task.commit().is_none() && !matches!(task.phase, Phase::Ended(_)));
+            .filter(|task| task.commit().is_none())
+            .filter(|task| !matches!(task.phase, Phase::Unread | Phase::Ended(_)));
         open.flat_map(|task| task.in_flight()).any(|(worker, ..)| is_overdue(worker))
     }
 

@@ -109,6 +109,7 @@ impl Core {
 
     /// Commits and closings in blocks after `to` never were.
     pub(crate) fn roll_back_commits(&mut self, to: u64) {
+        self.mined_commits.clear();
         let gone: Vec<CommitKey> = self
             .commits
             .iter()
@@ -140,6 +141,24 @@ impl Core {
             task.is_unsaved = true;
             self.reindex(id);
             self.dirty.insert(id);
+        }
+    }
+
+    /// A commit that was mined by block `to`, and of which the events up to it say nothing, never was: its block was
+    /// gone before it was followed, so that no rollback tells of it.
+    pub(crate) fn forget_untold_commits(&mut self, to: u64) {
+        while let Some((block, id)) = self.mined_commits.first().copied()
+            && block <= to
+        {
+            self.mined_commits.pop_first();
+            let is_untold = |task: &Task| {
+                let is_awaited = matches!(task.errand, Errand::InFlight(Kind::Commit));
+                is_awaited && task.commit().is_none()
+            };
+            if self.tasks.get(&id).is_some_and(|task| is_untold(task)) {
+                self.change(id, |task| task.errand = Errand::None);
+                self.read_task(id, to);
+            }
         }
     }
 

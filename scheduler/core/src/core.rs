@@ -41,6 +41,9 @@ pub struct Core {
     pub(crate) unmade: BTreeSet<(Timestamp, DealId)>,
     /// The same per requester.
     pub(crate) unmade_of: BTreeMap<Address, BTreeSet<(Timestamp, DealId)>>,
+    /// Tasks that were opened before they were made, and the block of each: by a stranger, or by a life of which
+    /// the store knows nothing.
+    pub(crate) opened: BTreeMap<TaskId, u64>,
     /// Tasks that more workers would help, in the order in which they are served.
     pub(crate) wanting: Line,
     /// Something changed since the line was last gone through.
@@ -60,6 +63,8 @@ pub struct Core {
     pub(crate) times: Wakes<Timestamp>,
     pub(crate) batches_in_flight: BTreeMap<Kind, usize>,
     pub(crate) commits: BTreeMap<CommitKey, CommitRecord>,
+    /// Tasks whose commit was mined, and the block of which events have to tell it.
+    pub(crate) mined_commits: BTreeSet<(u64, TaskId)>,
     /// Deals whose tasks were reviewed since ballots were last gathered.
     pub(crate) gathering: BTreeSet<DealId>,
     /// Ballots being gathered, one commit of a deal at a time.
@@ -87,6 +92,7 @@ impl Core {
             index: Index::default(),
             unmade: BTreeSet::new(),
             unmade_of: BTreeMap::new(),
+            opened: BTreeMap::new(),
             wanting: Line::default(),
             has_news: false,
             rests: BTreeMap::new(),
@@ -98,6 +104,7 @@ impl Core {
             times: Wakes::default(),
             batches_in_flight: BTreeMap::new(),
             commits: BTreeMap::new(),
+            mined_commits: BTreeSet::new(),
             gathering: BTreeSet::new(),
             bundles: BTreeMap::new(),
             next_sweep: now,

@@ -25,6 +25,8 @@ pub(crate) struct DealState {
     pub(crate) noticed_in: Option<u64>,
     /// It was asked for, and the answer has not come. Nor is this stored.
     is_asked: bool,
+    /// It is of an earlier life: who opened tasks of it that are not made is not remembered.
+    pub(crate) is_restored: bool,
 }
 
 impl DealState {
@@ -50,8 +52,9 @@ impl DealState {
 impl Core {
     pub(crate) fn restore_deal(&mut self, record: DealRecord) {
         let DealRecord { id, block, block_hash, places, facts, next } = record;
+        let (noticed_in, is_asked, is_restored) = (None, false, true);
         let deal =
-            DealState { block, block_hash, places, facts, next, noticed_in: None, is_asked: false };
+            DealState { block, block_hash, places, facts, next, noticed_in, is_asked, is_restored };
         self.note_unmade(id, &deal);
         self.deals.insert(id, deal);
         // A rollback may have been stored and what it did to the deal not.
@@ -78,6 +81,7 @@ impl Core {
             next: 0,
             noticed_in: None,
             is_asked: false,
+            is_restored: false,
         };
         let deal = self.deals.entry(id).or_insert(new);
         let is_elsewhere = (deal.block, deal.block_hash) != (block, block_hash);

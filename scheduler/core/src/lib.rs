@@ -42,6 +42,7 @@ mod order;
 mod pick;
 mod placement;
 mod plan;
+mod rebuild;
 mod record;
 mod report;
 mod review;
@@ -73,6 +74,7 @@ pub use crate::lookup::{Lookup, TooMany, Unmade};
 pub use crate::notice::{Level, Notice};
 pub use crate::order::Draw;
 pub use crate::placement::{BadRegion, Placement, REGION_BYTES_MAX, Region};
+pub use crate::rebuild::{FoundDeal, FoundTask};
 pub use crate::record::{
     CommitKey, CommitRecord, DealRecord, MemberRecord, Record, ReplicaRecord, StoredResult,
     TaskRecord,

@@ -21,6 +21,9 @@ pub(crate) const TASKS_AHEAD_EACH: usize = 2;
 /// the first need not wait for the last, and no worker gets more than it takes in meanwhile.
 pub(crate) const TASKS_AT_ONCE_MAX: usize = 256;
 
+/// Tasks that are remembered as opened before they were made; of one more, the refusal of our own transaction tells.
+pub(crate) const OPENED_EARLY_MAX: usize = 100_000;
+
 /// Tasks held until their claim, as multiples of the live limit. Beyond, no new ones are made:
 /// a broken app with a million tasks must not fill the memory.
 pub(crate) const TASKS_HELD_RATIO: usize = 10;

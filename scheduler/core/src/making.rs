@@ -9,7 +9,8 @@ use crate::deals::DealState;
 use crate::hold::Hold;
 use crate::intake::Intake;
 use crate::limits::{
-    BATCH_TASKS_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_AT_ONCE_MAX, TASKS_HELD_RATIO,
+    BATCH_TASKS_MAX, OPENED_EARLY_MAX, TASKS_AHEAD, TASKS_AHEAD_EACH, TASKS_AT_ONCE_MAX,
+    TASKS_HELD_RATIO,
 };
 use crate::lookup::Unmade;
 use crate::plan::{Sight, plan};
@@ -126,7 +127,7 @@ impl Core {
         let terms = &deal.facts.as_ref()?.deal;
         let task = terms.task_at(id, offset)?;
         let mut task = Task::new(task, id, offset, (terms.requester, terms.start_time));
-        // Whoever opened it before us is found out by the refusal of our own transaction.
+        // Who opens it from now on is found out by the refusal of our own transaction.
         task.phase = Phase::Pending;
         Some(task)
     }
@@ -269,14 +270,16 @@ impl Core {
         let next = self.deals.get(&id).map_or(0, |deal| deal.next);
         let Some(mut task) = self.unmade_task(id, next) else { return false };
         let Some(deal) = self.deals.get_mut(&id) else { return false };
-        let unmade = deal.place_unmade();
+        let (unmade, is_restored) = (deal.place_unmade(), deal.is_restored);
         deal.next = next.saturating_add(1);
         if deal.next >= deal.size() {
             self.forget_unmade(id, unmade);
         }
         self.save_deal(id);
         task.is_unsaved = true;
-        if is_past {
+        let opened_in = self.opened.remove(&task.id);
+        let read_from = opened_in.or((is_past || is_restored).then_some(0));
+        if read_from.is_some() {
             task.phase = Phase::Unread;
         } else {
             task.phase_since = Some(self.now);
@@ -285,9 +288,17 @@ impl Core {
         let id = task.id;
         self.tasks.insert(id, Box::new(task));
         self.dirty.insert(id);
-        if is_past {
-            self.read_task(id, 0);
+        if let Some(block) = read_from {
+            self.read_task(id, block);
         }
         true
+    }
+
+    /// A task was opened; one that is not made yet is read when it is.
+    pub(crate) fn note_opened(&mut self, id: TaskId, block: u64) {
+        let is_new = !self.tasks.contains_key(&id);
+        if is_new && self.opened.len() < OPENED_EARLY_MAX {
+            self.opened.insert(id, block);
+        }
     }
 }

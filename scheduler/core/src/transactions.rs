@@ -129,6 +129,9 @@ impl Core {
         // What the tasks are now, the chain says: also after a refusal, whose reason may be that
         // somebody else was faster.
         for id in BTreeSet::from_iter(intent.tasks.iter().copied()) {
+            if let (Some(block), Kind::Commit) = (block, intent.kind) {
+                self.mined_commits.insert((block, id));
+            }
             self.change(id, |task| {
                 task.errand = match &failure {
                     // Until the commit is told: else it would be made again.

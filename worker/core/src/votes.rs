@@ -146,7 +146,7 @@ impl Core {
             return;
         }
         match status {
-            ContributionStatus::Unset => self.on_no_vote(now, id, promise),
+            ContributionStatus::Unset => self.on_no_vote(now, id, promise, view.task.status),
             ContributionStatus::Contributed => self.on_vote(now, id, promise, view),
             ContributionStatus::Proved => self.on_disclosed(now, id, promise),
             ContributionStatus::Rejected => self.on_vote_waits(now, id, promise),
@@ -154,7 +154,7 @@ impl Core {
     }
 
     /// The chain shows no vote: it was not mined yet, refused, or a reorg took it back.
-    fn on_no_vote(&mut self, now: Now, id: TaskId, promise: Promise) {
+    fn on_no_vote(&mut self, now: Now, id: TaskId, promise: Promise, status: TaskStatus) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         if task.memory.sending.is_some() {
             return;
@@ -179,6 +179,12 @@ impl Core {
         if promise.terms.contribution_deadline.has_passed(now.chain) {
             let detail = format!("no vote was mined before the deadline {trouble}");
             self.fail(now, id, Failure::new(Cause::Chain, detail.trim_end()));
+            return;
+        }
+        if status == TaskStatus::Unset {
+            // The block that opened it is gone, and its scheduler opens it again: every refusal meanwhile has
+            // its reason.
+            task.memory.refusals = 0;
             return;
         }
         if task.memory.refusals >= REFUSALS_MAX {

@@ -2,9 +2,11 @@
 
 mod support;
 
-use poco_core::task::{ContributionStatus, TaskStatus};
+use poco_core::task::{ContributionStatus, TaskStatus, TaskView};
 use poco_core::{ResultHash, Timestamp};
-use poco_worker_core::{Action, Cause, Config, Failure, Input, Intent, Outcome, Stage, State};
+use poco_worker_core::{
+    Action, Cause, Config, Failure, Input, Intent, Outcome, Stage, State, View,
+};
 use support::{Rig, SECONDS, START, TX, active, computation, config, consensus, over};
 use support::{disclosure, proved, refused, transactions, vote, voted};
 
@@ -77,6 +79,27 @@ fn a_refusal_is_believed_only_after_a_lagging_node_had_time() {
         panic!("the result is kept until the task is over")
     };
     assert_eq!(*failure, Failure::new(Cause::Refused, "execution reverted"));
+}
+
+#[test]
+fn a_task_that_a_reorg_closed_is_waited_for_until_it_is_opened_again() {
+    let mut rig = Rig::new();
+    let task = rig.run(0);
+    rig.step(Input::Finished { task, outcome: Ok(computation()) });
+    refused(&mut rig, task, Intent::Contribute);
+    let unopened = |block| View { block, task: TaskView::default(), ..active(block) };
+    // Far longer than refusals are borne.
+    for block in 2..60 {
+        let actions = rig.view(task, unopened(block));
+        assert_eq!(transactions(&actions), 0, "nobody takes a vote for a task that is not open");
+        rig.wait(10);
+    }
+    assert_eq!(rig.view(task, active(60)), [vote(&rig, 0)]);
+    refused(&mut rig, task, Intent::Contribute);
+    rig.wait(7 * SECONDS);
+    rig.view(task, unopened(61));
+    let Some(State::Failed { failure, .. }) = rig.core.find_state(task) else { panic!() };
+    assert_eq!(failure.cause, Cause::Chain, "its deadline has passed");
 }
 
 #[test]

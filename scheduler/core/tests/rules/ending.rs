@@ -1,8 +1,8 @@
 //! Deadlines, claims, restarts and what is forgotten when.
 
 use crate::world::{OWNER, World, digest, task, worker};
-use poco_core::Call;
 use poco_core::task::TaskStatus;
+use poco_core::{Call, U256};
 use poco_scheduler_core::{Action, Command, Input, ReportBody, Stage, Stats};
 
 #[test]
@@ -45,6 +45,25 @@ fn one_task_that_somebody_else_claimed_does_not_hold_up_its_batch() {
     }
     let refused = world.sent.iter().filter(|(_, result)| result.is_err()).count();
     assert_eq!(refused, 1);
+}
+
+#[test]
+fn a_task_that_somebody_opened_before_it_was_made_is_not_opened_again() {
+    for is_killed in [false, true] {
+        let mut world = World::with(&[], |settings| settings.tasks_live_max = 1);
+        world.connect(1, 1);
+        let deal = world.order(1, 2);
+        world.call(worker(9), Call::Initialize { deal, index: U256::ONE }).unwrap();
+        assert!(world.core.task_report(task(deal, 1)).is_none(), "there is no room for it yet");
+        if is_killed {
+            world.restart();
+            world.connect_with(1, 1, vec![(task(deal, 0), Some(Stage::Running))]);
+        }
+        world.contribute_and_finalize(1, task(deal, 0), digest("right")).unwrap();
+        assert_eq!(world.assigned(task(deal, 1)), [1]);
+        let refused = world.sent.iter().filter(|(_, result)| result.is_err()).count();
+        assert_eq!((world.kinds_sent().len(), refused), (1, 0), "{:?}", world.kinds_sent());
+    }
 }
 
 #[test]

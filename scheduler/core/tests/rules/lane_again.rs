@@ -86,3 +86,21 @@ fn a_commit_that_is_rolled_back_was_none() {
     assert_eq!(world.kinds_sent(), ["commit", "commit"]);
     assert!(world.waiting(id).starts_with("disclosures: 0 of 3"));
 }
+
+#[test]
+fn a_commit_whose_block_was_gone_before_it_was_followed_is_made_again() {
+    let mut world = world(3, 1);
+    let deal = world.order(5, 1);
+    let id = task(deal, 0);
+    compute(&mut world, deal, 1);
+    world.lane.loses_commits = true;
+    assert_eq!(sign(&mut world, |_, _| Some("right")), 3);
+    assert_eq!(world.kinds_sent(), ["commit"]);
+    assert_eq!(world.waiting(id), "commit to be mined", "its events have yet to come");
+    world.lane.loses_commits = false;
+    // The block in its place holds nothing of it.
+    world.report(Vec::new());
+    assert_eq!(sign(&mut world, |_, _| Some("right")), 3, "the ballots are asked for again");
+    assert_eq!(world.kinds_sent(), ["commit", "commit"]);
+    assert!(world.waiting(id).starts_with("disclosures: 0 of 3"));
+}

@@ -26,6 +26,8 @@ pub(crate) struct LaneChain {
     pub(crate) batches: Vec<Batch>,
     /// Every commit is refused.
     pub(crate) refuses_commits: bool,
+    /// A commit is mined, and its block is gone before anybody follows it.
+    pub(crate) loses_commits: bool,
     /// For whose bond the last commit was refused.
     blamed: Option<Address>,
 }
@@ -95,6 +97,10 @@ impl World {
     ) -> Result<(), &'static str> {
         if self.lane.refuses_commits {
             return Err("refused by the test");
+        }
+        if self.lane.loses_commits {
+            self.block += 1;
+            return Ok(());
         }
         assert!(ballots.is_sorted_by_key(|ballot| ballot.worker), "ballots are sorted");
         let stake = self.hub.deal(deal).unwrap().worker_stake;
