@@ -174,7 +174,7 @@ async fn rebuild(
         let (block, block_hash) = (block.number, block.hash);
         found.push(FoundDeal { id: *id, block, block_hash, facts, tasks });
     }
-    let deep = seen.head.saturating_sub(checked.config.prune_depth_blocks);
+    let deep = FoundDeal::deep(seen.head, checked.config.prune_depth_blocks);
     let from = FoundDeal::first_block(&found, deep);
     let kept_since = Timestamp(seen.time.0.saturating_sub(checked.config.result_seconds));
     let mut rebuilt = Rebuilt::default();

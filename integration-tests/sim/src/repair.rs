@@ -53,7 +53,7 @@ impl World {
                 FoundDeal { id, block: block.number, block_hash: block.hash, facts, tasks }
             })
             .collect();
-        let deep = head.saturating_sub(self.scheduler.settings.prune_depth_blocks);
+        let deep = FoundDeal::deep(head, self.scheduler.settings.prune_depth_blocks);
         let from = FoundDeal::first_block(&deals, deep);
         let records = |deal: FoundDeal| deal.records((from, deep), |_| false);
         let records = deals.into_iter().flat_map(records).collect();

@@ -32,6 +32,12 @@ pub struct FoundTask {
 }
 
 impl FoundDeal {
+    /// The block up to which no reorg is expected to change anything, when `head` was read last.
+    #[must_use]
+    pub fn deep(head: u64, prune_depth_blocks: u64) -> u64 {
+        head.saturating_sub(prune_depth_blocks)
+    }
+
     /// Whether a task of it had not ended by block `deep`: of what ended later, a reorg may undo it.
     #[must_use]
     pub fn is_open(&self, deep: u64) -> bool {

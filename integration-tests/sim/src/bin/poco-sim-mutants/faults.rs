@@ -26,6 +26,7 @@ const FOLLOWED: &str = "scheduler/core/src/chain.rs";
 const TRANSACTIONS: &str = "scheduler/core/src/transactions.rs";
 const UPLOADS: &str = "scheduler/core/src/upload.rs";
 const PLAN: &str = "scheduler/core/src/plan.rs";
+const REBUILD: &str = "scheduler/core/src/rebuild.rs";
 const SCHEDULER: &str = "scheduler/core/src/core.rs";
 const WORKER: &str = "worker/core/src/core.rs";
 const LANE: &str = "worker/core/src/lane.rs";
@@ -307,5 +308,11 @@ pub(crate) const FAULTS: &[Fault] = &[
         CURSOR,
         "                header.parent == last.hash",
         "                header.parent == last.hash || true",
+    ),
+    fault(
+        "a repair forgets what a reorg can still open again",
+        REBUILD,
+        "head.saturating_sub(prune_depth_blocks)",
+        "head.max(prune_depth_blocks.min(0))",
     ),
 ];
