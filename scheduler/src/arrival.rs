@@ -1,6 +1,7 @@
 //! What comes to the loop, through its one bounded queue.
 
 use crate::admission::{Order, OrderRefusal};
+use crate::event_loop::UploadReply;
 use crate::pricing::{PriceOrder, PriceRefusal};
 use crate::sessions::Session;
 use crate::status::Snapshot;
@@ -36,8 +37,8 @@ pub(crate) enum Arrival {
     Told { worker: Address, session: u64, input: Box<Input> },
     /// Whether a result may come over this session, and from whom.
     UploadAsked { token: B256, task: TaskId, reply: oneshot::Sender<UploadAnswer> },
-    /// A result lies in the object store.
-    Stored { task: TaskId, result: StoredResult, reply: oneshot::Sender<Result<(), UploadRefusal>> },
+    /// A result lies in the object store, held there until the answer.
+    Stored { task: TaskId, result: StoredResult, reply: UploadReply },
     /// Whether a worker was given a task, of which it tells something.
     GivenAsked { worker: Address, task: TaskId, reply: oneshot::Sender<bool> },
     /// Somebody wants to see a task.

@@ -2,7 +2,7 @@
 //! the loop and comes back as an arrival.
 
 use crate::arrival::{Arrival, Arrivals};
-use crate::event_loop::UploadReplies;
+use crate::event_loop::{UploadReplies, UploadReply};
 use crate::heartbeats::Heartbeats;
 use crate::meters::Meters;
 use crate::reads::Reads;
@@ -14,16 +14,17 @@ use crate::transcripts::PRINTED_BYTES_MAX;
 use crate::translate;
 use crate::watchers::Watchers;
 use poco_chain::{Chain, SendError, Sender, Transaction, Wallet, failpoint};
-use poco_core::{Address, TaskId};
+use poco_core::{Address, TaskId, Timestamp};
 use poco_proto::v1::scheduler_message::Body;
 use poco_proto::v1::{BallotWanted, Command, Ended, Reveal, Row, Upload, Welcome, command};
 use poco_proto::words;
 use poco_scheduler_core::{
     Action, Command as Wanted, Core, Input, Intent, Kind, Level, Notice, TransactionFailure,
-    TransactionTrouble, UploadRefusal,
+    TransactionTrouble,
 };
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Tellers of fatal trouble; the first is enough.
 const FATAL_LEN: usize = 1;
@@ -50,6 +51,7 @@ pub(crate) struct Effects {
     uploads: UploadReplies,
     last_upload: u64,
     fatal: (mpsc::Sender<String>, mpsc::Receiver<String>),
+    sweeping: Option<JoinHandle<()>>,
 }
 
 impl Effects {
@@ -62,6 +64,7 @@ impl Effects {
             uploads: UploadReplies::new(),
             last_upload: 0,
             fatal: mpsc::channel(FATAL_LEN),
+            sweeping: None,
         }
     }
 
@@ -83,10 +86,7 @@ impl Effects {
     }
 
     /// Remembers who waits for the answer about a stored result; gives it a number.
-    pub(crate) fn expect_answer(
-        &mut self,
-        reply: oneshot::Sender<Result<(), UploadRefusal>>,
-    ) -> u64 {
+    pub(crate) fn expect_answer(&mut self, reply: UploadReply) -> u64 {
         self.last_upload = self.last_upload.wrapping_add(1);
         self.uploads.insert(self.last_upload, reply);
         self.last_upload
@@ -122,17 +122,16 @@ impl Effects {
             }
             Action::Tell { worker, command } => self.tell(worker, command),
             Action::AnswerUpload { upload, answer } => {
-                if let Some(reply) = self.uploads.remove(&upload) {
+                if let Some(UploadReply { answer: reply, hold }) = self.uploads.remove(&upload) {
                     failpoint::hit("scheduler.upload.receipt.before");
                     // The worker has gone; it asks again when it is told to upload.
                     let _ = reply.send(answer);
+                    drop(hold);
                     failpoint::hit("scheduler.upload.receipt.after");
                 }
             }
             Action::Changed(task) => self.show(task, core),
-            Action::Sweep { now } => {
-                tokio::spawn(sweep(self.tools.store.clone(), self.tools.results.clone(), now));
-            }
+            Action::Sweep { now } => self.sweep(now),
             Action::Measured { status, millis } => self.tools.meters.measured(status, millis),
             Action::Note(notice) => note(&notice),
             Action::Put(_)
@@ -140,6 +139,14 @@ impl Effects {
             | Action::DeleteCommit(_)
             | Action::DeleteTask(_)
             | Action::Retire { .. } => unreachable!("the loop stores these"),
+        }
+    }
+
+    /// One at a time, however long it takes.
+    fn sweep(&mut self, now: Timestamp) {
+        if self.sweeping.as_ref().is_none_or(JoinHandle::is_finished) {
+            let (store, results) = (self.tools.store.clone(), self.tools.results.clone());
+            self.sweeping = Some(tokio::spawn(sweep(store, results, now)));
         }
     }
 

@@ -7,6 +7,7 @@ use crate::effects::Effects;
 use crate::grpc::name_of;
 use crate::leaving::Leaving;
 use crate::pricing::{PriceOrder, PriceRefusal, Pricing};
+use crate::results::Hold;
 use crate::sessions::Session;
 use crate::signals::Stop;
 use crate::status::Snapshot;
@@ -354,6 +355,12 @@ fn refuse(why: crate::sessions::NotOpened) -> Refusal {
     Refusal { cause: cause.into(), detail: detail.into() }
 }
 
+/// Who waits for the core's answer to an upload, and what keeps its object there until then.
+#[derive(Debug)]
+pub(crate) struct UploadReply {
+    pub(crate) answer: tokio::sync::oneshot::Sender<Result<(), poco_scheduler_core::UploadRefusal>>,
+    pub(crate) hold: Hold,
+}
+
 /// Uploads that wait for the core's answer.
-pub(crate) type UploadReplies =
-    BTreeMap<u64, tokio::sync::oneshot::Sender<Result<(), poco_scheduler_core::UploadRefusal>>>;
+pub(crate) type UploadReplies = BTreeMap<u64, UploadReply>;

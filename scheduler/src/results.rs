@@ -9,10 +9,12 @@ use object_store::{
     GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload, buffered,
 };
 use poco_result::{Cid, Limits, Output};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Mutex;
 use url::Url;
 
 /// Bytes of an object kept in memory while it is stored.
@@ -24,6 +26,43 @@ pub(crate) struct Results {
     store: Arc<dyn ObjectStore>,
     /// What they take, in bytes.
     bytes: Arc<AtomicU64>,
+    /// What must stay though no task may be recorded yet that holds it, and how often.
+    held: Arc<Held>,
+    /// Of those who remove something and those who begin to store it, one at a time.
+    turn: Arc<Mutex<()>>,
+}
+
+/// How many hold each location.
+type Held = std::sync::Mutex<BTreeMap<String, usize>>;
+
+/// What was stored stays until this goes: until the task that brought it is recorded.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    location: String,
+    held: Arc<Held>,
+}
+
+impl Hold {
+    fn new(location: String, held: Arc<Held>) -> Self {
+        *lock(&held).entry(location.clone()).or_default() += 1;
+        Self { location, held }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = lock(&self.held);
+        if let Some(count) = held.get_mut(&self.location) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                held.remove(&self.location);
+            }
+        }
+    }
+}
+
+fn lock(held: &Held) -> std::sync::MutexGuard<'_, BTreeMap<String, usize>> {
+    held.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// What an uploaded zip turned out to be.
@@ -79,7 +118,7 @@ impl Results {
                 Arc::new(PrefixStore::new(store, prefix))
             }
         };
-        Ok(Self { store, bytes: Arc::default() })
+        Ok(Self { store, bytes: Arc::default(), held: Arc::default(), turn: Arc::default() })
     }
 
     /// Fails at the start rather than at the first result, and adds up what is stored.
@@ -109,15 +148,21 @@ impl Results {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| Some(change(bytes)));
     }
 
-    /// Stores a file under its CID. Storing the same again changes nothing.
+    /// Stores a file under its CID. Storing the same again changes nothing. It stays at least as long as what is
+    /// given back.
     ///
     /// # Errors
     /// Where the store or the file fails.
-    pub(crate) async fn put(&self, cid: &Cid, file: &Path) -> anyhow::Result<()> {
+    pub(crate) async fn put(&self, cid: &Cid, file: &Path) -> anyhow::Result<Hold> {
         let object = object(cid);
         let size = tokio::fs::metadata(file).await?.len();
+        // Before it is looked for: from now on nobody removes it.
+        let hold = {
+            let _turn = self.turn.lock().await;
+            Hold::new(cid.location(), self.held.clone())
+        };
         if self.store.head(&object).await.is_ok_and(|known| known.size == size) {
-            return Ok(());
+            return Ok(hold);
         }
         let mut from = tokio::fs::File::open(file).await?;
         let mut to = buffered::BufWriter::with_capacity(self.store.clone(), object, BUFFER_BYTES);
@@ -126,7 +171,7 @@ impl Results {
             Ok(copied) if copied == size => {
                 to.shutdown().await?;
                 self.count(|bytes| bytes.saturating_add(size));
-                Ok(())
+                Ok(hold)
             }
             Ok(copied) => {
                 to.abort().await?;
@@ -155,9 +200,19 @@ impl Results {
         }
     }
 
-    /// Forgets what lies at `location`.
+    /// The locations of what must stay though no task may be recorded yet that holds it.
+    pub(crate) fn held(&self) -> BTreeSet<String> {
+        lock(&self.held).keys().cloned().collect()
+    }
+
+    /// Forgets what lies at `location`, unless it is just stored again.
     pub(crate) async fn remove(&self, location: &str) {
         let Ok(cid) = Cid::from_location(location) else { return };
+        // Who stores it meanwhile waits, finds it gone and writes it anew.
+        let _turn = self.turn.lock().await;
+        if lock(&self.held).contains_key(&cid.location()) {
+            return;
+        }
         let object = object(&cid);
         let size = self.store.head(&object).await.map_or(0, |known| known.size);
         match self.store.delete(&object).await {
@@ -198,8 +253,8 @@ mod tests {
         file.write_all(b"0123456789").unwrap();
         let cid = poco_result::cid::cid_of_file(file.path()).unwrap();
         assert!(results.get(&cid, GetOptions::default()).await.unwrap().is_none());
-        results.put(&cid, file.path()).await.unwrap();
-        results.put(&cid, file.path()).await.unwrap();
+        let first = results.put(&cid, file.path()).await.unwrap();
+        let second = results.put(&cid, file.path()).await.unwrap();
         assert_eq!(results.bytes(), 10, "stored once");
         let again = Results::open(None, &folder.path().join("results")).unwrap();
         again.check().await.unwrap();
@@ -207,6 +262,11 @@ mod tests {
         let part = GetOptions::new().with_range(Some(2..5u64));
         let found = results.get(&cid, part).await.unwrap().unwrap();
         assert_eq!(found.bytes().await.unwrap().as_ref(), b"234");
+        for hold in [first, second] {
+            results.remove(&cid.location()).await;
+            assert_eq!(results.bytes(), 10, "somebody holds it");
+            drop(hold);
+        }
         results.remove(&cid.location()).await;
         results.remove(&cid.location()).await;
         assert_eq!(results.bytes(), 0);

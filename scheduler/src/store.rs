@@ -5,6 +5,7 @@
 //! behind a byte that names their form; records of the form before are read as well.
 
 mod before;
+mod expiry;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use crate::pricing::Prices;
 use crate::rival::OwnTransactions;
 use anyhow::{Context as _, bail, ensure};
 use poco_chain::{Cursor, LedgerStore, failpoint};
-use poco_core::{Address, B256, DealId, OrderHash, TaskId, Timestamp};
+use poco_core::{Address, DealId, OrderHash, TaskId, Timestamp};
 use poco_scheduler_core::{CommitKey, Record, StoredResult, TaskReport};
 use rocksdb::{
     ColumnFamily, DB, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options, WriteBatch,
@@ -117,15 +118,6 @@ pub(crate) enum Change {
         report: Box<TaskReport>,
         keep_until: Timestamp,
     },
-}
-
-/// A retired task past its time.
-#[derive(Debug)]
-pub(crate) struct Expired {
-    key: Box<[u8]>,
-    task: TaskId,
-    /// Where results lie that no other task holds: their objects can go.
-    pub(crate) locations: Vec<String>,
 }
 
 impl Store {
@@ -290,46 +282,6 @@ impl Store {
     pub(crate) fn readers(&self, location: &str) -> anyhow::Result<Vec<Address>> {
         let prefix = location_prefix(location);
         self.under(RESULTS, &prefix)?.into_iter().map(|(_, value)| decode(&value)).collect()
-    }
-
-    /// The retired task whose time ended first, if it ended by `now`.
-    pub(crate) fn find_expired(&self, now: Timestamp) -> anyhow::Result<Option<Expired>> {
-        let mut expiry = self.db.iterator_cf(self.family(EXPIRY), IteratorMode::Start);
-        let Some(first) = expiry.next() else { return Ok(None) };
-        let (key, _) = first?;
-        let (time, task) = key.split_at_checked(8).context("an expiry has no time")?;
-        if *time > *now.0.to_be_bytes().as_slice() {
-            return Ok(None);
-        }
-        let task = TaskId(B256::try_from(task).context("an expiry has no task")?);
-        let mut locations = Vec::new();
-        for location in self.locations_of(task)? {
-            if self.under(RESULTS, &location_prefix(&location))?.len() <= 1 {
-                locations.push(location);
-            }
-        }
-        Ok(Some(Expired { key, task, locations }))
-    }
-
-    /// Forgets a retired task: who may read its results, then its report.
-    pub(crate) fn forget(&self, expired: &Expired) -> anyhow::Result<()> {
-        let id = expired.task.0.as_slice();
-        let mut writes = WriteBatch::default();
-        for location in self.locations_of(expired.task)? {
-            writes.delete_cf(self.family(RESULTS), [&location_prefix(&location), id].concat());
-            writes.delete_cf(self.family(TASK_RESULTS), [id, location.as_bytes()].concat());
-        }
-        writes.delete_cf(self.family(RETIRED), id);
-        writes.delete_cf(self.family(EXPIRY), &expired.key);
-        self.write(writes)
-    }
-
-    /// Where results of a task are stored.
-    fn locations_of(&self, task: TaskId) -> anyhow::Result<Vec<String>> {
-        let id = task.0.as_slice();
-        let text = |key: &[u8]| String::from_utf8(key.get(id.len()..).unwrap_or_default().to_vec());
-        let keys = self.under(TASK_RESULTS, id)?;
-        keys.iter().map(|(key, _)| text(key).context("a location is damaged")).collect()
     }
 
     fn under(&self, family: &str, prefix: &[u8]) -> anyhow::Result<Vec<Entry>> {

@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::arrival::Arrival;
+use crate::event_loop::UploadReply;
 use crate::results::{Examined, examine};
 use poco_chain::failpoint;
 use poco_core::{Address, Bytes, ResultDigest, TaskId};
@@ -161,7 +162,7 @@ impl Upload<'_> {
             .check(self.task, ResultDigest(digest), &location, &callback)
             .map_err(|refusal| Status::failed_precondition(refusal.to_string()))?;
         failpoint::hit("scheduler.upload.object.before");
-        self.context.room.results.put(&cid, file.path()).await.map_err(ours)?;
+        let hold = self.context.room.results.put(&cid, file.path()).await.map_err(ours)?;
         failpoint::hit("scheduler.upload.object.after");
         let result = StoredResult {
             worker: self.worker,
@@ -171,6 +172,7 @@ impl Upload<'_> {
             size_bytes: header.size,
         };
         let (reply, answer) = oneshot::channel();
+        let reply = UploadReply { answer: reply, hold };
         tell(self.context, Arrival::Stored { task: self.task, result, reply }).await?;
         match answer.await {
             Ok(Ok(())) => {

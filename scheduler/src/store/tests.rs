@@ -1,7 +1,8 @@
 //! The store on real folders.
 
+use super::expiry::Expired;
 use super::*;
-use poco_core::ResultDigest;
+use poco_core::{B256, ResultDigest};
 use poco_scheduler_core::DealRecord;
 
 const IDENTITY: Identity = Identity { chain_id: 1, hub: Address::ZERO, workerpool: Address::ZERO };
@@ -61,20 +62,24 @@ fn an_object_goes_with_the_last_task_that_holds_it() {
     };
     retire(tasks[0], Timestamp(10));
     retire(tasks[1], Timestamp(20));
-    assert!(store.find_expired(Timestamp(9)).unwrap().is_none());
-    let first = store.find_expired(Timestamp(10)).unwrap().unwrap();
-    assert_eq!((first.task, first.locations.len()), (tasks[0], 0));
+    let find = |now| store.find_expired(Timestamp(now), &[], 10, |_| false).unwrap();
+    let ids = |found: &Expired| found.tasks.keys().copied().collect::<Vec<_>>();
+    assert!(find(9).tasks.is_empty());
+    let first = find(10);
+    assert_eq!((ids(&first), first.locations.len()), (vec![tasks[0]], 0));
+    let both = find(20);
+    assert_eq!((ids(&both), both.locations), (tasks.to_vec(), vec!["/ipfs/a".to_owned()]));
+    let stored_again = store.find_expired(Timestamp(20), &[], 10, |at| at == "/ipfs/a").unwrap();
+    assert!(stored_again.tasks.is_empty() && stored_again.locations.is_empty());
     store.forget(&first).unwrap();
     assert_eq!(store.readers("/ipfs/a").unwrap(), [reader]);
-    assert!(store.find_expired(Timestamp(19)).unwrap().is_none());
+    assert!(find(19).tasks.is_empty());
     // Found again and again until it is forgotten: a sweep that was killed is repeated.
     for _ in 0..2 {
-        let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
-        assert_eq!(last.locations, ["/ipfs/a"]);
+        assert_eq!(find(20).locations, ["/ipfs/a"]);
     }
-    let last = store.find_expired(Timestamp(20)).unwrap().unwrap();
-    store.forget(&last).unwrap();
-    assert!(store.find_expired(Timestamp(20)).unwrap().is_none());
+    store.forget(&find(20)).unwrap();
+    assert!(find(20).tasks.is_empty());
     assert!(store.readers("/ipfs/a").unwrap().is_empty());
 }
 
