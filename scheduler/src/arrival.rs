@@ -9,8 +9,8 @@ use crate::watchers::Watched;
 use poco_chain::Cursor;
 use poco_core::{Address, B256, DealId, TaskId};
 use poco_scheduler_core::{
-    Core, Explanation, Input, Login, Offer, OrderTerms, ReportBody, SalesPolicy, Stats,
-    StoredResult, TaskReport, Unmade, UploadRefusal, UploadTerms, Weighed,
+    Core, Explanation, Input, Login, MemberRecord, Offer, OrderTerms, ReportBody, SalesPolicy,
+    Stats, StoredResult, TaskReport, Unmade, UploadRefusal, UploadTerms, Weighed,
 };
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -58,6 +58,8 @@ pub(crate) enum Arrival {
     Ordered { order: Order, reply: oneshot::Sender<Result<bool, OrderRefusal>> },
     /// The operator orders a price; answered as above.
     Priced { order: PriceOrder, reply: oneshot::Sender<Result<bool, PriceRefusal>> },
+    /// Somebody wants to compute again in which order workers were tried.
+    MembersAsked { reply: oneshot::Sender<Vec<MemberRecord>> },
     /// The seller wants to know whether an order would be served.
     WeighAsked { terms: Box<OrderTerms>, reply: oneshot::Sender<Weighed> },
     /// The seller wants to know what should be on offer.

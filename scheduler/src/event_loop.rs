@@ -214,6 +214,7 @@ impl EventLoop {
                 let _ = reply.send(self.core.weigh_order(&terms));
             }
             Arrival::StatsAsked { reply } => drop(reply.send(self.core.stats())),
+            Arrival::MembersAsked { reply } => drop(reply.send(self.core.members())),
             Arrival::SnapshotAsked { reply } => drop(reply.send(self.snapshot())),
             Arrival::Ordered { order, reply } => self.take_order(order, reply, turn),
             Arrival::Priced { order, reply } => self.take_price(order, reply, turn),

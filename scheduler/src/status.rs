@@ -5,7 +5,7 @@ use crate::grpc::{Context, ask};
 use crate::meters::{STATUSES, Spent};
 use crate::sales::OfferShown;
 use crate::translate::checksummed;
-use poco_scheduler_core::{Concern, Funds, Stats, WorkerReport};
+use poco_scheduler_core::{Concern, Funds, MemberRecord, Stats, WorkerReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -137,6 +137,14 @@ pub(crate) fn health(context: &Context, concerns: &[Concern]) -> Health {
 /// `unavailable` while the process stops.
 pub(crate) async fn snapshot(context: &Context) -> Result<Snapshot, tonic::Status> {
     ask(context, |reply| Arrival::SnapshotAsked { reply }).await
+}
+
+/// Who has which place in the orders that are drawn.
+///
+/// # Errors
+/// `unavailable` while the process stops.
+pub(crate) async fn members(context: &Context) -> Result<Vec<MemberRecord>, tonic::Status> {
+    ask(context, |reply| Arrival::MembersAsked { reply }).await
 }
 
 /// Everything, as of now.

@@ -38,7 +38,7 @@ pub(crate) struct Block {
     pub(crate) events: Vec<Event>,
     /// Its transactions, with what the hub refused.
     pub(crate) mined: BTreeMap<B256, Option<String>>,
-    sources: Vec<Waiting>,
+    pub(crate) sources: Vec<Waiting>,
 }
 
 /// A transaction that no block has.

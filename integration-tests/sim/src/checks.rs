@@ -53,6 +53,7 @@ impl World {
         if events.iter().any(is_commit) {
             self.abscond();
         }
+        self.note_villains();
         for event in events {
             let Event::Seize { owner, reference, .. } = event else { continue };
             let place = (0..self.workers.len())

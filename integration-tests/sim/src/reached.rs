@@ -87,8 +87,9 @@ const GOALS: &[&str] = &[
     "a flaky worker ran an app",
     "a late worker ran an app",
     "an app gave each worker another result",
-    "a vote was copied",
-    "a sybil voted",
+    "a copied vote was taken",
+    "a copycat was slashed",
+    "the vote of a sybil was taken",
     "orders were matched by somebody else",
     "a villain was slashed",
 ];

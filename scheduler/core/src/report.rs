@@ -5,6 +5,7 @@ use crate::core::Core;
 use crate::deals::DealState;
 use crate::decide::{Depth, Question};
 use crate::plan::{Sight, plan};
+use crate::record::MemberRecord;
 use crate::task::{Errand, Phase, ReplicaState, Task};
 use crate::trace::Constraint;
 use crate::waiting::Waiting;
@@ -261,6 +262,13 @@ impl Core {
             }
         };
         all.into_iter().map(report).collect()
+    }
+
+    /// Who has which place in the orders that are drawn, in the order of the places: with the block and the number of
+    /// places that a task's explanation tells, anyone can compute in which order its workers were tried.
+    #[must_use]
+    pub fn members(&self) -> Vec<MemberRecord> {
+        self.workers.members().collect()
     }
 
     /// The scheduler in numbers.

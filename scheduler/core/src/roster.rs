@@ -109,6 +109,14 @@ impl Roster {
         self.members.get(&worker).map(|member| member.place)
     }
 
+    /// Who has which place, in the order of the places.
+    pub(crate) fn members(&self) -> impl Iterator<Item = MemberRecord> {
+        self.places.iter().flatten().filter_map(|worker| {
+            let Place { number, since_block } = self.place_of(*worker)?;
+            Some(MemberRecord { worker: *worker, place: number, since_block })
+        })
+    }
+
     /// How many places there are.
     pub(crate) fn len(&self) -> u32 {
         u32::try_from(self.places.len()).unwrap_or(u32::MAX)

@@ -342,6 +342,11 @@ impl Workers {
         self.roster.len_before(block)
     }
 
+    /// Who has which place.
+    pub(crate) fn members(&self) -> impl Iterator<Item = MemberRecord> {
+        self.roster.members()
+    }
+
     /// How many places there are.
     pub(crate) fn places(&self) -> u32 {
         self.roster.len()

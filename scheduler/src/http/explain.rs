@@ -4,6 +4,7 @@ use super::refuse;
 use crate::arrival::{Subject, Which};
 use crate::explaining::placement_of;
 use crate::grpc::{Context, explain};
+use crate::status;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +21,7 @@ pub(super) fn routes(context: &Context) -> Router {
         .route("/explain/order", get(order))
         .route("/explain/task/{task}", get(task))
         .route("/explain/worker/{worker}", get(worker))
+        .route("/members", get(members))
         .with_state(context.clone())
 }
 
@@ -29,6 +31,14 @@ async fn pool(State(context): State<Context>) -> Response {
 
 async fn task(State(context): State<Context>, Path(task): Path<String>) -> Response {
     explained(&context, task.parse().ok().map(|task| Subject::Task(Which::Id(task)))).await
+}
+
+/// Who has which place in the orders that are drawn.
+async fn members(State(context): State<Context>) -> Response {
+    match status::members(&context).await {
+        Ok(members) => Json(members).into_response(),
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stopping"),
+    }
 }
 
 async fn worker(State(context): State<Context>, Path(worker): Path<String>) -> Response {

@@ -7,7 +7,9 @@ use poco_chain::{GroupPurpose, Transaction, Wallet};
 use poco_core::{Address, Conditions, DealId, OrderMark, Recorded, TaskId, U256, message};
 use poco_proto::v1::explain_request::Subject as Asked;
 use poco_proto::v1::scheduler_message::Body as Heard;
-use std::collections::BTreeMap;
+use poco_scheduler_core::{Draw, MemberRecord};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 fn task(deal: DealId) -> TaskId {
@@ -205,6 +207,51 @@ async fn a_task_for_known_workers_is_done_by_those() {
     let view = chain.chain.task(id).await.unwrap();
     assert_eq!(view.contributors, [known]);
     assert_ne!(known, stranger);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_which_order_workers_were_tried_can_be_computed_again() {
+    let chain = Chainside::start().await;
+    let process = Process::start(&chain, &[]).await;
+    let output = Arc::new(Output::make("a result"));
+    for _ in 0..6 {
+        Worker::spawn(&chain, process.url(), output.clone()).await;
+    }
+    eventually("all are connected", async || (process.pool().await.workers == 6).then_some(()))
+        .await;
+    chain.ask("evm_mine", json!([])).await;
+    // A place counts for the matches of later blocks.
+    let id = task(chain.order(3, 1, Address::ZERO).await);
+    completed(&chain, id).await;
+    let explained = process.explain(Asked::Task(id.0.to_vec())).await.unwrap();
+    let fact = |name: &str| {
+        let found = explained.facts.iter().find(|fact| fact.name == name);
+        found.map(|fact| fact.value.clone())
+    };
+    let drawn = fact("order drawn by").expect("it is told what the order was drawn by");
+    let words: Vec<&str> = drawn.split(|letter: char| !letter.is_alphanumeric()).collect();
+    let ["block", block, hash, "", places, "places"] = words[..] else { panic!("{drawn}") };
+    let (block, places): (u64, u32) = (block.parse().unwrap(), places.parse().unwrap());
+    let found = chain.ask("eth_getBlockByNumber", json!([format!("{block:#x}"), false])).await;
+    assert_eq!(found["hash"], hash, "the chain has that block");
+    let members: Vec<MemberRecord> = process.get("/members").await.json().await.unwrap();
+    assert_eq!(members.len(), 6);
+    let draw = Draw::new(hash.parse().unwrap(), id, places);
+    let order: Vec<Address> = (0..places)
+        .filter_map(|rank| {
+            let place = draw.place(rank)?;
+            let member = members.iter().find(|member| member.place == place)?;
+            (member.since_block < block).then_some(member.worker)
+        })
+        .collect();
+    assert_eq!(order.len(), 6);
+    // All were free and fit: the first two have it, and it says so.
+    let view = chain.chain.task(id).await.unwrap();
+    assert_eq!(BTreeSet::from_iter(view.contributors), BTreeSet::from_iter(order[..2].to_vec()));
+    for (rank, worker) in order.iter().take(2).enumerate() {
+        let told = fact(&format!("worker {worker}")).unwrap();
+        assert!(told.ends_with(&format!(", rank {rank}")), "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

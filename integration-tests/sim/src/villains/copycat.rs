@@ -47,7 +47,6 @@ impl World {
             enclave_sign: Bytes::new(),
             authorization_sign,
         });
-        self.reached.note("a vote was copied");
         self.send_raw(wallet, HubCall::Classic(Box::new(call)));
     }
 }

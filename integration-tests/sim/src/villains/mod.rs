@@ -15,8 +15,10 @@ pub(crate) use sybil::wallet as sybil_wallet;
 pub(crate) use unprovable::{UNPROVABLE, says_on};
 
 use crate::dice::Dice;
+use crate::process::Host;
 use crate::scenario::Millis;
-use poco_core::{Bytes, TaskId};
+use crate::world::World;
+use poco_core::{Address, Bytes, Event, TaskId};
 use poco_worker_core::Intent;
 
 /// What a worker is like.
@@ -71,7 +73,7 @@ impl Nature {
     /// What is reached when it runs an app; `None` for those of whom nothing is expected.
     pub(crate) fn goal(self) -> Option<&'static str> {
         match self {
-            // A copy of a vote is a goal of its own.
+            // A copied vote that was taken is a goal of its own.
             Self::Honest | Self::Copycat => None,
             Self::Colluder => Some("a colluder ran an app"),
             Self::Silent => Some("a silent worker ran an app"),
@@ -94,5 +96,36 @@ impl Nature {
     /// Steps until it dies by itself; `None` for those who do not.
     pub(crate) fn breaks_after(self, dice: &mut Dice) -> Option<u32> {
         (self == Self::Flaky).then(|| flaky::breaks_after(dice))
+    }
+}
+
+impl World {
+    /// What the hub took from villains, and what it took of theirs, in the newest block.
+    pub(crate) fn note_villains(&mut self) {
+        let block = self.chain.head().clone();
+        let sybils: Vec<Address> = self.sybils.iter().map(|sybil| sybil.address).collect();
+        let copycats: Vec<Address> = (0..self.workers.len())
+            .filter(|place| self.workers[*place].plan.nature == Nature::Copycat)
+            .map(|place| self.process(Host::of_worker(place)).wallet.address)
+            .collect();
+        for event in &block.events {
+            match event {
+                Event::TaskContribute { worker, .. } if copycats.contains(worker) => {
+                    self.reached.note("a copied vote was taken");
+                }
+                Event::TaskContribute { worker, .. } if sybils.contains(worker) => {
+                    self.reached.note("the vote of a sybil was taken");
+                }
+                Event::Seize { owner, .. } if copycats.contains(owner) => {
+                    self.reached.note("a copycat was slashed");
+                }
+                _ => {}
+            }
+        }
+        let runner = front_runner::front_runner();
+        let is_taken = |hash| matches!(block.mined.get(hash), Some(None));
+        if block.sources.iter().any(|tx| tx.sender == runner && is_taken(&tx.hash)) {
+            self.reached.note("orders were matched by somebody else");
+        }
     }
 }

@@ -41,7 +41,6 @@ impl World {
             enclave_sign: Bytes::new(),
             authorization_sign: self.process(Host::SCHEDULER).wallet.sign(hash),
         });
-        self.reached.note("a sybil voted");
         self.send_raw(sybil, HubCall::Classic(Box::new(call)));
     }
 }
