@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at a few of many actions")]
 
+mod batches;
 mod bound;
 mod chance;
 mod conditions;
