@@ -5,7 +5,7 @@ use crate::node::chain::POOL;
 use anyhow::{Context, Result, bail};
 use poco_chain::Wallet;
 use poco_core::message::login_hash;
-use poco_core::{B256, DealId, TaskId};
+use poco_core::{Address, B256, DealId, TaskId};
 use poco_proto::pool_url::PoolUrl;
 use poco_proto::v1::scheduler_message::Body as Heard;
 use poco_proto::v1::worker_message::Body as Told;
@@ -39,6 +39,12 @@ const STAGES: [Stage; 2] = [Stage::Accepted, Stage::Running];
 pub(crate) struct Seen {
     /// When each task was first assigned, with its deal.
     assigned: Mutex<BTreeMap<TaskId, (DealId, Instant)>>,
+    /// To whom it was.
+    holders: Mutex<BTreeMap<TaskId, Address>>,
+    /// Tasks that somebody else was given as well, though who had them first is there.
+    doubled: AtomicUsize,
+    /// Tasks that somebody was told to leave.
+    abandoned: AtomicUsize,
     acknowledged: AtomicUsize,
     connected: AtomicUsize,
 }
@@ -108,6 +114,24 @@ async fn until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
 impl Seen {
     fn assigned(&self) -> std::sync::MutexGuard<'_, BTreeMap<TaskId, (DealId, Instant)>> {
         self.assigned.lock().expect("no code panics while it holds this lock")
+    }
+
+    fn note_assigned(&self, task: TaskId, deal: DealId, worker: Address) {
+        self.assigned().entry(task).or_insert_with(|| (deal, Instant::now()));
+        let mut holders = self.holders.lock().expect("no code panics while it holds this lock");
+        if *holders.entry(task).or_insert(worker) != worker {
+            self.doubled.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// How many tasks two workers were given, and how many somebody was told to leave.
+    pub(crate) fn mistakes(&self) -> (usize, usize) {
+        (self.doubled.load(Ordering::SeqCst), self.abandoned.load(Ordering::SeqCst))
+    }
+
+    /// How many tasks were assigned.
+    pub(crate) fn assigned_len(&self) -> usize {
+        self.assigned().len()
     }
 
     /// The deal of each task, and when it was assigned.
@@ -190,9 +214,16 @@ impl Worker {
                 self.seen.acknowledged.fetch_add(1, Ordering::SeqCst);
             }
             let Some(Heard::Command(command)) = message.body else { continue };
-            let Some(command::Body::Assign(assign)) = command.body else { continue };
+            let assign = match command.body {
+                Some(command::Body::Assign(assign)) => assign,
+                Some(command::Body::Abandon(_)) => {
+                    self.seen.abandoned.fetch_add(1, Ordering::SeqCst);
+                    continue;
+                }
+                _ => continue,
+            };
             let (task, deal) = (words::task(&assign.task)?, words::deal(&assign.deal)?);
-            self.seen.assigned().entry(task).or_insert_with(|| (deal, Instant::now()));
+            self.seen.note_assigned(task, deal, self.wallet.address());
             for stage in STAGES {
                 say(Told::Report(report(task, stage))).await?;
                 self.live.insert(task, stage);

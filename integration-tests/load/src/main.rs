@@ -27,7 +27,7 @@ struct Options {
     /// The scheduler; the one beside this program by default.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Only these parts: bag, live, idle, latency, curve.
+    /// Only these parts: bag, kills, live, idle, latency, curve.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// One part of it: fill so many tasks at so many workers, and nothing else.

@@ -30,6 +30,9 @@ pub(crate) async fn all(program: &Path, only: &[String], report: &mut Report) ->
     if is_wanted("bag") {
         bag(program, report).await?;
     }
+    if is_wanted("kills") {
+        kills(program, report).await?;
+    }
     if is_wanted("latency") {
         latencies(program, report).await?;
     }
@@ -80,6 +83,36 @@ async fn bag(program: &Path, report: &mut Report) -> Result<()> {
     let restart = restart(&mut scene, WORKERS).await?;
     let name = "kill -9 with 10 000 live tasks: 1 000 workers back, next task assigned";
     report.rows.push(Row::seconds(name, 5.0, restart.assigns).with(restart.note()));
+    Ok(())
+}
+
+/// A bag of ten thousand tasks, and kills while they are being given out.
+async fn kills(program: &Path, report: &mut Report) -> Result<()> {
+    const TASKS: usize = 10_000;
+    const WORKERS: usize = 1_000;
+    const KILLS: usize = 12;
+    say("kills amid a bag of 10 000 tasks at 1 000 workers");
+    let mut scene = Scene::start(program.into(), WORKERS, slots(TASKS, WORKERS)).await?;
+    scene.match_bags(TASKS as u64)?;
+    let (mut slowest, mut at) = (Duration::ZERO, Vec::new());
+    for _ in 0..KILLS {
+        // Wherever it is then: amid logins, reads, a batch of the store, or sending.
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..400))).await;
+        at.push(scene.fleet.seen.assigned_len());
+        slowest = slowest.max(scene.scheduler.kill_and_restart().await?);
+    }
+    scene.fleet.until_assigned(TASKS).await?;
+    scene.fleet.until_connected(WORKERS).await?;
+    scene.scheduler.until_live(TASKS).await?;
+    let (doubled, abandoned) = scene.fleet.seen.mistakes();
+    let note = format!(
+        "killed at {at:?} tasks assigned, served again within {slowest:.2?} each time; in the end all {TASKS} \
+         tasks are live in the scheduler and at their workers"
+    );
+    let name = "kill -9, 12 times amid a fill of 10 000 tasks: tasks given to two workers";
+    report.rows.push(Row::at_most(name, 0.0, doubled as f64, "").with(note));
+    let name = "the same: tasks that a worker was told to leave";
+    report.rows.push(Row::at_most(name, 0.0, abandoned as f64, ""));
     Ok(())
 }
 

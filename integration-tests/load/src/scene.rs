@@ -115,7 +115,7 @@ impl Scene {
         })
     }
 
-    fn match_bags(&self, tasks: u64) -> Result<Vec<DealId>> {
+    pub(crate) fn match_bags(&self, tasks: u64) -> Result<Vec<DealId>> {
         let mut chain = self.node.chain();
         let mut deals = Vec::new();
         if tasks >= BAG {

@@ -84,6 +84,25 @@ impl Scheduler {
         Ok(started.elapsed())
     }
 
+    /// Waits until it holds so many tasks that have not ended.
+    pub(crate) async fn until_live(&self, tasks: usize) -> Result<()> {
+        let started = Instant::now();
+        let url = format!("http://{}/status", self.listen);
+        loop {
+            let status: serde_json::Value = self.http.get(&url).send().await?.json().await?;
+            // Each has one replica, in a slot of its own.
+            let live = status["slots_used"].as_u64().unwrap_or_default();
+            if live == tasks as u64 {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "{live} tasks are live, and not {tasks}: {status}"
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     async fn until_healthy(&mut self) -> Result<()> {
         let started = Instant::now();
         let scheme = if self.line == Line::Tls { "https" } else { "http" };

@@ -20,6 +20,24 @@ fn a_lost_replica_is_replaced_after_the_grace_and_not_after_the_category_time() 
 }
 
 #[test]
+fn the_slot_of_a_worker_that_crashed_is_free_when_it_is_back() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let id = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(id), [1]);
+    world.says(1, id, ReportBody::Reached(Stage::Running));
+    world.disconnect(1);
+    world.connect(2, 1);
+    world.pass(6);
+    assert_eq!(world.assigned(id), [2]);
+    // Nothing is left of what it did.
+    world.connect_with(1, 1, vec![]);
+    assert_eq!(world.core.slots_used(worker(1)), 0);
+    let next = task(world.order(1, 1), 0);
+    assert_eq!(world.assigned(next), [1]);
+}
+
+#[test]
 fn a_worker_that_comes_back_within_the_grace_goes_on() {
     let mut world = World::new();
     world.connect(1, 1);
