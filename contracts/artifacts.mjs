@@ -1,5 +1,6 @@
 // Writes `artifacts/`, the ABI and bytecode that the Rust side embeds, from what `forge build` left in
-// `out/`. With `--check` it writes nothing and fails if a committed file differs, naming it.
+// `out/`. With `--check` it writes nothing and fails if a committed file differs, naming it. Says how large each
+// contract is, and fails if a chain would not take one.
 import {readFileSync, writeFileSync, mkdirSync, existsSync, readdirSync} from "node:fs";
 import {dirname, join} from "node:path";
 import {fileURLToPath} from "node:url";
@@ -24,6 +25,9 @@ const CONTRACTS = {
   Group: "Group.sol",
   PriceFeed: "PriceFeed.sol",
 };
+
+/** What a chain takes as the code of a contract (EIP-170). */
+const CODE_BYTES_MAX = 24_576;
 
 function readBuild(source, name) {
   const path = join(here, "out", source, `${name}.json`);
@@ -68,6 +72,19 @@ function wantedFiles() {
   return files;
 }
 
+/** Prints the bytes of each contract's code, the largest first, and says whether all can be deployed. */
+function checkSizes(wanted) {
+  const sizes = Object.keys(CONTRACTS)
+    .map((name) => [name, (wanted.get(`${name}.json`).deployedBytecode.length - 2) / 2])
+    .sort(([, one], [, other]) => other - one);
+  console.log(`bytes of code, of at most ${CODE_BYTES_MAX}: ${sizes.map((size) => size.join(" ")).join(", ")}`);
+  const tooLarge = sizes.filter(([, bytes]) => bytes > CODE_BYTES_MAX);
+  for (const [name, bytes] of tooLarge) {
+    console.error(`${name} has ${bytes} bytes of code, ${bytes - CODE_BYTES_MAX} more than a chain takes`);
+  }
+  return tooLarge.length === 0;
+}
+
 function main() {
   const folder = join(here, "artifacts");
   const isCheck = process.argv.includes("--check");
@@ -88,6 +105,7 @@ function main() {
   } else if (!isCheck) {
     console.log(stale.length === 0 ? "artifacts are up to date" : `written: ${stale.join(", ")}`);
   }
+  if (!checkSizes(wanted)) process.exitCode = 1;
 }
 
 main();

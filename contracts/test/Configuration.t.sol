@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {stdError} from "forge-std/StdError.sol";
+
 import {IConfiguration} from "../src/interfaces/IConfiguration.sol";
+import {IHub} from "../src/interfaces/IHub.sol";
 import {
     Account as Stakes,
     Category,
@@ -61,6 +64,45 @@ contract ConfigurationTest is Market {
         assertEq(hub.owner(), address(0));
     }
 
+    /// @dev Deals are made, a task ends well and one in a claim, and everybody gets out with what is theirs.
+    function test_a_market_without_an_owner_goes_on_and_gives_stake_back() public {
+        vm.prank(workers[1]);
+        hub.bond(pool, 10 * RLC);
+        hub.renounceOwnership();
+        vm.expectRevert("Ownable: caller is not the owner");
+        hub.setCallbackGas(1);
+        bytes32 done = openTask(1);
+        bytes32 left = openTask(3);
+        contribute(workers[0], done, "good");
+        contribute(workers[0], left, "good");
+        reveal(workers[0], done, "good");
+        finalize(done, "results", "");
+        assertEq(uint8(hub.viewTask(done).status), uint8(TaskStatus.COMPLETED));
+        vm.prank(workers[1]);
+        hub.unbond(pool);
+        vm.warp(START + 10 * T);
+        hub.claim(left);
+        assertEq(uint8(hub.viewTask(left).status), uint8(TaskStatus.FAILED));
+        vm.warp(START + 10 * 1200);
+        vm.prank(workers[1]);
+        hub.withdrawBond(pool);
+        withdrawAll(requester, FUNDS - 25 * RLC);
+        withdrawAll(workers[0], FUNDS + 19_800_000_000);
+        withdrawAll(workers[1], FUNDS);
+        withdrawAll(poolOwner, FUNDS - 6 * RLC + 200_000_000);
+        withdrawAll(appOwner, 3 * RLC);
+        assertEq(hub.balanceOf(address(hub)), 6 * RLC, "the kitty's");
+        assertConserved();
+    }
+
+    function withdrawAll(address account, uint256 amount) private {
+        assertEq(free(account), amount);
+        assertEq(frozen(account), 0);
+        vm.prank(account);
+        hub.withdraw(amount);
+        assertEq(token.balanceOf(account), amount);
+    }
+
     function test_settings_are_kept() public {
         assertEq(hub.callbackgas(), 200_000);
         hub.setCallbackGas(123);
@@ -100,7 +142,7 @@ contract ConfigurationTest is Market {
         (string memory name, string memory description, uint256 time) = hub.viewCategoryABILegacy(2);
         assertEq(string.concat(name, description), "M{}");
         assertEq(time, 3600);
-        vm.expectRevert();
+        vm.expectRevert(stdError.indexOOBError);
         hub.viewCategory(3);
         vm.expectRevert(
             abi.encodeWithSelector(IConfiguration.WorkClockTooLong.selector, 2 ** 28 + 1, 2 ** 28)
@@ -120,6 +162,18 @@ contract ConfigurationTest is Market {
         assertEq(hub.eip712domain_separator(), before);
         hub.updateDomainSeparator();
         assertEq(hub.eip712domain_separator(), domainSeparator(777, address(hub)));
+    }
+
+    function test_a_hub_that_is_not_configured_has_no_domain_to_update() public {
+        IHub fresh = IHub(payable(vm.deployCode("Hub.sol:Hub", hubArguments())));
+        vm.expectRevert("not-configured");
+        fresh.updateDomainSeparator();
+        assertEq(fresh.eip712domain_separator(), 0);
+        fresh.configure(
+            address(token), "", "", 9, address(apps), address(datasets), address(pools), address(0)
+        );
+        fresh.updateDomainSeparator();
+        assertEq(fresh.eip712domain_separator(), domainSeparator(block.chainid, address(fresh)));
     }
 
     function test_a_score_is_imported_once_and_never_lowers() public {

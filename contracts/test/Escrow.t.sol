@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {ERC20} from "solady/tokens/ERC20.sol";
+
 import {IEscrow} from "../src/interfaces/IEscrow.sol";
 import {Orders} from "./support/Market.sol";
 import {Refusals} from "./support/Refusals.sol";
@@ -37,8 +39,29 @@ contract EscrowTest is Refusals {
     }
 
     function test_a_deposit_without_allowance_is_refused() public {
-        vm.expectRevert();
+        vm.expectRevert(ERC20.InsufficientAllowance.selector);
         hub.deposit(1);
+    }
+
+    /// @dev As older tokens do, which say false where others revert.
+    function test_a_deposit_that_the_token_says_no_to_is_refused() public {
+        token.approve(address(hub), 10 * RLC);
+        vm.mockCall(
+            address(token),
+            abi.encodeWithSignature("transferFrom(address,address,uint256)"),
+            abi.encode(false)
+        );
+        bytes memory reason = words("failed-transferFrom");
+        refuse(address(this), abi.encodeCall(hub.deposit, (RLC)), reason);
+        refuse(address(this), abi.encodeCall(hub.depositFor, (RLC, alice)), reason);
+        (uint256[] memory amounts, address[] memory targets) = (new uint256[](2), new address[](2));
+        refuse(address(this), abi.encodeCall(hub.depositForArray, (amounts, targets)), reason);
+        bytes memory call = abi.encodeCall(hub.receiveApproval, (address(this), RLC, address(token), ""));
+        refuse(address(token), call, reason);
+        assertEq(free(address(this)) + free(alice), 0);
+        vm.clearMockedCalls();
+        hub.deposit(RLC);
+        assertEq(free(address(this)), RLC);
     }
 
     function test_approve_and_call_deposits_in_one_transaction() public {
@@ -101,35 +124,50 @@ contract EscrowTest is Refusals {
     function test_a_deposit_with_half_a_match_is_refused_by_name() public {
         Orders memory o = signAll(orders());
         bytes memory whole = abi.encodeCall(hub.matchOrders, (o.app, o.dataset, o.pool, o.request));
-        uint256[5] memory lengths = [uint256(4), 100, 131, 132, 1400];
+        uint256[6] memory lengths = [uint256(4), 100, 131, 132, 1400, 1700];
         for (uint256 i = 0; i < lengths.length; ++i) {
             bytes memory part = new bytes(lengths[i]);
             for (uint256 j = 0; j < part.length; ++j) {
                 part[j] = whole[j];
             }
-            refuseDeposit(part);
+            // The last ends behind its requester, within the order.
+            refuseDeposit(part, i == 5 ? "operation-failed" : "caller-must-be-requester");
         }
         bytes4 selector = hub.matchOrders.selector;
-        refuseDeposit(abi.encodePacked(selector, new bytes(96), type(uint256).max - 3));
+        bytes memory nowhere = abi.encodePacked(selector, new bytes(96), type(uint256).max - 3);
+        refuseDeposit(nowhere, "caller-must-be-requester");
         // Before the call's data stand the sender, the amount, the token and two words of the bytes themselves.
         for (uint256 back = 0; back < 8; ++back) {
             uint256 order;
             unchecked {
                 order = uint256(0) - 192 - 4 - 32 * back;
             }
-            refuseDeposit(abi.encodePacked(selector, new bytes(96), order, new bytes(500)));
+            refuseDeposit(
+                abi.encodePacked(selector, new bytes(96), order, new bytes(500)), "caller-must-be-requester"
+            );
         }
     }
 
-    function refuseDeposit(bytes memory data) private {
+    /// @dev What is no match has a requester all the same.
+    function test_a_deposit_whose_match_fails_without_a_word_is_refused_by_name() public {
+        bytes4 selector = hub.matchOrders.selector;
+        // Three orders that lie nowhere, and a fourth of which there is as much as says whose it is.
+        bytes memory request = abi.encodePacked(new bytes(192), uint256(uint160(requester)), new bytes(32));
+        bytes32 nowhere = bytes32(type(uint256).max);
+        bytes memory data = abi.encodePacked(selector, nowhere, nowhere, nowhere, uint256(128), request);
+        (bool success, bytes memory answer) = address(hub).call(data);
+        assertFalse(success);
+        assertEq(answer, "", "the match has a word for it");
+        refuseDeposit(data, "operation-failed");
+    }
+
+    function refuseDeposit(bytes memory data, string memory reason) private {
         uint256 before = free(requester);
         vm.prank(requester);
         (bool success, bytes memory answer) =
             address(token).call(abi.encodeCall(token.approveAndCall, (address(hub), 0, data)));
         assertFalse(success);
-        bool isNamed = keccak256(answer) == keccak256(words("caller-must-be-requester"))
-            || keccak256(answer) == keccak256(words("operation-failed"));
-        assertTrue(isNamed, "refused without a name");
+        assertEq(answer, words(reason));
         assertEq(free(requester), before);
     }
 
@@ -155,7 +193,11 @@ contract EscrowTest is Refusals {
     function test_frozen_stake_cannot_be_withdrawn() public {
         makeDeal(orders());
         vm.startPrank(requester);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IEscrow.FreeStakeTooLow.selector, requester, FUNDS - 25 * RLC, FUNDS - 24 * RLC
+            )
+        );
         hub.withdraw(FUNDS - 24 * RLC);
         hub.withdraw(FUNDS - 25 * RLC);
     }

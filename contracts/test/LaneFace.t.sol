@@ -3,12 +3,16 @@ pragma solidity ^0.8.30;
 
 import {Ballot, Batch, CommitRange, ILane, SkipReason} from "../src/interfaces/ILane.sol";
 import {IEscrow} from "../src/interfaces/IEscrow.sol";
+import {ITasks} from "../src/interfaces/ITasks.sol";
 import {LaneMarket} from "./support/LaneMarket.sol";
 import {Orders} from "./support/Market.sol";
 
 /// Entries of the settlement lane's interface that the tests of its rules pass by: what it announces, and refusals
 /// of lists that are too short, too long or out of order.
 contract LaneFaceTest is LaneMarket {
+    /// @dev How many logs a call is expected to leave.
+    uint256 private expected;
+
     /// @dev A deal of one task, committed to by three who agree.
     function committed() internal returns (bytes32 dealid, Batch[] memory batches) {
         bondAll(10 * RLC);
@@ -50,6 +54,27 @@ contract LaneFaceTest is LaneMarket {
         assertEq(free(worker), FUNDS);
     }
 
+    /// @dev Whatever address is named as a pool: the stake is its owner's, and nobody can commit it but a pool.
+    function test_a_bond_for_what_is_no_pool_comes_back() public {
+        address[4] memory named = [address(0), makeAddr("nobody"), app, address(hub)];
+        for (uint256 i = 0; i < named.length; ++i) {
+            vm.prank(workers[i]);
+            hub.bond(named[i], 5 * RLC);
+            assertEq(frozen(workers[i]), 5 * RLC);
+            (uint256 total,,) = hub.viewBond(workers[i], named[i]);
+            assertEq(total, 5 * RLC);
+            vm.prank(workers[i]);
+            hub.unbond(named[i]);
+        }
+        vm.warp(START + 12_000);
+        for (uint256 i = 0; i < named.length; ++i) {
+            vm.prank(workers[i]);
+            hub.withdrawBond(named[i]);
+            assertEq(free(workers[i]), FUNDS);
+        }
+        assertConserved();
+    }
+
     /// @dev Nobody can hold the rows back: they are in the event, whole.
     function test_a_commit_is_announced_with_all_its_rows() public {
         bondAll(20 * RLC);
@@ -79,6 +104,106 @@ contract LaneFaceTest is LaneMarket {
         emit ILane.TaskSkipped(idOf(dealid, 0), SkipReason.CALLBACK);
         vm.prank(poolOwner);
         hub.settle(batches);
+    }
+
+    /// @dev Two tasks of four workers: in the first the second of them lies, and the first has disclosed its vote on
+    /// chain. The kitty has 6 RLC.
+    function dividedAndAgreed() private returns (bytes32 dealid, Batch[] memory batches) {
+        bytes32 failed = openTask(1);
+        vm.warp(START + 10 * T);
+        hub.claim(failed);
+        vm.warp(START);
+        bondAll(20 * RLC);
+        dealid = laneDeal(3, 2);
+        (bytes32 first, bytes32 second) = (idOf(dealid, 0), idOf(dealid, 1));
+        Ballot[] memory ballots = ballotsOf(dealid, 0, 2, all(4, GOOD));
+        ballots[1].entries[0] = entryOf(1, first, BAD);
+        ballots[1].sign = signBallot(1, dealid, 0, ballots[1].entries);
+        vm.prank(poolOwner);
+        hub.commit(dealid, 0, 2, ballots);
+        bytes32[] memory said = all(4, GOOD);
+        said[1] = BAD;
+        CommitRange memory range = wholeRange(dealid, 0, START);
+        range.rowsAfter = new bytes32[](1);
+        range.rowsAfter[0] = keccak256(rowOf(second, all(4, GOOD)));
+        hub.disclose(range, rowOf(first, said), votesOf(first, 0, GOOD));
+        batches = batchOf(dealid, 0, 2, START, all(4, GOOD), GOOD);
+        batches[0].outcomes[0] = outcomeOf(first, said, GOOD);
+    }
+
+    /// @dev Task by task as `finalize` has it, but for what moves: that is told once for each account, at the end.
+    function test_settle_emits_in_the_order_indexers_know() public {
+        (bytes32 dealid, Batch[] memory batches) = dividedAndAgreed();
+        // 99 % of the price and the liar's stake, in three parts; 99 % of the price in four.
+        expectTask(idOf(dealid, 0), 1, 8_580_000_000, 260_000_000);
+        expectTask(idOf(dealid, 1), 4, 4_950_000_000, 200_000_000);
+        expectTransfer(appOwner, 6 * RLC);
+        expectTransfer(datasetOwner, 4 * RLC);
+        expectTransfer(poolOwner, 12 * RLC);
+        expectNext();
+        emit IEscrow.Unlock(poolOwner, 12 * RLC);
+        expectTransfer(poolOwner, 2_460_000_000);
+        // Of a vote on chain the stake was taken out of the bond; that of the others stays there.
+        expectTransfer(workers[0], STAKE);
+        expectNext();
+        emit IEscrow.Unlock(workers[0], STAKE);
+        for (uint256 i = 0; i < 4; ++i) {
+            expectTransfer(workers[i], i == 1 ? 4_950_000_000 : 13_530_000_000);
+        }
+        vm.recordLogs();
+        settleAs(poolOwner, batches);
+        assertEq(vm.getRecordedLogs().length, expected, "something else was told");
+        assertConserved();
+    }
+
+    /// @dev What is told of a task of four workers, `liar` one of them or nobody.
+    function expectTask(bytes32 taskid, uint256 liar, uint256 reward, uint256 rest) private {
+        for (uint256 i = 0; i < 4; ++i) {
+            expectNext();
+            emit ITasks.TaskContribute(taskid, workers[i], resultHash(taskid, i == liar ? BAD : GOOD));
+        }
+        expectNext();
+        emit ITasks.TaskConsensus(taskid, resultHash(taskid, GOOD));
+        for (uint256 i = 0; i < 4; ++i) {
+            if (i == liar) continue;
+            expectNext();
+            emit ITasks.TaskReveal(taskid, workers[i], GOOD);
+        }
+        expectSeize(requester, 25 * RLC, taskid);
+        expectReward(appOwner, 3 * RLC, taskid);
+        expectReward(datasetOwner, 2 * RLC, taskid);
+        expectSeize(KITTY, RLC, taskid);
+        expectReward(poolOwner, RLC, taskid);
+        for (uint256 i = 0; i < 4; ++i) {
+            if (i == liar) expectSeize(workers[i], STAKE, taskid);
+            else expectReward(workers[i], reward, taskid);
+            expectNext();
+            if (i == liar) emit ITasks.FaultyContribution(workers[i], taskid);
+            else emit ITasks.AccurateContribution(workers[i], taskid);
+        }
+        expectReward(poolOwner, rest, taskid);
+        expectNext();
+        emit ITasks.TaskFinalize(taskid, RESULTS);
+    }
+
+    function expectNext() private {
+        vm.expectEmit(address(hub));
+        ++expected;
+    }
+
+    function expectSeize(address account, uint256 amount, bytes32 taskid) private {
+        expectNext();
+        emit IEscrow.Seize(account, amount, taskid);
+    }
+
+    function expectReward(address account, uint256 amount, bytes32 taskid) private {
+        expectNext();
+        emit IEscrow.Reward(account, amount, taskid);
+    }
+
+    function expectTransfer(address account, uint256 amount) private {
+        expectNext();
+        emit IEscrow.Transfer(address(hub), account, amount);
     }
 
     function test_a_batch_must_tell_every_vote() public {

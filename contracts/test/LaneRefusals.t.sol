@@ -151,6 +151,69 @@ contract LaneRefusalsTest is Refusals {
         );
     }
 
+    /// @dev Three commits of a task each, of which two workers say the same; the last in a category of longer clocks.
+    function threeCommits() private returns (Batch[] memory batches) {
+        batches = new Batch[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            Orders memory o = orders();
+            (o.request.trust, o.request.salt) = (3, bytes32(i));
+            if (i > 0) (o.pool.category, o.request.category) = (1, 1);
+            bytes32 dealid = makeDeal(o);
+            commitAs(dealid, 0, 1, all(2, GOOD));
+            batches[i] = batchOf(dealid, 0, 1, START, all(2, GOOD), GOOD)[0];
+        }
+    }
+
+    /// @dev A call of all three is refused whatever place the first of them has in it; one of the other two is taken.
+    function checkRefusedWhole(Batch[] memory batches, bytes memory reason) private {
+        Batch[] memory others = new Batch[](2);
+        (others[0], others[1]) = (batches[1], batches[2]);
+        for (uint256 place = 0; place < 3; ++place) {
+            refuse(poolOwner, abi.encodeCall(hub.settle, (batches)), reason);
+            if (place < 2) (batches[place], batches[place + 1]) = (batches[place + 1], batches[place]);
+        }
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 taskid = idOf(others[i].range.dealId, 0);
+            assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.ACTIVE));
+        }
+        settleAs(poolOwner, others);
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 taskid = idOf(others[i].range.dealId, 0);
+            assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.COMPLETED));
+            assertEq(hub.viewTask(taskid).results, RESULTS);
+        }
+        assertConserved();
+    }
+
+    /// @dev Its time of grace is over, and a stranger was faster: the commit is no more.
+    function test_a_call_with_a_commit_that_another_settled_is_refused_whole() public {
+        Batch[] memory batches = threeCommits();
+        vm.warp(START + 2 * T);
+        Batch[] memory first = batchOf(batches[0].range.dealId, 0, 1, START, all(2, GOOD), GOOD);
+        first[0].outcomes[0].results = "";
+        settleAs(workers[5], first);
+        bytes32 dealid = first[0].range.dealId;
+        checkRefusedWhole(batches, abi.encodeWithSelector(ILane.CommitMismatch.selector, dealid, 0));
+        assertEq(hub.viewTask(idOf(dealid, 0)).results, "");
+    }
+
+    function test_a_call_with_a_commit_past_ten_T_is_refused_whole() public {
+        Batch[] memory batches = threeCommits();
+        bytes32 dealid = batches[0].range.dealId;
+        vm.warp(START + 10 * T);
+        checkRefusedWhole(
+            batches, abi.encodeWithSelector(ITasks.TooLate.selector, START + 10 * T, START + 10 * T)
+        );
+        // What was late is claimed, and its bonds come free.
+        hub.claim(idOf(dealid, 0));
+        bytes[] memory rows = new bytes[](1);
+        rows[0] = rowOf(idOf(dealid, 0), all(2, GOOD));
+        hub.release(wholeRange(dealid, 0, START), rows);
+        (uint256 total, uint256 locked,) = bonded(0);
+        assertEq(total, 100 * RLC);
+        assertEq(locked, 0);
+    }
+
     /// @dev The record takes most of the gas: where it cannot be written, what is left would do for the rest.
     function test_a_settlement_without_gas_leaves_the_task_as_it_was() public {
         (bytes32 taskid, CommitRange memory range,) = committed(3, 2);
@@ -301,6 +364,4 @@ contract LaneRefusalsTest is Refusals {
         assertEq(hub.viewTask(idOf(dealid, 1)).results, RESULTS);
         assertEq(hub.resultFor(idOf(dealid, 1)), long(10_001));
     }
-
-    /// @dev One record for all of a batch: whoever sends it makes two of it.
 }

@@ -5,6 +5,7 @@ import {Ballot, Batch, CommitRange, ILane, SkipReason} from "../src/interfaces/I
 import {ITasks} from "../src/interfaces/ITasks.sol";
 import {Contribution, ContributionStatus, Task, TaskStatus} from "../src/interfaces/Types.sol";
 import {LaneMarket} from "./support/LaneMarket.sol";
+import {Orders} from "./support/Market.sol";
 import {Vm} from "forge-std/Vm.sol";
 
 /// The settlement lane when somebody stops after a commit: silence, disclosure on chain, closing, claims.
@@ -87,6 +88,56 @@ contract LaneStopsTest is LaneMarket {
         settleAs(workers[0], batches);
         assertEq(hub.viewTask(idOf(dealid, 0)).resultDigest, GOOD);
         assertConserved();
+    }
+
+    /// @dev Row, nonces and digest are all that it takes. The workers are paid and so is the pool, by the requester;
+    /// where the result lies nobody says any more.
+    function test_late_a_stranger_settles_what_is_unbound_without_a_place() public {
+        bondAll(10 * RLC);
+        bytes32 dealid = laneDeal(3, 1);
+        bytes32 taskid = idOf(dealid, 0);
+        commitAs(dealid, 0, 1, all(2, GOOD));
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, all(2, GOOD), GOOD);
+        batches[0].outcomes[0].results = "";
+        address stranger = makeAddr("stranger");
+        vm.warp(START + 2 * T - 1);
+        vm.expectRevert(abi.encodeWithSelector(ILane.NotYours.selector, stranger, START + 2 * T));
+        settleAs(stranger, batches);
+        vm.warp(START + 2 * T);
+        settleAs(stranger, batches);
+        assertEq(uint8(hub.viewTask(taskid).status), uint8(TaskStatus.COMPLETED));
+        assertEq(hub.viewTask(taskid).resultDigest, GOOD);
+        assertEq(hub.viewTask(taskid).results, "");
+        assertEq(free(requester), FUNDS - 25 * RLC);
+        assertEq(frozen(requester), 0);
+        assertEq(free(workers[0]), FUNDS - 10 * RLC + 9_900_000_000);
+        assertEq(free(poolOwner), FUNDS + 200_000_000);
+        assertEq(free(stranger), 0);
+        // The pool comes too late with its own words.
+        batches[0].outcomes[0].results = RESULTS;
+        vm.expectRevert(abi.encodeWithSelector(ILane.CommitMismatch.selector, dealid, 0));
+        settleAs(poolOwner, batches);
+        assertConserved();
+    }
+
+    /// @dev Bound results are told by whoever settles, or the task is not settled.
+    function test_late_a_stranger_settles_bound_results_whole_or_not_at_all() public {
+        bondAll(10 * RLC);
+        Orders memory o = orders();
+        o.request.trust = 2;
+        (o.pool.salt, o.request.salt) = (mark(2, 0, 0, address(1)), mark(2, 0, 0, address(2)));
+        bytes32 dealid = makeDeal(o);
+        bytes32 digest = keccak256(RESULTS);
+        commitAs(dealid, 0, 1, all(2, digest));
+        Batch[] memory batches = batchOf(dealid, 0, 1, START, all(2, digest), digest);
+        batches[0].outcomes[0].results = "";
+        vm.warp(START + 2 * T);
+        expectSkip(idOf(dealid, 0), SkipReason.CALLBACK);
+        settleAs(workers[5], batches);
+        assertEq(uint8(hub.viewTask(idOf(dealid, 0)).status), uint8(TaskStatus.ACTIVE));
+        batches[0].outcomes[0].results = RESULTS;
+        settleAs(workers[5], batches);
+        assertEq(hub.viewTask(idOf(dealid, 0)).results, RESULTS);
     }
 
     function test_votes_on_chain_close_into_a_classic_task() public {

@@ -9,9 +9,14 @@ import {LaneMarket} from "./LaneMarket.sol";
 abstract contract Refusals is LaneMarket {
     /// @dev The call is refused with exactly `refusal`, and of what it wrote nothing stays.
     function refuse(address caller, bytes memory call, bytes memory refusal) internal {
+        refuseWithin(gasleft(), caller, call, refusal);
+    }
+
+    /// @dev The same of a call that gets so much gas.
+    function refuseWithin(uint256 gas, address caller, bytes memory call, bytes memory refusal) internal {
         vm.startStateDiffRecording();
         vm.prank(caller);
-        (bool success, bytes memory answer) = address(hub).call(call);
+        (bool success, bytes memory answer) = address(hub).call{gas: gas}(call);
         Vm.AccountAccess[] memory accesses = vm.stopAndReturnStateDiff();
         assertFalse(success, "bad input was taken");
         assertEq(answer, refusal, "refused by another name");

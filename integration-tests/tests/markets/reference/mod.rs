@@ -8,14 +8,17 @@ use poco_core::payout::Share;
 use poco_core::task::TaskStatus;
 use poco_core::{TaskId, U256};
 use poco_integration_tests::payments::{Balances, settled};
-use poco_integration_tests::pool::{Plan, Pool};
+use poco_integration_tests::pool::{Plan, Pool, SETTLEMENT};
 use poco_integration_tests::world::{Party, World};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_complete_on_the_reference_contracts() -> Result<()> {
     let world = World::start_with(contracts::deploy).await?;
-    let pool = Pool::start(&world, &Plan::default()).await?;
+    // As they come: they find out by themselves that this hub has no settlement lane.
+    let [scheduler_environment, worker_environment] = SETTLEMENT;
+    let plan = Plan { scheduler_environment, worker_environment, ..Plan::default() };
+    let pool = Pool::start(&world, &plan).await?;
     let chain = world.chain().await?;
 
     // Three fresh workers, each call a transaction of its own.
