@@ -91,13 +91,13 @@ impl Scheduler {
         loop {
             let status: serde_json::Value = self.http.get(&url).send().await?.json().await?;
             // Each has one replica, in a slot of its own.
-            let live = status["slots_used"].as_u64().unwrap_or_default();
+            let live = status["slotsUsed"].as_u64().unwrap_or_default();
             if live == tasks as u64 {
                 return Ok(());
             }
             ensure!(
                 started.elapsed() < PATIENCE,
-                "{live} tasks are live, and not {tasks}: {status}"
+                "{live} tasks are live, and not {tasks}"
             );
             tokio::time::sleep(LOOK).await;
         }
