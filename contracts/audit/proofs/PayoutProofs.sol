@@ -21,19 +21,37 @@ contract PayoutProofs {
     }
 
     /// Shares are logarithms of weights: 1 for a fresh worker, 63 at most.
-    function check_the_rest_of_three_shares_is_below_three(uint32 part_) external pure {
+    function check_a_reward_is_its_share_rounded_down(uint32 part_) external pure {
+        uint256 part = part_;
+        uint256[2][6] memory cases =
+            [[uint256(1), 3], [uint256(5), 11], [uint256(6), 11], [uint256(1), 66], [uint256(7), 11], [uint256(63), 189]];
+        for (uint256 i = 0; i < 6; ++i) {
+            (uint256 share, uint256 sum) = (cases[i][0], cases[i][1]);
+            uint256 reward = Payout.rewardOf(part, share, sum);
+            assert(reward * sum <= part * share);
+            assert(part * share < (reward + 1) * sum);
+        }
+    }
+
+    /// Three rewards of which that is true are together no more than there is, and leave less than three.
+    function check_what_three_rewards_leave_is_below_three(uint32 part_, uint32[3] calldata rewards)
+        external
+        pure
+    {
         uint256 part = part_;
         uint256[3][5] memory cases =
             [[uint256(1), 1, 1], [uint256(5), 6, 0], [uint256(1), 63, 2], [uint256(7), 3, 1], [uint256(63), 63, 63]];
         for (uint256 i = 0; i < 5; ++i) {
             uint256 sum = cases[i][0] + cases[i][1] + cases[i][2];
-            uint256 paid = 0;
+            (uint256 paid, bool areRounded) = (0, true);
             for (uint256 k = 0; k < 3; ++k) {
-                uint256 reward = Payout.rewardOf(part, cases[i][k], sum);
-                assert(reward * sum <= part * cases[i][k]);
+                uint256 reward = rewards[k];
+                bool isNoMore = reward * sum <= part * cases[i][k];
+                bool isNoLess = part * cases[i][k] < (reward + 1) * sum;
+                areRounded = areRounded && isNoMore && isNoLess;
                 paid += reward;
             }
-            assert(paid <= part && part - paid < 3);
+            if (areRounded) assert(paid <= part && part - paid < 3);
         }
     }
 
