@@ -95,10 +95,7 @@ impl Scheduler {
             if live == tasks as u64 {
                 return Ok(());
             }
-            ensure!(
-                started.elapsed() < PATIENCE,
-                "{live} tasks are live, and not {tasks}"
-            );
+            ensure!(started.elapsed() < PATIENCE, "{live} tasks are live, and not {tasks}");
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -443,6 +443,17 @@ async fn requests_over_http_that_make_no_sense_are_refused() {
         format!("/explain/order?trust={long}"),
         format!("/explain/order?tag={short}"),
         "/explain/order?params=%7B%22poco_placement%22%3A5%7D".into(),
+        format!("/explain/order?category={minus}"),
+        format!("/explain/order?category={long}"),
+        format!("/explain/order?price={minus}"),
+        format!("/explain/order?price={long}"),
+        format!("/explain/order?volume={minus}"),
+        format!("/explain/order?volume={long}"),
+        format!("/explain/order?worker_stake={minus}"),
+        format!("/explain/order?worker_stake={long}"),
+        "/explain/order?conditions=no-such-condition".into(),
+        format!("/explain/order?guard={word}"),
+        format!("/explain/order?guard={short}"),
     ];
     for path in &bad {
         let before = refused(&process).await;

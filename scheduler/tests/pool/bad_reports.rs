@@ -14,8 +14,8 @@ use poco_proto::v1::upload_part::Body as Part;
 use poco_proto::v1::worker_message::Body as Told;
 use poco_proto::v1::workers_client::WorkersClient;
 use poco_proto::v1::{
-    Disclosure, Failure, GetTaskRequest, LogsRequest, Printed, PrintedPart, Report, RowVote, Stage,
-    UploadHeader, UploadPart, command,
+    Ack, Disclosure, Failure, GetTaskRequest, Heartbeat, LogsRequest, Printed, PrintedPart, Report,
+    RowVote, Stage, UploadHeader, UploadPart, command,
 };
 use poco_proto::words;
 use std::sync::Arc;
@@ -57,6 +57,9 @@ fn wrong_words(task: TaskId) -> Vec<(String, Told)> {
     let parts = vec![PrintedPart { is_stderr: true, offset: 1, data: vec![5; 10] }];
     let printed = Printed { task: id, telling: 1, parts, is_over: false };
     let named = |of: &str, name: String| format!("{of}.{name}");
+    let heartbeats = variants("Heartbeat", &Heartbeat { next_seconds: 5 }).into_iter();
+    // Of messages that were never sent, too.
+    let acks = variants("Ack", &Ack { id: 1 }).into_iter();
     let reports = variants("Report", &report).into_iter();
     let disclosures = variants("Disclosure", &disclosure).into_iter();
     let printed = variants("Printed", &printed).into_iter();
@@ -66,6 +69,8 @@ fn wrong_words(task: TaskId) -> Vec<(String, Told)> {
             disclosures.map(|one| (named("disclosure", one.name), Told::Disclosure(one.message))),
         )
         .chain(printed.map(|one| (named("printed", one.name), Told::Printed(one.message))))
+        .chain(heartbeats.map(|one| (named("heartbeat", one.name), Told::Heartbeat(one.message))))
+        .chain(acks.map(|one| (named("ack", one.name), Told::Ack(one.message))))
         .collect()
 }
 
