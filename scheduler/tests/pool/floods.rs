@@ -82,7 +82,7 @@ impl Siege {
 }
 
 /// A connection of the attacker's.
-async fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
+pub(crate) async fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::new(ATTACKER, 0))?;
     socket.connect(to).await

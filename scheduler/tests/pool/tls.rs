@@ -1,6 +1,7 @@
 //! Encrypted connections: who knows the pool's key, and who does not.
 
 use crate::chain::{Chainside, eventually};
+use crate::floods::connect;
 use crate::scheduler::Process;
 use crate::worker::{Output, Worker};
 use poco_core::task::TaskStatus;
@@ -11,6 +12,8 @@ use poco_proto::v1::observer_client::ObserverClient;
 use rcgen::{CertificateParams, KeyPair};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Where the scheduler says that it is reached.
 async fn url(process: &Process) -> String {
@@ -116,4 +119,56 @@ async fn where_others_reach_the_port_it_is_encrypted_unless_told_otherwise() {
     drop(process);
     let process = Process::begin_on(&chain, "0.0.0.0:0", &["--tls", "off"]);
     assert!(url(&process).await.starts_with("http://0.0.0.0:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handshakes_that_never_end_harm_nobody_and_are_cut() {
+    let chain = Chainside::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[limits]\nunlimited = []\n").unwrap();
+    let process = Process::begin(&chain, &["--tls", "on", "--config", config.to_str().unwrap()]);
+    let pinned = url(&process).await;
+    let pool = PoolUrl::try_from(pinned.parse::<url::Url>().unwrap()).unwrap();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(pool.pinned().unwrap());
+    let client = client.build().unwrap();
+    let refused = async || {
+        let text = client.get(format!("{pool}metrics")).send().await.unwrap().text().await.unwrap();
+        let name = "poco_scheduler_refused_total{reason=\"handshake\"} ";
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    let address = process.url().strip_prefix("http://").unwrap().parse().unwrap();
+    let before = process.memory();
+    // Nothing at all, the first byte of a handshake, its beginning, and a record that is never whole.
+    let begun: [&[u8]; 4] = [&[], &[22], &[22, 3, 1, 2, 0, 1], &[22, 3, 1, 0x40, 0, 1, 0, 0x3f]];
+    let mut stalled = Vec::new();
+    for bytes in begun.iter().cycle().take(200) {
+        if let Ok(mut stream) = connect(address).await {
+            let _ = stream.write_all(bytes).await;
+            stalled.push(stream);
+        }
+    }
+    // What begins as a handshake and goes on as nonsense is over at once.
+    for _ in 0..50 {
+        if let Ok(mut stream) = connect(address).await {
+            let _ = stream.write_all(&[22, 3, 1, 0, 5, 9, 9, 9, 9, 9]).await;
+        }
+    }
+    let output = Arc::new(Output::make("a result"));
+    Worker::spawn(&chain, pinned.clone(), output).await;
+    let id = TaskId::of_deal(chain.order(1, 1, Address::ZERO).await, U256::ZERO);
+    eventually("a task is completed all the same", async || {
+        let view = chain.chain.task(id).await.ok()?;
+        (view.status == TaskStatus::Completed).then_some(())
+    })
+    .await;
+    for mut stream in stalled {
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest));
+        assert!(ended.await.is_ok(), "a handshake that never ends is cut");
+    }
+    assert!(refused().await >= 10, "{}", refused().await);
+    let growth = process.memory().saturating_sub(before);
+    assert!(growth < 64 << 20, "it grew by {} MiB", growth >> 20);
 }
