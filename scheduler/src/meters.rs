@@ -2,7 +2,7 @@
 
 use crate::status::{Health, Snapshot, State, age_seconds};
 use poco_core::{Amount, U256};
-use poco_scheduler_core::{Concern, ReportStatus};
+use poco_scheduler_core::{Concern, ReportStatus, WAITS};
 use prometheus::{
     Counter, Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
@@ -278,9 +278,9 @@ impl Meters {
         self.tasks_unmade.set(large(stats.tasks_unmade));
         self.tasks_waiting.set(count(stats.tasks_wanting));
         self.tasks_hopeless.set(count(stats.tasks_hopeless));
-        self.waits.reset();
-        for (reason, tasks) in &stats.waits {
-            self.waits.with_label_values(&[reason]).set(count(*tasks));
+        for reason in WAITS {
+            let tasks = stats.waits.get(reason).copied().unwrap_or_default();
+            self.waits.with_label_values(&[reason]).set(count(tasks));
         }
         self.workers.set(count(stats.workers));
         self.workers_drained.set(count(workers.iter().filter(|one| one.is_drained).count()));

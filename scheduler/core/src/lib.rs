@@ -84,4 +84,5 @@ pub use crate::sales::{CategoryPrice, Offer, SalesPolicy, TaskCost};
 pub use crate::settings::Settings;
 pub use crate::trace::{Constraint, Trace};
 pub use crate::upload::{UploadRefusal, UploadTerms};
+pub use crate::waiting::WAITS;
 pub use crate::words::{Capacity, Cause, Failure, Lane, ReportBody, Stage};

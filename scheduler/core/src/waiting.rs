@@ -8,6 +8,22 @@ use alloc::vec::Vec;
 use core::fmt;
 use poco_core::Timestamp;
 
+/// Everything that a task that has not ended may wait for, by name.
+pub const WAITS: [&str; 12] = [
+    "chain",
+    "transaction",
+    "rest",
+    HELD,
+    "workers",
+    "votes",
+    "ballots",
+    "disclosures",
+    "digest",
+    "reveals",
+    "result",
+    "claim",
+];
+
 /// What a task waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {

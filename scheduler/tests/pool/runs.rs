@@ -63,6 +63,26 @@ async fn the_fast_lane_ends_in_a_result_that_everybody_can_fetch() {
     let pool = process.pool().await;
     assert_eq!((pool.workers, pool.slots, pool.slots_free), (1, 2, 2));
     let metrics = process.get("/metrics").await.text().await.unwrap();
+    let readme = include_str!("../../README.md").split("\n## Metrics\n").nth(1).unwrap();
+    let rows = readme.split("\n## ").next().unwrap().lines().filter(|row| row.starts_with("| `"));
+    let first = |row: &'static str| row.split(" | ").next().unwrap_or_default();
+    let names: Vec<&str> = rows.flat_map(|row| first(row).split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let is_there = |name: &&str| metrics.contains(&format!("\n# TYPE poco_scheduler_{name} "));
+    let missing: Vec<&str> = names.into_iter().filter(|name| !is_there(name)).collect();
+    assert_eq!(missing, [""; 0], "the README tells of these");
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is missing in\n{metrics}")).parse().unwrap()
+    };
+    let gas = value("poco_scheduler_gas_total");
+    assert!(gas > 50_000.0, "{gas} for a task that was opened");
+    // Of a few wei at least: nothing is for free here.
+    assert!(value("poco_scheduler_fees_gwei_total") > 0.0);
+    assert_eq!(value("poco_scheduler_slots"), 2.0);
+    assert_eq!(value("poco_scheduler_slots_used"), 0.0);
+    assert_eq!(value("poco_scheduler_workers_drained"), 0.0);
+    assert_eq!(value("poco_scheduler_tasks_waits{reason=\"workers\"}"), 0.0);
     for line in [
         "poco_scheduler_workers 1",
         "poco_scheduler_tasks{status=\"completed\"} 1",

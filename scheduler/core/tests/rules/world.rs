@@ -12,7 +12,7 @@ use poco_core::{
 use poco_scheduler_core::{
     Action, Capacity, Cause, ChainEvent, Command, ContributionFacts, Core, DealFacts, Failure,
     Head, Input, Intent, Lane, Login, Moment, Placement, Record, ReportBody, Settings, Stage,
-    StoredResult, TaskFacts, TransactionFailure, TransactionTrouble,
+    StoredResult, TaskFacts, TransactionFailure, TransactionTrouble, WAITS,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -455,6 +455,8 @@ impl World {
         }
         self.now = end;
         self.time = start.after(seconds);
+        let waits = self.core.stats().waits;
+        assert!(waits.keys().all(|name| WAITS.contains(name)), "{waits:?}");
     }
 
     /// The commands since the last look, in order.
