@@ -1,9 +1,11 @@
 //! A chain of our own: anvil, with what tests do to chains.
 
+mod written;
+
+use self::written::quantity;
 use crate::process::{Process, free_port, wait_for};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -89,8 +91,8 @@ impl Anvil {
         Ok(anvil)
     }
 
-    /// Kills a chain that is written down, at a moment at which that is whole: half a file is no fault
-    /// of a chain's, but of anvil's. Where it can it waits for a block that is not written yet, and is
+    /// Kills a chain that is written down, at a moment at which that is whole, and of one moment: other files
+    /// are no fault of a chain's, but of anvil's. Where it can it waits for a block that is not written yet, and is
     /// lost. Answers how many are.
     ///
     /// # Errors
@@ -297,26 +299,9 @@ fn state_file(folder: &Path) -> PathBuf {
     folder.join("anvil.json")
 }
 
-/// The last block that is written down; `None` while it is being written.
+/// The last block that is written down; `None` while it is being written, and where it is of two moments.
 fn read_state(folder: &Path) -> Result<Option<u64>> {
-    #[derive(Deserialize)]
-    struct Written {
-        block: Block,
-    }
-    #[derive(Deserialize)]
-    struct Block {
-        number: Value,
-    }
-    let Ok(written) = std::fs::read(state_file(folder)) else { return Ok(None) };
-    // All the rest is skipped, but must be there.
-    let Ok(written) = serde_json::from_slice::<Written>(&written) else { return Ok(None) };
-    Ok(Some(quantity(&written.block.number)?))
-}
-
-fn quantity(value: &Value) -> Result<u64> {
-    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
-    let digits = digits.with_context(|| format!("{value} is no quantity"))?;
-    Ok(u64::from_str_radix(digits, 16)?)
+    std::fs::read(state_file(folder)).map_or(Ok(None), |file| written::last_block(&file))
 }
 
 /// The program itself: npm's `.bin/anvil` is a script around it, and ending that would leave the
