@@ -84,9 +84,9 @@ pub const FUNCTIONS: &[&str] = &[
     "token: transfer()",
 ];
 
-/// Every refusal of the model, but for those that no sequence leads to: payments to, burns from and
-/// approvals by the zero address, sums above all tokens there are. (Of the errors of `ILane` only
-/// `CommitExists` is not among them: no task is committed twice.)
+/// Every refusal of the model, but for those that no sequence leads to (`tests/goals.rs` names them, and fails
+/// where another is left out). Of the errors of `ILane` only `CommitExists` is not among them: no task is
+/// committed twice.
 pub const REFUSALS: &[(&str, Whose)] = &[
     ("Match 0x00 CategoryDiffers", Whose::Both),
     ("Match 0x01 CategoryUnknown", Whose::Both),
