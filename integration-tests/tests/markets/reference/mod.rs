@@ -2,15 +2,21 @@
 
 mod contracts;
 
+use alloy_sol_types::{SolCall, sol};
 use anyhow::{Context, Result};
+use poco_chain::{Addresses, Chain, ChainSettings};
 use poco_core::Amount;
 use poco_core::payout::Share;
 use poco_core::task::TaskStatus;
-use poco_core::{TaskId, U256};
+use poco_core::{Address, Bytes, TaskId, U256};
 use poco_integration_tests::payments::{Balances, settled};
 use poco_integration_tests::pool::{Plan, Pool, SETTLEMENT};
-use poco_integration_tests::world::{Party, World};
-use serde_json::Value;
+use poco_integration_tests::world::{Party, World, wallet};
+use serde_json::{Value, json};
+
+sol! {
+    function importScore(address worker);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_complete_on_the_reference_contracts() -> Result<()> {
@@ -46,6 +52,33 @@ async fn tasks_complete_on_the_reference_contracts() -> Result<()> {
     let refused = world.poco(Party::Worker(0), &bond)?;
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(refused.stderr.contains("the hub has no settlement lane, so no bonds"), "{refused:?}");
+    takes_over(&world, &chain, pool.app.parse()?, classic.view.contributors[0]).await
+}
+
+/// A hub of this project comes after it: with its token, its categories, the entries of its registries, and
+/// the scores of its workers.
+async fn takes_over(world: &World, old: &Chain, app: Address, worker: Address) -> Result<()> {
+    let file = world.path("after.toml");
+    let (url, hub) = (world.anvil.url().as_str(), old.hub().to_string());
+    let path = file.to_string_lossy();
+    let words = ["--rpc-url", url, "admin", "deploy", "--previous", &hub, "--write", &path];
+    world.poco(Party::Owner, &words)?.json()?;
+    let addresses = Addresses::read(&file)?;
+    assert_ne!(addresses.hub, old.hub());
+    let new = Chain::connect(&ChainSettings::from(&addresses)).await?;
+    assert_eq!(new.token(), old.token());
+    assert_eq!(new.category_count().await?, old.category_count().await?);
+    let entry = new.app(app).await?.context("the app of the hub before")?;
+    assert_eq!(entry, old.app(app).await?.context("an app")?);
+
+    assert_eq!(new.score(worker).await?, U256::ZERO);
+    let import = importScoreCall { worker };
+    let data = Bytes::from(import.abi_encode());
+    let anybody = wallet(Party::Requester)?.address();
+    let request = json!({ "from": anybody, "to": addresses.hub, "data": data });
+    world.anvil.transact(request).await?;
+    assert_eq!(new.score(worker).await?, old.score(worker).await?);
+    assert_eq!(new.score(worker).await?, U256::ONE);
     Ok(())
 }
 
