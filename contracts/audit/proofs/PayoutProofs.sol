@@ -7,9 +7,10 @@ import {Payout} from "../src/hub/Payout.sol";
 /// The rounding of a payout, by the code that every lane of the hub runs: that what the workers get never exceeds what
 /// there is, so that the rest, which the pool owner gets, exists.
 ///
-/// A division by an unknown number is beyond solvers: ratios and shares are examples, amounts are all of 32 bits.
+/// A division by an unknown number is beyond solvers: ratios and shares are examples, amounts are all of 16, 24 or 32
+/// bits.
 contract PayoutProofs {
-    function check_the_workers_part_is_no_more_than_there_is(uint32 total_) external pure {
+    function check_the_workers_part_is_no_more_than_there_is(uint24 total_) external pure {
         uint256 total = total_;
         uint256[6] memory ratios = [uint256(0), 1, 5, 37, 99, 100];
         for (uint256 i = 0; i < 6; ++i) {
@@ -34,25 +35,34 @@ contract PayoutProofs {
     }
 
     /// Three rewards of which that is true are together no more than there is, and leave less than three.
-    function check_what_three_rewards_leave_is_below_three(uint32 part_, uint32[3] calldata rewards)
+    function check_what_equal_rewards_leave_is_below_three(uint32 part, uint32 a, uint32 b, uint32 c)
         external
         pure
     {
-        uint256 part = part_;
-        uint256[3][5] memory cases =
-            [[uint256(1), 1, 1], [uint256(5), 6, 0], [uint256(1), 63, 2], [uint256(7), 3, 1], [uint256(63), 63, 63]];
-        for (uint256 i = 0; i < 5; ++i) {
-            uint256 sum = cases[i][0] + cases[i][1] + cases[i][2];
-            (uint256 paid, bool areRounded) = (0, true);
-            for (uint256 k = 0; k < 3; ++k) {
-                uint256 reward = rewards[k];
-                bool isNoMore = reward * sum <= part * cases[i][k];
-                bool isNoLess = part * cases[i][k] < (reward + 1) * sum;
-                areRounded = areRounded && isNoMore && isNoLess;
-                paid += reward;
-            }
-            if (areRounded) assert(paid <= part && part - paid < 3);
+        _checkRest(part, [uint256(a), b, c], [uint256(1), 1, 1]);
+    }
+
+    function check_what_two_rewards_leave_is_below_three(uint32 part, uint32 a, uint32 b) external pure {
+        _checkRest(part, [uint256(a), b, 0], [uint256(5), 6, 0]);
+    }
+
+    function check_what_unlike_rewards_leave_is_below_three(uint16 part, uint16 a, uint16 b, uint16 c)
+        external
+        pure
+    {
+        _checkRest(part, [uint256(a), b, c], [uint256(1), 63, 2]);
+    }
+
+    /// @dev What does not round down is no case: there is one path.
+    function _checkRest(uint256 part, uint256[3] memory rewards, uint256[3] memory shares) private pure {
+        uint256 sum = shares[0] + shares[1] + shares[2];
+        uint256 paid = 0;
+        for (uint256 k = 0; k < 3; ++k) {
+            require(rewards[k] * sum <= part * shares[k]);
+            require(part * shares[k] < (rewards[k] + 1) * sum);
+            paid += rewards[k];
         }
+        assert(paid <= part && part - paid < 3);
     }
 
     /// What a reward multiplies leaves no number: 25 stakes and a price, of 96 bits each, and a share.

@@ -41,6 +41,8 @@ pub enum Hold {
     HeldLimit {
         /// So many are.
         held: usize,
+        /// Tasks that are made before this one.
+        before: usize,
         /// The limit.
         most: usize,
     },
@@ -72,6 +74,10 @@ pub enum Hold {
         asked: u64,
         /// Tasks that are left.
         left: u64,
+        /// Tasks that were sold, of which so many less would do.
+        sold_too_many: Option<u64>,
+        /// So many slots more would do.
+        slots_missing: u64,
     },
     /// The free stake does not answer for so many tasks.
     Stake {
@@ -127,18 +133,20 @@ impl Hold {
                 let slots = Change::AddSlots { count: count.div_ceil(2) };
                 Vec::from([Change::EndTasks { count }, slots])
             }
-            Self::HeldLimit { held, most } => {
-                let count = held.saturating_add(1).saturating_sub(*most);
+            Self::HeldLimit { held, before, most } => {
+                let count = held.saturating_add(*before).saturating_add(1).saturating_sub(*most);
                 Vec::from([Change::ForgetTasks { count }])
             }
             Self::PassedOver { .. } => return None,
             Self::Unserved { .. } => Vec::new(),
             Self::Unsold { category } => Vec::from([Change::Sell { category: *category }]),
             Self::Price { price, .. } => Vec::from([Change::RaisePrice { to: *price }]),
-            Self::Volume { asked, left } => {
-                let missing = usize::try_from(asked.saturating_sub(*left)).unwrap_or(usize::MAX);
+            Self::Volume { left, sold_too_many, slots_missing, .. } => {
+                let count = |tasks: u64| usize::try_from(tasks).unwrap_or(usize::MAX);
+                let end = sold_too_many.map(|tasks| Change::EndTasks { count: count(tasks) });
                 let lower = (*left > 0).then_some(Change::LowerVolume { to: *left });
-                [Change::EndTasks { count: missing }].into_iter().chain(lower).collect()
+                let slots = Change::AddSlots { count: count(*slots_missing) };
+                end.into_iter().chain(lower).chain([slots]).collect()
             }
             Self::Stake { needed, .. } => Vec::from([Change::AddStake { until: *needed }]),
         })
@@ -158,9 +166,11 @@ impl fmt::Display for Hold {
                 "{live} tasks are open, the slots leave room for {room}, {before} more come \
                  before it"
             ),
-            Self::HeldLimit { held, most } => {
-                write!(f, "{held} tasks are held until they are settled, {most} are allowed")
-            }
+            Self::HeldLimit { held, before, most } => write!(
+                f,
+                "{held} tasks are held until they are settled, {most} are allowed, {before} more \
+                 come before it"
+            ),
             Self::PassedOver { task } => {
                 write!(f, "task {task} of the same deal found no workers")
             }
@@ -171,7 +181,7 @@ impl fmt::Display for Hold {
             Self::Price { pays, price } => {
                 write!(f, "a task costs {price} now, and the request pays {pays}")
             }
-            Self::Volume { asked, left } => {
+            Self::Volume { asked, left, .. } => {
                 write!(f, "{asked} tasks are asked for, and {left} are left to be sold")
             }
             Self::Stake { needed, free } => {

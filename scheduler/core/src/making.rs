@@ -58,13 +58,13 @@ impl Core {
         self.make_past_tasks();
         // What is passed over stays so while tasks are made.
         let passed_over = self.count_passed_over();
-        if self.full(passed_over, 0).is_some() {
+        if self.full(passed_over, 0).next().is_some() {
             return;
         }
         let mut turns: BTreeSet<MakingTurn> =
             self.unmade_of.keys().filter_map(|one| self.turn_to_make(*one, None)).collect();
         let mut made = 0usize;
-        while self.full(passed_over, 0).is_none()
+        while self.full(passed_over, 0).next().is_none()
             && let Some((idle, last, id, requester)) = turns.pop_first()
         {
             if made >= TASKS_AT_ONCE_MAX {
@@ -99,8 +99,11 @@ impl Core {
         }
         let before = self.before(task);
         let idle = self.waiting_of(task.requester).saturating_add(before.own());
-        let full = self.full(passed_over, before.all());
-        held_by.extend(full.or_else(|| self.crowded(passed_over, idle, before.all())));
+        let known = held_by.len();
+        held_by.extend(self.full(passed_over, before.all()));
+        if held_by.len() == known {
+            held_by.extend(self.crowded(passed_over, idle, before.all()));
+        }
         held_by
     }
 
@@ -155,15 +158,17 @@ impl Core {
         if is_begun { Intake::BegunTasks } else { Intake::BegunDeals }
     }
 
-    /// The limit that keeps every task from being made, were `more` made before.
-    fn full(&self, passed_over: usize, more: usize) -> Option<Hold> {
+    /// The limits that keep every task from being made, were `more` made before.
+    fn full(&self, passed_over: usize, more: usize) -> impl Iterator<Item = Hold> {
         let live = self.index.live_len().saturating_sub(passed_over);
         let most = self.settings.tasks_live_max;
-        if live.saturating_add(more) >= most {
-            return Some(Hold::LiveLimit { live, before: more, most, room: self.room() });
-        }
+        let is_full = live.saturating_add(more) >= most;
+        let live = || Hold::LiveLimit { live, before: more, most, room: self.room() };
+        let live = is_full.then(live);
         let (held, most) = (self.tasks.len(), most.saturating_mul(TASKS_HELD_RATIO));
-        (held >= most).then_some(Hold::HeldLimit { held, most })
+        let is_full = held.saturating_add(more) >= most;
+        let held = is_full.then_some(Hold::HeldLimit { held, before: more, most });
+        live.into_iter().chain(held)
     }
 
     /// The same of the room that slots leave, for a requester of whom `idle` tasks wait.

@@ -106,10 +106,26 @@ struct Stock {
     tag: Tag,
     slots: usize,
     used: usize,
+    /// Tasks that are sold and not ended.
+    sold: u64,
     /// Tasks for which there is room.
     free: u64,
+    /// Tasks that were sold beyond that, where there is none.
+    excess: u64,
     /// The highest trust that these workers reach together.
     trust: u64,
+}
+
+impl Stock {
+    /// Where `asked` tasks are more than are left.
+    fn is_short_of(&self, asked: u64, policy: &SalesPolicy) -> Option<Hold> {
+        let missing = asked.checked_sub(self.free).filter(|missing| *missing > 0)?;
+        let missing = missing.saturating_add(self.excess);
+        let sold_too_many = (missing <= self.sold).then_some(missing);
+        let tasks_a_slot = policy.factor_percent.max(1) as u64;
+        let slots_missing = missing.saturating_mul(HUNDRED as u64).div_ceil(tasks_a_slot);
+        Some(Hold::Volume { asked, left: self.free, sold_too_many, slots_missing })
+    }
 }
 
 impl Core {
@@ -152,12 +168,12 @@ impl Core {
         };
         let stocks = self.stocks(policy);
         let fitting = stocks.iter().filter(|stock| stock.tag.contains(tag));
-        let Some(stock) = fitting.max_by_key(|stock| stock.free) else { return Vec::new() };
+        let most = fitting.max_by_key(|stock| (stock.free, Reverse(stock.excess)));
+        let Some(stock) = most else { return Vec::new() };
         let (price, _) = self.price_of(price, stock, policy);
         let pays = pays.filter(|pays| *pays < price);
         let price_hold = pays.map(|pays| Hold::Price { pays, price });
-        let is_short = stock.free < volume;
-        let volume_hold = is_short.then_some(Hold::Volume { asked: volume, left: stock.free });
+        let volume_hold = stock.is_short_of(volume, policy);
         let needed = pool_stake(price).ok().and_then(|one| one.checked_mul(U256::from(volume)));
         let free = self.funds().unwrap_or_default().stake_free;
         let needed = needed.filter(|needed| *needed > free);
@@ -200,13 +216,15 @@ impl Core {
                 self.deals.iter().filter(|(_, deal)| is_theirs(deal)).map(|(id, deal)| {
                     (self.index.live_of(*id) as u64).saturating_add(deal.unmade())
                 });
-            let free = capacity.saturating_sub(sold.fold(0, u64::saturating_add));
+            let sold = sold.fold(0, u64::saturating_add);
             // What takes of all workers may stand on these.
-            let wider = stocks.iter().filter(|one| tag.contains(one.tag)).map(|one| one.free);
-            let free = wider.fold(free, u64::min);
+            let wider = || stocks.iter().filter(|one| tag.contains(one.tag));
+            let free = wider().map(|one| one.free).fold(capacity.saturating_sub(sold), u64::min);
+            let excess = sold.saturating_sub(capacity);
+            let excess = wider().map(|one| one.excess).fold(excess, u64::max);
             let weights = apart(serving().map(|(_, worker)| worker).collect());
             let trust = trust_of(weights, policy.trust_max);
-            stocks.push(Stock { tag, slots, used, free, trust });
+            stocks.push(Stock { tag, slots, used, sold, free, excess, trust });
         }
         stocks
     }

@@ -217,6 +217,36 @@ fn the_operators_limit_is_told_with_the_limit_that_would_do() {
 }
 
 #[test]
+fn ended_tasks_that_are_not_settled_hold_up_others_and_it_is_told_how_many() {
+    let mut world = World::with(&[], |settings| {
+        settings.tasks_live_max = 1;
+        settings.prune_depth_blocks = 100;
+    });
+    world.connect(1, 1);
+    let deal = world.order(1, 12);
+    for _ in 0..10 {
+        end_one(&mut world, deal);
+    }
+    let held_by = |offset: u64, world: &World| {
+        let told = world.core.explain_task_at(deal, offset).unwrap();
+        (told.held_by, told.changes)
+    };
+    let held = |before| Hold::HeldLimit { held: 10, before, most: 10 };
+    let forget = |count| Change::ForgetTasks { count };
+    assert_eq!(held_by(10, &world), (vec![held(0)], vec![vec![forget(1)]]));
+    let live = Hold::LiveLimit { live: 0, before: 1, most: 1, room: 10 };
+    let (holds, ways) = held_by(11, &world);
+    assert_eq!(holds, [live, held(1)]);
+    let raise = Change::RaiseLiveLimit { to: 2 };
+    assert!(ways.contains(&vec![raise, forget(2)]), "{ways:?}");
+    assert!(!is_made(&world, deal, 10));
+    world.block += 100;
+    let head = world.head();
+    world.tell(Input::Head(head));
+    assert!(is_made(&world, deal, 10) && !is_made(&world, deal, 11));
+}
+
+#[test]
 fn of_a_deal_of_which_a_task_found_nobody_the_others_wait_for_that() {
     let mut world = World::new();
     world.connect(1, 4);
@@ -269,8 +299,9 @@ fn an_order_is_refused_for_the_pools_own_reasons() {
     assert_eq!(told.held_by, [Hold::Price { pays: nano(9), price: nano(10) }]);
     assert_eq!(told.changes, [[Change::RaisePrice { to: nano(10) }]]);
     let told = of(&world, OrderTerms { volume: 6, ..usual() });
-    assert_eq!(told.held_by, [Hold::Volume { asked: 6, left: 4 }]);
-    let ways = [[Change::EndTasks { count: 2 }], [Change::LowerVolume { to: 4 }]];
+    let short = Hold::Volume { asked: 6, left: 4, sold_too_many: None, slots_missing: 2 };
+    assert_eq!(told.held_by, [short]);
+    let ways = [[Change::LowerVolume { to: 4 }], [Change::AddSlots { count: 2 }]];
     assert_eq!(told.changes, ways);
     let beyond = DealConditions::new(Conditions::from_bits(64), Default::default());
     let told = of(&world, OrderTerms { conditions: beyond, ..usual() });

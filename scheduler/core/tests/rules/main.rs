@@ -22,4 +22,5 @@ mod proving;
 mod reorg;
 mod sales;
 mod scenes;
+mod selling;
 mod world;

@@ -214,6 +214,13 @@ fn nothing_is_offered_while_less_is_taken_on() {
     world.tell(Input::Operation(Operation::Stop));
     funds(&mut world, 1_000_000);
     assert!(terms(&world, 100).is_empty());
+
+    let mut world = World::with(&[], |settings| settings.floor_stake = Amount::from_nano(5_000));
+    world.connect(1, 1);
+    funds(&mut world, 5_000);
+    assert_eq!(terms(&world, 100).len(), 2);
+    funds(&mut world, 4_999);
+    assert!(terms(&world, 100).is_empty(), "below the floor of stake");
 }
 
 #[test]

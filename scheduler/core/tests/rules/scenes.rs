@@ -2,6 +2,7 @@
 
 use crate::orders::funds;
 use crate::world::{World, digest, failure, task, worker};
+use poco_core::task::TaskStatus;
 use poco_core::{Address, Amount, B256, Conditions, DealConditions, DealId, Tag, TaskId, U256};
 use poco_scheduler_core::{
     Capacity, Cause, Change, Input, Operation, OrderTerms, Placement, ReplicaReport, ReportBody,
@@ -252,12 +253,19 @@ pub(crate) fn live(world: &World, id: TaskId) -> BTreeSet<Address> {
 
 /// Ends tasks that somebody runs for other deals.
 fn end_tasks(world: &mut World, count: usize) {
-    let ids: Vec<TaskId> = world.stored.keys().copied().collect();
-    let running = ids.into_iter().filter_map(|id| Some((id, *live(world, id).first()?)));
-    let running: Vec<(TaskId, Address)> = running.take(count).collect();
-    for (id, who) in running {
-        world.contribute_and_finalize(who[0], id, digest("right")).unwrap();
+    for _ in 0..count {
+        end_task(world);
     }
+}
+
+/// Ends a task that somebody runs; whether there was one.
+pub(crate) fn end_task(world: &mut World) -> bool {
+    let open = |id: &TaskId| world.hub.task(*id).status == TaskStatus::Active;
+    let open = world.stored.keys().copied().filter(open);
+    let mut running = open.filter_map(|id| Some((id, *live(world, id).first()?)));
+    let Some((id, who)) = running.next() else { return false };
+    world.contribute_and_finalize(who[0], id, digest("right")).unwrap();
+    true
 }
 
 /// Does one thing that an explanation says.
