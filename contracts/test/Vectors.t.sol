@@ -17,7 +17,7 @@ import {
     WorkerpoolOrder,
     WorkerpoolOrderOperation
 } from "../src/interfaces/Types.sol";
-import {Market, Orders} from "./support/Market.sol";
+import {IPool, Market, Orders} from "./support/Market.sol";
 import {ContractWallet} from "./support/Parties.sol";
 
 /// The vectors of `poco-core` against the hub: what both say about hashes, messages, signatures and
@@ -253,6 +253,34 @@ contract VectorsTest is Market {
             assertEq(hub.verifySignature(addr(path, "signer"), word(path, "hash"), signature), isValid);
         }
         assertGe(i, 4);
+    }
+
+    /// @dev A pool's stake is rounded for one task, and then multiplied.
+    function test_stakes_are_those_of_the_vectors() public {
+        json = vm.readFile(string.concat(FOLDER, "payouts.json"));
+        uint256 i = 0;
+        for (; json.keyExists(entryPath("stakes", i)); ++i) {
+            uint256 state = vm.snapshotState();
+            checkStakes(entryPath("stakes", i));
+            vm.revertToState(state);
+        }
+        assertGe(i, 7);
+    }
+
+    function checkStakes(string memory path) private {
+        vm.prank(poolOwner);
+        IPool(pool).changePolicy(number(path, "workerStakeRatio"), 1);
+        Orders memory o = orders();
+        o.pool.workerpoolprice = o.request.workerpoolmaxprice = number(path, "workerpoolPrice");
+        o.request.volume = number(path, "volume");
+        bytes32[] memory ids = new bytes32[](1);
+        ids[0] = makeDeal(o);
+        assertEq(hub.viewDeal(ids[0]).workerStake, number(path, "workerStake"), path);
+        assertEq(frozen(poolOwner), number(path, "dealStake"), path);
+        vm.warp(START + 10 * T);
+        hub.initializeAndClaimArray(ids, new uint256[](1));
+        assertEq(frozen(KITTY), number(path, "taskStake"), path);
+        assertEq(frozen(poolOwner), number(path, "dealStake") - number(path, "taskStake"), path);
     }
 
     function test_weights_are_those_of_the_vectors() public {

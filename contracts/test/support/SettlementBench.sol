@@ -16,9 +16,13 @@ contract SettlementBench is Settlement {
         CodeRecord.serve();
     }
 
-    function place(bytes32 taskid, DealTerms memory terms, Vote[] memory votes) external {
+    function open(bytes32 taskid, DealTerms memory terms) external {
         address record = CodeRecord.write(keccak256(abi.encode(taskid)), this.pack(terms, ""));
-        TaskWord task = TaskWords.opened(record, 0);
+        _tasks[taskid] = TaskWords.opened(record, 0);
+    }
+
+    function vote(bytes32 taskid, Vote[] memory votes) external {
+        TaskWord task = _tasks[taskid];
         uint256 proved = 0;
         for (uint256 i = 0; i < votes.length; ++i) {
             _contributions[taskid][i].vote = VoteWords.pack(votes[i].worker, votes[i].weight, 0);
@@ -37,9 +41,9 @@ contract SettlementBench is Settlement {
         return DealRecord.pack(terms, params);
     }
 
-    function setFrozen(address account, uint256 amount) external {
-        _stakes[account] = StakeWord.wrap(0).freeze(amount).withScore(30);
-        _supply.frozen += uint96(amount);
+    function setAccount(address account, uint256 frozen, uint256 score) external {
+        _stakes[account] = StakeWord.wrap(0).freeze(frozen).withScore(score);
+        _supply.frozen += uint96(frozen);
     }
 
     function accountOf(address account) external view returns (StakeWord, Supply memory) {
