@@ -122,7 +122,7 @@ pub enum Refusal {
     /// `contributeAndFinalize` is for deals of trust 1.
     #[error("the deal asks for more trust than one worker gives")]
     TrustAboveOne,
-    /// By our rules a task takes 64 contributions.
+    /// By our rules a task takes [`crate::rules::CONTRIBUTIONS_MAX`] contributions.
     #[error("the task has as many contributions as one can have")]
     TooManyContributions,
     /// By our rules no seal is all ones; no hash is like that.

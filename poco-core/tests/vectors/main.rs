@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credibility;
+mod endings;
 mod lane;
 mod marks;
 mod matching;
@@ -65,6 +66,11 @@ fn the_credibility_vectors_are_what_the_code_computes() {
 #[test]
 fn the_payout_vectors_are_what_the_code_computes() {
     compare_or_write("payouts.json", &payouts::vectors());
+}
+
+#[test]
+fn the_ending_vectors_are_what_the_code_computes() {
+    compare_or_write("endings.json", &endings::vectors());
 }
 
 #[test]
