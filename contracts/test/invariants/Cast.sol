@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Group} from "../../src/Group.sol";
 import {OrderOperation, RequestOrder, RequestOrderOperation} from "../../src/interfaces/Types.sol";
 import {OrderMarks} from "../../src/records/OrderMark.sol";
 import {IPool, Orders} from "../support/Market.sol";
@@ -10,18 +11,22 @@ import {BondLedger} from "./BondLedger.sol";
 /// Who acts in the market of the invariants, and what they sign: three requesters, one of them a contract that
 /// refuses every call, a sponsor, the owners of an app, a dataset and two pools of other policies, and eight
 /// workers: five honest, the last of whom never discloses a vote of the settlement lane, two that lie, one that copies.
-/// Some requests ask for bound results or strict reveals, which all pools offer.
+/// Some requests ask for bound results, strict reveals, known workers or known enclaves, which all pools offer; some
+/// apps are made for enclaves.
 abstract contract Cast is BondLedger {
     uint256 internal constant HONEST = 5;
     uint256 internal constant SILENT = 4;
     uint256 internal constant COPYCAT = 7;
     uint256 internal constant ORDER_VOLUME = 6;
     /// @dev The conditions that the pools of this market offer.
-    uint256 internal constant OFFERED = OrderMarks.BOUND_RESULTS | OrderMarks.STRICT_REVEALS;
+    uint256 internal constant OFFERED = OrderMarks.OFFERED;
+    bytes32 internal constant TEE = bytes32(uint256(1));
 
     address[3] internal requesters;
     address internal sponsor;
     address internal thief;
+    /// @dev The group that all pools of this market offer as a guard.
+    Group internal guard;
     address[2] internal poolEntries;
     address[5] internal callbacks;
     Reenterer internal reenterer;
@@ -46,6 +51,7 @@ abstract contract Cast is BondLedger {
         requesters[2] = address(new Saboteur(Sabotage.REVERT));
         sponsor = makeAddr("sponsor");
         thief = makeAddr("thief");
+        guard = new Group(address(this));
         (address secondPoolOwner, uint256 secondPoolKey) = makeAddrAndKey("second pool owner");
         keyOf[requester] = requesterKey;
         keyOf[appOwner] = appKey;
@@ -99,6 +105,8 @@ abstract contract Cast is BondLedger {
         o.pool.workerpoolprice = [20 * RLC, 7_777_777_777, 20 * RLC + 3, 0][seed >> 8 & 3];
         o.app.volume = o.dataset.volume = o.pool.volume = ORDER_VOLUME;
         o.pool.category = seed >> 10 & 1;
+        o.pool.tag = TEE;
+        if ((seed >> 11) % 5 == 0) o.app.tag = TEE;
     }
 
     function drawRequest(Orders memory o, uint256 seed) private {
@@ -113,11 +121,16 @@ abstract contract Cast is BondLedger {
         if (seed >> 12 & 1 == 1) r.callback = callbacks[(seed >> 16) % callbacks.length];
         if (seed >> 13 & 1 == 1) r.beneficiary = sponsor;
         r.workerpoolmaxprice = 30 * RLC;
-        r.salt = mark(drawConditions(seed >> 14), 0, 0, address(uint160(++requests)));
+        r.salt = mark(drawConditions(seed >> 64), 0, 0, address(guard));
+        // The salt is taken: requests differ in what they ask the app.
+        r.params = vm.toString(++requests);
     }
 
     function drawConditions(uint256 seed) private pure returns (uint256) {
-        return [uint256(0), 0, 0, OrderMarks.BOUND_RESULTS, OrderMarks.STRICT_REVEALS, OFFERED][seed % 6];
+        (uint256 bound, uint256 strict) = (OrderMarks.BOUND_RESULTS, OrderMarks.STRICT_REVEALS);
+        (uint256 known, uint256 enclave) = (OrderMarks.KNOWN_WORKERS, OrderMarks.KNOWN_ENCLAVES);
+        return [uint256(0), 0, 0, bound, strict, bound | strict][seed % 6]
+            | [uint256(0), 0, 0, known, enclave, known | enclave][(seed >> 8) % 6];
     }
 
     function renewUsedUp(Orders memory o) private {
@@ -128,14 +141,13 @@ abstract contract Cast is BondLedger {
         if (consumed[typed(domain, hashOf(o.dataset))] == ORDER_VOLUME) {
             o.dataset.salt = bytes32(++datasetRound);
         }
-        o.pool.salt = offer(poolRound[o.pool.workerpool]);
+        o.pool.salt = mark(OFFERED, 0, 0, address(guard));
+        // Their salts are taken: orders of a pool differ in the trust that they offer.
+        o.pool.trust += poolRound[o.pool.workerpool];
         if (consumed[typed(domain, hashOf(o.pool))] == ORDER_VOLUME) {
-            o.pool.salt = offer(++poolRound[o.pool.workerpool]);
+            ++poolRound[o.pool.workerpool];
+            ++o.pool.trust;
         }
-    }
-
-    function offer(uint256 round) private pure returns (bytes32) {
-        return mark(OFFERED, 0, 0, address(uint160(round)));
     }
 
     /// @dev By the owners of the moment; a requester without a key signs on chain.
@@ -169,8 +181,12 @@ abstract contract Cast is BondLedger {
     }
 
     /// @dev The pool owner frozen in the deal authorizes, whoever owns the pool now.
-    function authorize(address worker, bytes32 taskid) internal view returns (bytes memory) {
-        bytes32 hash = keccak256(abi.encodePacked(worker, taskid, address(0)));
+    function authorize(address worker, bytes32 taskid, address challenge)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 hash = keccak256(abi.encodePacked(worker, taskid, challenge));
         return sign(keyOf[bargains[dealOf[taskid]].poolOwner], ethSigned(hash));
     }
 }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 
-import {Ballot, Batch, CommitRange, OtherVote, Outcome} from "../../src/interfaces/ILane.sol";
+import {Ballot, Batch, CommitRange, ILane, OtherVote, Outcome} from "../../src/interfaces/ILane.sol";
 import {TaskStatus} from "../../src/interfaces/Types.sol";
 import {Work} from "./Work.sol";
 
@@ -30,10 +30,13 @@ abstract contract Lane is Work {
     function commitOne(uint256 seed) private {
         (Job memory job, bool found) = findUncommitted(seed);
         if (!found) return;
+        if (job.isTee) return refuseCommit(job);
         uint256 tasks = 1;
         while (tasks < 1 + (seed >> 8) % 3 && isUncommitted(job.dealid, job.index + tasks)) ++tasks;
         (Ballot[] memory ballots, bool isSound) = ballotsFor(seed >> 16, job, tasks);
         readLogs();
+        ballots = letIn(job, tasks, ballots, isSound);
+        if (ballots.length == 0) return;
         vm.prank(bargains[job.dealid].poolOwner);
         (bool success,) =
             address(hub).call(abi.encodeCall(hub.commit, (job.dealid, job.index, tasks, ballots)));
@@ -43,11 +46,49 @@ abstract contract Lane is Work {
         else vm.getRecordedLogs();
     }
 
+    function refuseCommit(Job memory job) private {
+        Ballot[] memory ballots = new Ballot[](1);
+        ballots[0] = ballotOf(0, job.dealid, job.index, 1, GOOD);
+        refuseAs(
+            bargains[job.dealid].poolOwner,
+            abi.encodeCall(hub.commit, (job.dealid, job.index, 1, ballots)),
+            abi.encodeWithSelector(ILane.EnclaveLaneMissing.selector, job.dealid)
+        );
+        ++count["commit with enclaves refused"];
+    }
+
+    /// @dev The ballots of those whom the guard knows, if there is one; all of them together are refused.
+    function letIn(Job memory job, uint256 tasks, Ballot[] memory ballots, bool isSound)
+        private
+        returns (Ballot[] memory known)
+    {
+        known = new Ballot[](ballots.length);
+        uint256 size = 0;
+        address stranger = address(0);
+        for (uint256 i = 0; i < ballots.length; ++i) {
+            if (!isStranger(job, ballots[i].worker)) known[size++] = ballots[i];
+            else if (stranger == address(0)) stranger = ballots[i].worker;
+        }
+        assembly {
+            mstore(known, size)
+        }
+        // A bond that is too low may be found before.
+        if (stranger == address(0) || !isSound) return known;
+        refuseAs(
+            bargains[job.dealid].poolOwner,
+            abi.encodeCall(hub.commit, (job.dealid, job.index, tasks, ballots)),
+            strangerRefusal(stranger)
+        );
+        // Refused late, and forge keeps what was told before.
+        vm.getRecordedLogs();
+        ++count["stranger refused in a commit"];
+    }
+
     function findUncommitted(uint256 seed) private view returns (Job memory job, bool found) {
         for (uint256 i = 0; i < open.length; ++i) {
             job = open[(seed % open.length + i) % open.length];
-            // Mostly one without votes on chain, which a batch may settle.
-            if (heldBy[job.taskid].length > 0 && seed >> 32 & 7 > 0) continue;
+            // Mostly one without votes on chain and enclaves, which a batch may settle.
+            if ((heldBy[job.taskid].length > 0 || job.isTee) && seed >> 32 & 7 > 0) continue;
             if (!job.isBoost && isUncommitted(job.dealid, job.index) && isBefore(job, 7)) return (job, true);
         }
     }
@@ -128,6 +169,8 @@ abstract contract Lane is Work {
         }
         Part[] memory parts = drawParts(seed);
         if (parts.length == 0) return;
+        // The guard may have changed its mind since the commits.
+        turn(seed >> 160);
         Batch[] memory batches = new Batch[](parts.length);
         bool[][] memory expected = new bool[][](parts.length);
         for (uint256 i = 0; i < parts.length; ++i) {
@@ -189,6 +232,7 @@ abstract contract Lane is Work {
             assertEq(
                 isFaulty[taskid][worker], !isRight, "those and only those who voted otherwise are slashed"
             );
+            if (isStranger(jobOf[dealOf[taskid]], worker)) ++count["settled with a stranger of late"];
             if (which == SILENT) ++count["silent slashed"];
             if (which == COPYCAT) ++count["copycat slashed"];
         }
@@ -198,6 +242,7 @@ abstract contract Lane is Work {
         countCallback(job);
         if (!part.isByOwner) ++count["settled by anyone"];
         if (isBound(job)) ++count["settled bound"];
+        if (isGuarded(job)) ++count["settled under a guard"];
         if (keccak256(part.value) == keccak256(LIE)) ++count["the liars settled"];
     }
 

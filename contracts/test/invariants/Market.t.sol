@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 
 import {Theft} from "./Theft.sol";
 
-/// A whole market, driven by random actions: see `Cast`, `Trade`, `Work`, `Lane`, `Stops` and `Theft`.
+/// A whole market, driven by random actions: see `Cast`, `Trade`, `Admission`, `Work`, `Lane`, `Stops` and `Theft`.
 contract Bazaar is Theft {
     /// @dev Past every deadline, everything that is still open is claimed, what answered for it is released, and all
     /// bonds are withdrawn; then nothing but the kitty is frozen.
@@ -22,15 +22,17 @@ contract Bazaar is Theft {
         }
     }
 
-    /// @dev A market that never came into a state has proved nothing about it.
-    /// With -vv it says how often each was reached.
-    function checkReached(string[] memory states) external {
+    /// @dev A market that never came into a state has proved nothing about it. At least so many must have been reached.
+    /// With -vv it says how often each was.
+    function checkReached(string[] memory states, uint256 least) external {
+        uint256 reached = 0;
+        string memory missing = "";
         for (uint256 i = 0; i < states.length; ++i) {
             emit log_named_uint(states[i], count[states[i]]);
+            if (count[states[i]] > 0) ++reached;
+            else missing = string.concat(missing, states[i], ", ");
         }
-        for (uint256 i = 0; i < states.length; ++i) {
-            assertGt(count[states[i]], 0, string.concat("never reached: ", states[i]));
-        }
+        assertGe(reached, least, string.concat("never reached: ", missing));
     }
 }
 
@@ -40,6 +42,9 @@ contract Bazaar is Theft {
 contract MarketInvariantTest is Test {
     /// @dev The depth of runs in foundry.toml.
     uint256 private constant WHOLE_RUN = 300;
+    /// @dev A run that does next to nothing shows next to nothing. To which states it comes takes luck, to how many
+    /// hardly any: each of 150 runs from another seed came to 44.
+    uint256 private constant STATES_OF_A_RUN = 36;
 
     Bazaar internal bazaar;
 
@@ -52,7 +57,7 @@ contract MarketInvariantTest is Test {
 
     /// @dev Some twice: what a market does most.
     function actions() private view returns (bytes4[] memory list) {
-        list = new bytes4[](33);
+        list = new bytes4[](34);
         list[0] = list[1] = bazaar.matchClassic.selector;
         list[2] = bazaar.matchBoost.selector;
         list[3] = bazaar.initialize.selector;
@@ -79,6 +84,7 @@ contract MarketInvariantTest is Test {
         list[30] = bazaar.matchClassic.selector;
         list[31] = bazaar.reveal.selector;
         list[32] = bazaar.claim.selector;
+        list[33] = bazaar.turnGuard.selector;
     }
 
     function invariant_the_books_balance() public view {
@@ -87,18 +93,9 @@ contract MarketInvariantTest is Test {
 
     function afterInvariant() public {
         // A run that is played again, made short, need not come this far.
-        if (bazaar.steps() >= WHOLE_RUN) bazaar.checkReached(statesOfEveryRun());
+        if (bazaar.steps() >= WHOLE_RUN) bazaar.checkReached(states(), STATES_OF_A_RUN);
         bazaar.endAll();
         bazaar.checkBooks();
-    }
-
-    /// @dev What no whole run may miss: a run that does next to nothing shows next to nothing. What it takes luck to
-    /// come to is left to the long market.
-    function statesOfEveryRun() private pure returns (string[] memory list) {
-        list = new string[](7);
-        (list[0], list[1]) = ("matched", "boost matched");
-        (list[2], list[3]) = ("initialized", "theft refused");
-        (list[4], list[5], list[6]) = ("bonded", "committed", "settled");
     }
 
     /// @dev One long market, the same every time, comes into every state there is.
@@ -118,8 +115,18 @@ contract MarketInvariantTest is Test {
         }
         bazaar.endAll();
         bazaar.checkBooks();
-        bazaar.checkReached(statesOfEveryRun());
-        string[61] memory rest = [
+        string[] memory all = states();
+        bazaar.checkReached(all, all.length);
+    }
+
+    function states() private pure returns (string[] memory list) {
+        string[82] memory all = [
+            "matched",
+            "boost matched",
+            "theft refused",
+            "bonded",
+            "committed",
+            "settled",
             "fast",
             "slashed in a batch",
             "skipped",
@@ -180,12 +187,26 @@ contract MarketInvariantTest is Test {
             "row theft refused",
             "ballot theft refused",
             "silent slashed",
-            "copycat slashed"
+            "copycat slashed",
+            "voted under a guard",
+            "stranger refused",
+            "stranger refused in one call",
+            "stranger refused in a commit",
+            "guard turned",
+            "revealed by a stranger of late",
+            "settled with a stranger of late",
+            "finalized under a guard",
+            "settled under a guard",
+            "voted with an enclave",
+            "strange enclave refused",
+            "fast with an enclave",
+            "finalized with enclaves",
+            "pushed with an enclave",
+            "commit with enclaves refused"
         ];
-        string[] memory list_ = new string[](rest.length);
-        for (uint256 i = 0; i < rest.length; ++i) {
-            list_[i] = rest[i];
+        list = new string[](all.length);
+        for (uint256 i = 0; i < all.length; ++i) {
+            list[i] = all[i];
         }
-        bazaar.checkReached(list_);
     }
 }

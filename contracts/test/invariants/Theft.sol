@@ -36,19 +36,6 @@ abstract contract Theft is Stops {
         ended = open[0];
     }
 
-    function refuse(address caller, bytes memory call) private {
-        vm.prank(caller);
-        (bool success,) = address(hub).call(call);
-        assertFalse(success, "a theft succeeded");
-    }
-
-    function refuseAs(address caller, bytes memory call, bytes memory reason) private {
-        vm.prank(caller);
-        (bool success, bytes memory answer) = address(hub).call(call);
-        assertFalse(success, "a theft succeeded");
-        assertEq(answer, reason, "refused by another name");
-    }
-
     function refuseOfStake() private {
         refuse(thief, abi.encodeCall(hub.withdraw, (free(thief) + 1)));
         refuse(thief, abi.encodeCall(hub.transfer, (thief, free(thief) + 1)));
@@ -90,7 +77,7 @@ abstract contract Theft is Stops {
         refuse(thief, abi.encodeCall(hub.reveal, (job.taskid, digest)));
         refuse(thief, abi.encodeCall(hub.claimBoost, (job.dealid, job.index)));
         // Somebody else's authorization.
-        bytes memory auth = authorize(workers[0], job.taskid);
+        bytes memory auth = authorize(workers[0], job.taskid, address(0));
         bytes32 hash = resultHash(job.taskid, digest);
         refuse(thief, abi.encodeCall(hub.contribute, (job.taskid, hash, hash, address(0), "", auth)));
         refuse(
@@ -172,15 +159,20 @@ abstract contract Theft is Stops {
         if (wasCommitted[job.taskid] || statusOf[job.taskid] == TaskStatus.REVEALING) {
             refuse(poolOwner_, call);
         } else {
-            refuseAs(
-                poolOwner_, call, abi.encodeWithSelector(ILane.BallotSignatureInvalid.selector, workers[1])
-            );
+            refuseAs(poolOwner_, call, ballotRefusal(job, workers[1]));
         }
         ++count["ballot theft refused"];
     }
 
+    /// @dev Of a ballot that its worker did not sign: what is looked at before comes first.
+    function ballotRefusal(Job memory job, address worker) private view returns (bytes memory) {
+        if (job.isTee) return abi.encodeWithSelector(ILane.EnclaveLaneMissing.selector, job.dealid);
+        if (isStranger(job, worker)) return strangerRefusal(worker);
+        return abi.encodeWithSelector(ILane.BallotSignatureInvalid.selector, worker);
+    }
+
     function refuseOfBoost(Job memory job) private {
-        bytes memory auth = authorize(workers[0], job.taskid);
+        bytes memory auth = authorize(workers[0], job.taskid, address(0));
         bytes memory call =
             abi.encodeCall(hub.pushResultBoost, (job.dealid, job.index, "", TRUTH, auth, address(0), ""));
         refuse(thief, call);
@@ -193,7 +185,7 @@ abstract contract Theft is Stops {
     function refuseOfEnded(Job memory job) private {
         if (ends[job.taskid] == 0) return;
         address worker = workers[0];
-        bytes memory auth = authorize(worker, job.taskid);
+        bytes memory auth = authorize(worker, job.taskid, address(0));
         bytes32 digest = keccak256(TRUTH);
         refuse(thief, abi.encodeCall(hub.claim, (job.taskid)));
         refuse(thief, abi.encodeCall(hub.initialize, (job.dealid, job.index)));

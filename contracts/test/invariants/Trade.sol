@@ -28,6 +28,7 @@ abstract contract Trade is Cast {
         bool isBoost;
         /// Asked for by the request.
         uint256 conditions;
+        bool isTee;
     }
 
     uint256 private constant OPEN_MAX = 24;
@@ -72,7 +73,7 @@ abstract contract Trade is Cast {
         Orders memory o = draw(seed);
         o.request.trust = seed >> 200 & 1;
         // No conditions in this lane.
-        o.request.salt = mark(0, 0, 0, address(uint160(uint256(o.request.salt))));
+        o.request.salt = mark(0, 0, 0, address(guard));
         signWithOwners(o);
         bool isSponsored = seed >> 250 & 3 == 0;
         vm.prank(isSponsored ? sponsor : thief);
@@ -116,7 +117,20 @@ abstract contract Trade is Cast {
             uint256 trust = o.request.trust == 0 ? 1 : o.request.trust;
             uint256 clock = o.request.category == 0 ? T : 1200;
             uint256 conditions = OrderMarks.ofSalt(o.request.salt).conditions();
-            open.push(Job(lastDeal, taskid, i, time, clock, trust, o.request.callback, isBoost, conditions));
+            open.push(
+                Job(
+                    lastDeal,
+                    taskid,
+                    i,
+                    time,
+                    clock,
+                    trust,
+                    o.request.callback,
+                    isBoost,
+                    conditions,
+                    o.app.tag == TEE
+                )
+            );
         }
         jobOf[lastDeal] = open[open.length - 1];
     }

@@ -3,14 +3,11 @@ pragma solidity ^0.8.30;
 
 import {ContributionStatus, Task, TaskStatus} from "../../src/interfaces/Types.sol";
 import {OrderMarks} from "../../src/records/OrderMark.sol";
-import {Trade} from "./Trade.sol";
+import {Admission} from "./Admission.sol";
 
 /// What is done to tasks, by those who may and when they may: if no task is ready for an action, the action waits
 /// for one, or opens one. What a saboteur answers to a callback never matters.
-abstract contract Work is Trade {
-    bytes internal constant TRUTH = "the truth";
-    bytes internal constant LIE = "a lie";
-
+abstract contract Work is Admission {
     function initialize(uint256 entropy) external acts {
         uint256 seed = mix(entropy);
         openOne(seed);
@@ -58,9 +55,9 @@ abstract contract Work is Trade {
         uint256 first = (seed >> 24) % workers.length;
         for (uint256 i = 0; i < workers.length && votes > 0; ++i) {
             uint256 which = (first + i) % workers.length;
-            if (hasVoted(job.taskid, workers[which])) continue;
+            if (hasVoted(job.taskid, workers[which]) || !voteIfLetIn(job, which, seed >> 32 + i)) continue;
             --votes;
-            voteAs(job, which);
+            ++count[which < HONEST ? "honest vote" : which == COPYCAT ? "copied vote" : "lying vote"];
             readLogs();
             if (statusOf[job.taskid] == TaskStatus.REVEALING) {
                 ++count["consensus"];
@@ -73,33 +70,43 @@ abstract contract Work is Trade {
         return hub.viewContribution(taskid, worker).status != ContributionStatus.UNSET;
     }
 
-    /// @dev The honest vote for the truth, the liars for their lie; the copycat takes the hash of the truth and the
-    /// seal of a colleague, which it can never reveal.
-    function said(uint256 which, bytes32 taskid) internal view returns (bytes32 hash, bytes32 seal) {
-        bytes32 digest = keccak256(which < HONEST || which == COPYCAT ? TRUTH : LIE);
-        hash = resultHash(taskid, digest);
-        seal = resultSeal(workers[which == COPYCAT ? 0 : which], taskid, digest);
-    }
-
-    function voteAs(Job memory job, uint256 which) private {
-        address worker = workers[which];
-        (bytes32 hash, bytes32 seal) = said(which, job.taskid);
-        vm.prank(worker);
-        hub.contribute(job.taskid, hash, seal, address(0), "", authorize(worker, job.taskid));
-        ++count[which < HONEST ? "honest vote" : which == COPYCAT ? "copied vote" : "lying vote"];
-    }
-
     function fast(uint256 entropy) external acts {
         uint256 seed = mix(entropy);
         (Job memory job, bool found) = findActive(seed);
         if (!found || job.trust != 1 || heldBy[job.taskid].length > 0) return;
-        address worker = workers[seed % workers.length];
-        bytes memory auth = authorize(worker, job.taskid);
-        bytes memory results = isBound(job) ? bytes("") : bytes("r");
+        uint256 enclave = enclaveFor(job, seed >> 8);
+        address worker = letInAlone(job, seed >> 16, enclave);
         vm.prank(worker);
-        hub.contributeAndFinalize(job.taskid, keccak256(TRUTH), results, TRUTH, address(0), "", auth);
+        (bool success,) = address(hub).call(fastCall(job, worker, enclave));
+        assertTrue(success, "a result in one call was refused");
         ++count["fast"];
+        if (job.isTee) ++count["fast with an enclave"];
         countCallback(job);
+    }
+
+    /// @dev Some worker that the deal lets vote; those whom it does not are refused.
+    function letInAlone(Job memory job, uint256 seed, uint256 enclave) private returns (address chosen) {
+        for (uint256 i = 0; i < workers.length; ++i) {
+            address worker = workers[(seed % workers.length + i) % workers.length];
+            if (isStranger(job, worker)) {
+                refuseAs(worker, fastCall(job, worker, enclave), strangerRefusal(worker));
+                ++count["stranger refused in one call"];
+            } else {
+                chosen = worker;
+            }
+        }
+    }
+
+    function fastCall(Job memory job, address worker, uint256 enclave) private view returns (bytes memory) {
+        bytes32 digest = keccak256(TRUTH);
+        bytes memory auth = authorize(worker, job.taskid, enclaves[enclave]);
+        bytes memory results = isBound(job) ? bytes("") : bytes("r");
+        bytes memory votes =
+            abi.encodePacked(resultHash(job.taskid, digest), resultSeal(worker, job.taskid, digest));
+        return abi.encodeCall(
+            hub.contributeAndFinalize,
+            (job.taskid, digest, results, TRUTH, enclaves[enclave], signAsEnclave(enclave, votes), auth)
+        );
     }
 
     function countCallback(Job memory job) internal {
@@ -113,6 +120,8 @@ abstract contract Work is Trade {
         if (!found) return;
         Task memory task = hub.viewTask(job.taskid);
         if (task.revealDeadline <= time) return;
+        // The guard may have changed its mind since the votes.
+        turn(seed >> 64);
         // Mostly all of them, sometimes some.
         bool isAll = seed >> 8 & 3 > 0;
         for (uint256 i = 0; i < task.contributors.length; ++i) {
@@ -131,6 +140,7 @@ abstract contract Work is Trade {
         (bool success,) = address(hub).call(abi.encodeCall(hub.reveal, (taskid, digest)));
         assertEq(success, isWinner, "those and only those who voted for the result reveal it");
         ++count[isWinner ? "revealed" : "reveal refused"];
+        if (isWinner && isStranger(jobOf[dealOf[taskid]], worker)) ++count["revealed by a stranger of late"];
     }
 
     /// @dev A task in consensus that can be finalized now, or after its reveal deadline.
@@ -164,6 +174,8 @@ abstract contract Work is Trade {
         hub.finalize(job.taskid, resultsOf(job, value), job.callback == address(0) ? bytes("") : value);
         ++count["finalized"];
         if (isForAll) ++count["finalized by anyone"];
+        if (isGuarded(job)) ++count["finalized under a guard"];
+        if (job.isTee) ++count["finalized with enclaves"];
         if (task.resultDigest == keccak256(LIE)) ++count["the liars won"];
         countCallback(job);
         if (job.callback == address(reenterer)) assertEq(reenterer.entered(), enteredBefore + 1);
@@ -189,10 +201,14 @@ abstract contract Work is Trade {
             Job memory job = open[(seed % open.length + i) % open.length];
             if (!job.isBoost || !isBefore(job, 7)) continue;
             address worker = workers[(seed >> 16) % workers.length];
-            bytes memory auth = authorize(worker, job.taskid);
+            uint256 enclave = enclaveFor(job, seed >> 32);
+            bytes32 pushed = keccak256(job.callback == address(0) ? bytes("r") : TRUTH);
+            bytes memory proof = signAsEnclave(enclave, abi.encodePacked(worker, job.taskid, pushed));
+            bytes memory auth = authorize(worker, job.taskid, enclaves[enclave]);
             vm.prank(worker);
-            hub.pushResultBoost(job.dealid, job.index, "r", TRUTH, auth, address(0), "");
+            hub.pushResultBoost(job.dealid, job.index, "r", TRUTH, auth, enclaves[enclave], proof);
             ++count["pushed"];
+            if (job.isTee) ++count["pushed with an enclave"];
             countCallback(job);
             return;
         }
