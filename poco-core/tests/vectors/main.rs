@@ -1,7 +1,8 @@
 //! The rules as data: `vectors/*.json`, which the Solidity tests read too.
 //!
 //! The committed files are what this crate computes now: a test fails when they are not. After an
-//! intended change write them anew with `POCO_WRITE_VECTORS=1 cargo test -p poco-core --test vectors`.
+//! intended change write them anew with
+//! `POCO_WRITE_VECTORS=1 cargo test -p poco-core --all-features --test vectors`.
 //!
 //! Numbers are decimal strings, bytes are 0x hex, and the keys of each object are sorted, so that
 //! forge decodes arrays of objects into structs whose members are in alphabetical order.
@@ -34,7 +35,7 @@ fn compare_or_write(name: &str, computed: &Value) {
     let committed: Value = serde_json::from_str(&text).unwrap();
     assert!(
         committed == *computed,
-        "{name} is stale: run POCO_WRITE_VECTORS=1 cargo test -p poco-core --test vectors"
+        "{name} is stale: run POCO_WRITE_VECTORS=1 cargo test -p poco-core --all-features --test vectors"
     );
 }
 
