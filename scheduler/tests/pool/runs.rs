@@ -10,7 +10,9 @@ use poco_proto::v1::scheduler_message::Body as Heard;
 use poco_scheduler_core::{Draw, MemberRecord};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 fn task(deal: DealId) -> TaskId {
     TaskId::of_deal(deal, U256::ZERO)
@@ -91,6 +93,43 @@ async fn the_fast_lane_ends_in_a_result_that_everybody_can_fetch() {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
     }
     assert!(process.stop().await.success(), "{}", process.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_result_goes_through_little_memory() {
+    // Digits of which none follows from those before: only half of them can be packed away.
+    let mut digits = 1u64;
+    let mut next = || {
+        digits =
+            digits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:08x}", digits >> 32)
+    };
+    let text: String = (0..1u32 << 23).map(|_| next()).collect();
+    let output = Arc::new(Output::make(&text));
+    let size = output.bytes.len() as u64;
+    assert!(size > 32 << 20, "{size}");
+    let chain = Chainside::start().await;
+    let process = Arc::new(Process::start(&chain, &[]).await);
+    let before = process.memory();
+    let (watched, peak) = (process.clone(), Arc::new(AtomicU64::new(0)));
+    let seen = peak.clone();
+    let watch = tokio::spawn(async move {
+        loop {
+            seen.fetch_max(watched.memory(), Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    Worker::spawn(&chain, process.url(), output.clone()).await;
+    let id = task(chain.order(1, 1, Address::ZERO).await);
+    completed(&chain, id).await;
+    let fetch = async || {
+        let answer = process.get(&format!("/ipfs/{}", output.cid)).await;
+        assert_eq!(answer.bytes().await.unwrap(), output.bytes);
+    };
+    tokio::join!(fetch(), fetch(), fetch());
+    watch.abort();
+    let growth = peak.load(Ordering::Relaxed).saturating_sub(before);
+    assert!(growth < 24 << 20, "{growth} bytes more for a result of {size}, fetched by three");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -280,7 +280,11 @@ impl Worker {
             callback: Vec::new(),
         };
         let header = UploadPart { body: Some(Part::Header(header)) };
-        let parts = output.bytes.chunks(100).map(|part| Part::Data(part.to_vec()));
+        // Many, and each of a size that a message may have.
+        let parts = output
+            .bytes
+            .chunks(100.max(output.bytes.len() / 500))
+            .map(|part| Part::Data(part.to_vec()));
         let parts = parts.map(|part| UploadPart { body: Some(part) });
         let all: Vec<UploadPart> = std::iter::once(header).chain(parts).collect();
         let receipt = self.client().upload_result(tokio_stream::iter(all)).await?;
