@@ -268,6 +268,19 @@ pub(crate) fn end_task(world: &mut World) -> bool {
     true
 }
 
+/// Lets a worker compute something to its end; what ended for something else may have left a slot already.
+pub(crate) fn free_slot(world: &mut World, worker: Address) {
+    let held = world.stored.keys().copied().find(|id| {
+        let report = world.core.task_report(*id).unwrap();
+        let is_held =
+            |one: &ReplicaReport| one.worker == worker && one.stage.is_some_and(Stage::takes_slot);
+        report.replicas.iter().any(is_held)
+    });
+    if let Some(held) = held {
+        world.says(worker[0], held, ReportBody::Reached(Stage::Computed));
+    }
+}
+
 /// Does one thing that an explanation says.
 pub(crate) fn make(world: &mut World, scene: &Scene, way: &[Change], change: &Change) {
     let nano = |amount: &Amount| amount.0.to::<u64>();
@@ -284,19 +297,7 @@ pub(crate) fn make(world: &mut World, scene: &Scene, way: &[Change], change: &Ch
             world.hub.contracts_mut().add_member(*guard, *worker);
         }
         Change::AddBond { worker, missing } => world.bond(worker[0], nano(missing)),
-        Change::FreeSlot { worker } => {
-            let held = world.stored.keys().copied().find(|id| {
-                let report = world.core.task_report(*id).unwrap();
-                let is_held = |one: &ReplicaReport| {
-                    one.worker == *worker && one.stage.is_some_and(Stage::takes_slot)
-                };
-                report.replicas.iter().any(is_held)
-            });
-            // What ended for something else may have left a slot already.
-            if let Some(held) = held {
-                world.says(worker[0], held, ReportBody::Reached(Stage::Computed));
-            }
-        }
+        Change::FreeSlot { worker } => free_slot(world, *worker),
         Change::Connect { count, tag, placement, bond, guard } => {
             for name in (NEW..).take(*count) {
                 if let Some(guard) = guard {

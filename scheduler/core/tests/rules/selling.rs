@@ -1,12 +1,12 @@
 //! What is said of an order that the pool does not sell, and that doing what would change it changes it.
 
 use crate::orders::funds;
-use crate::scenes::{end_task, live};
+use crate::scenes::{end_task, free_slot, live};
 use crate::world::{World, nano};
 use poco_core::{Amount, TaskId, U256};
 use poco_scheduler_core::{
-    CategoryPrice, Change, Explanation, Hold, Input, Operation, OrderTerms, Placement,
-    ReplicaReport, ReportBody, SalesPolicy, Stage,
+    CategoryPrice, Change, Explanation, Hold, Input, Operation, OrderTerms, Placement, ReportBody,
+    SalesPolicy, Stage,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
@@ -146,18 +146,8 @@ fn make(
             world.tell(Input::Operation(Operation::Resume));
             "resume"
         }
-        Change::FreeSlot { worker: who } => {
-            let ids: Vec<TaskId> = world.stored.keys().copied().collect();
-            let held = ids.into_iter().find(|id| {
-                let report = world.core.task_report(*id).unwrap();
-                let takes = |one: &ReplicaReport| {
-                    one.worker == *who && one.stage.is_some_and(Stage::takes_slot)
-                };
-                report.replicas.iter().any(takes)
-            });
-            if let Some(id) = held {
-                world.says(who[0], id, ReportBody::Reached(Stage::Computed));
-            }
+        Change::FreeSlot { worker } => {
+            free_slot(world, *worker);
             "free"
         }
         Change::Connect { .. } => {
