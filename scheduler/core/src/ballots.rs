@@ -208,10 +208,15 @@ impl Core {
         }
     }
 
-    /// The commit was mined or refused.
+    /// The commit of these tasks was mined or refused.
     pub(crate) fn end_bundle(&mut self, tasks: &[TaskId]) {
         let deal = tasks.first().and_then(|id| self.tasks.get(id)).map(|task| task.deal);
-        if let Some(bundle) = deal.and_then(|deal| self.bundles.remove(&deal)) {
+        let Some(deal) = deal else { return };
+        // One that is gathered since then, for a deal that came back, goes on.
+        let is_meant = self.bundles.get(&deal).is_some_and(|bundle| {
+            bundle.is_sent && bundle.tasks.iter().map(|(_, id)| id).eq(tasks)
+        });
+        if let Some(bundle) = is_meant.then(|| self.bundles.remove(&deal)).flatten() {
             for worker in bundle.ballots.into_keys() {
                 self.act(Action::ReadBond(worker));
             }

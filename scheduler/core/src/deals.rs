@@ -189,6 +189,7 @@ impl Core {
         });
         if is_done {
             self.deals.remove(&id);
+            self.bundles.remove(&id);
             self.act(Action::DeleteDeal(id));
         }
     }
@@ -201,6 +202,8 @@ impl Core {
         let unmade = self.deals.remove(&id).and_then(|deal| deal.place_unmade());
         self.forget_unmade(id, unmade);
         self.passed_over.remove(&id);
+        // Its commit may be under way. Should the deal come back, it is made anew.
+        self.bundles.remove(&id);
         self.act(Action::DeleteDeal(id));
     }
 

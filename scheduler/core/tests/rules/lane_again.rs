@@ -2,7 +2,10 @@
 
 use crate::lane::{BOND, committed, compute, disclose, sign, world};
 use crate::world::{digest, task, worker};
-use poco_scheduler_core::{Action, Command, Input, ReportBody, Stage};
+use poco_core::Event;
+use poco_scheduler_core::{
+    Action, Command, Input, Notice, ReportBody, Stage, TransactionFailure, TransactionTrouble,
+};
 
 #[test]
 fn behind_a_restart_nobody_is_asked_about_what_may_be_over() {
@@ -103,4 +106,35 @@ fn a_commit_whose_block_was_gone_before_it_was_followed_is_made_again() {
     assert_eq!(sign(&mut world, |_, _| Some("right")), 3, "the ballots are asked for again");
     assert_eq!(world.kinds_sent(), ["commit", "commit"]);
     assert!(world.waiting(id).starts_with("disclosures: 0 of 3"));
+}
+
+#[test]
+fn a_deal_that_went_with_its_commit_under_way_and_came_back_is_committed() {
+    let mut world = world(3, 1);
+    let (without, block) = (world.hub.clone(), world.block);
+    let deal = world.order(5, 1);
+    let with = world.hub.clone();
+    compute(&mut world, deal, 1);
+    world.lane.holds_commits = true;
+    assert_eq!(sign(&mut world, |_, _| Some("right")), 3);
+    assert_eq!(world.kinds_sent(), ["commit"]);
+    let (intent, _) = world.sent[0].clone();
+    // The match is gone with its block, and then the hub refuses the commit of a deal it does not know.
+    (world.hub, world.block) = (without, block);
+    world.tell(Input::Rollback { to: block });
+    assert!(world.wanted.contains(&Action::Note(Notice::DealGone { deal })));
+    let (trouble, reason) = (TransactionTrouble::Refused, "there is no such deal".into());
+    world.tell(Input::Outcome { intent, result: Err(TransactionFailure { trouble, reason }) });
+    world.lane.holds_commits = false;
+    // Another block holds the match.
+    let notice = world.events.iter().rfind(|event| matches!(event, Event::SchedulerNotice { .. }));
+    let notice = notice.cloned().unwrap();
+    world.hub = with;
+    world.block += 1;
+    world.report(vec![notice]);
+    compute(&mut world, deal, 1);
+    let id = task(deal, 0);
+    assert_eq!(sign(&mut world, |_, _| Some("right")), 3, "{}", world.waiting(id));
+    assert_eq!(world.kinds_sent(), ["commit", "commit"]);
+    assert!(world.waiting(id).starts_with("disclosures: 0 of 3"), "{}", world.waiting(id));
 }
