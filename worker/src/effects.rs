@@ -32,7 +32,7 @@ impl Effects {
         match action {
             Action::Persist(_) | Action::Forget(_) => {}
             Action::ReadFacts { task, deal } => self.read_facts(task, deal),
-            Action::ReadTask(task) => self.read_task(task),
+            Action::ReadTask { task, from_block } => self.read_task(task, from_block),
             Action::ReadVote { task, deal, index, from_block } => {
                 self.read_vote((task, deal, index), from_block);
             }
@@ -106,10 +106,10 @@ impl Effects {
         });
     }
 
-    fn read_task(&self, task: TaskId) {
+    fn read_task(&self, task: TaskId, from_block: u64) {
         let (chain, worker) = (self.chain.clone(), self.worker);
         self.answer(async move {
-            match reads::view(&chain, worker, task).await {
+            match reads::view(&chain, worker, task, from_block).await {
                 Ok((head, view)) => {
                     vec![head_of(head), Input::View { task, view: Box::new(view) }.into()]
                 }

@@ -129,7 +129,7 @@ fn change(action: &Action) -> Option<Change> {
         Action::Persist(record) => Some(Change::Put(record.clone())),
         Action::Forget(task) => Some(Change::Remove(*task)),
         Action::ReadFacts { .. }
-        | Action::ReadTask(_)
+        | Action::ReadTask { .. }
         | Action::ReadVote { .. }
         | Action::ReadScores { .. }
         | Action::Ballot { .. }

@@ -1,11 +1,26 @@
 //! Reads what the core asks of the chain, in the core's words.
 
 use poco_chain::{AppEntry, BlockRef, Chain, DatasetEntry, RpcError};
+use poco_core::task::TaskStatus;
 use poco_core::{Address, Bytes, Deal, DealId, TaskId, U256};
 use poco_worker_core::{CommitView, Facts, Program, View};
 
-/// The task and the worker's contribution, with a block that was the latest before.
+/// The task and the worker's contribution, with a block that was the latest before, and where the task is
+/// over the block that ended it, looked for from block `from_block` on.
 pub(crate) async fn view(
+    chain: &Chain,
+    worker: Address,
+    task: TaskId,
+    from_block: u64,
+) -> Result<(BlockRef, View), RpcError> {
+    let (head, mut seen) = present(chain, worker, task).await?;
+    if matches!(seen.task.status, TaskStatus::Completed | TaskStatus::Failed) {
+        seen.ended = chain.ended_in(task, from_block).await?;
+    }
+    Ok((head, seen))
+}
+
+async fn present(
     chain: &Chain,
     worker: Address,
     task: TaskId,
@@ -14,17 +29,17 @@ pub(crate) async fn view(
     let head = chain.latest().await?;
     let (view, contribution) =
         tokio::try_join!(chain.task(task), chain.contribution(task, worker))?;
-    Ok((head, View { block: head.number, task: view, contribution, commit: None }))
+    Ok((head, View { block: head.number, task: view, contribution, ..View::default() }))
 }
 
-/// The same with the commit that the task is in, looked for from block `from_block` on.
+/// The same with the commit that the task is in, looked for from that block on too.
 pub(crate) async fn vote(
     chain: &Chain,
     worker: Address,
     (task, deal, index): (TaskId, DealId, u64),
     from_block: u64,
 ) -> Result<(BlockRef, View), RpcError> {
-    let (head, mut seen) = view(chain, worker, task).await?;
+    let (head, mut seen) = view(chain, worker, task, from_block).await?;
     let index = U256::from(index);
     let found = chain.find_commit(deal, index, from_block).await?;
     seen.commit = found.and_then(|found| {
@@ -46,7 +61,7 @@ pub(crate) async fn facts(
     task: TaskId,
     deal: DealId,
 ) -> Result<(BlockRef, Facts), RpcError> {
-    let (head, view) = view(chain, worker, task).await?;
+    let (head, view) = present(chain, worker, task).await?;
     let (deal, conditions, account) =
         tokio::try_join!(chain.deal(deal), chain.deal_conditions(deal), chain.account(worker))?;
     let is_known_to_guard = match conditions.guard_of_workers() {

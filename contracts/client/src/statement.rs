@@ -129,13 +129,28 @@ impl Chain {
     /// # Errors
     /// [`RpcError`] where no node answered.
     pub async fn end_of(&self, task: TaskId, from: u64) -> Result<Option<TaskEnd>, RpcError> {
+        match self.find_end(task, from).await? {
+            Some(log) => self.end_in(task, &log).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The block in which a task ended, looked for from a block on; `None` where it has not ended there.
+    ///
+    /// # Errors
+    /// [`RpcError`] where no node answered.
+    pub async fn ended_in(&self, task: TaskId, from: u64) -> Result<Option<u64>, RpcError> {
+        Ok(self.find_end(task, from).await?.map(|log| log.block))
+    }
+
+    async fn find_end(&self, task: TaskId, from: u64) -> Result<Option<MinedLog>, RpcError> {
         let topics = vec![Hub::TaskFinalize::SIGNATURE_HASH, Hub::TaskClaimed::SIGNATURE_HASH];
         let filter = Filter::new().address(self.hub()).event_signature(topics).topic1(task.0);
         let head = self.latest().await?.number;
         let mut search = LogSearch::new(filter, from, head);
         while let Some(logs) = search.next(self).await? {
-            if let Some(log) = logs.first() {
-                return self.end_in(task, log).await.map(Some);
+            if let Some(log) = logs.into_iter().next() {
+                return Ok(Some(log));
             }
         }
         Ok(None)

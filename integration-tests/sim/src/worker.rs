@@ -13,6 +13,7 @@ use crate::world::{Answer, Event, World};
 use poco_chain_core::{BlockRef, Cursor};
 use poco_core::hub::Hub;
 use poco_core::lane::{Ballot, CommitRange, LaneEvent, NonceSecret, Row, ballot_hash};
+use poco_core::task::TaskStatus;
 use poco_core::{Address, Bytes, DealId, Event as ChainEvent, TaskId, Timestamp, U256, keccak256};
 use poco_scheduler_core::{Cause as TheirCause, Failure as TheirFailure, ReportBody};
 use poco_worker_core::{
@@ -184,7 +185,7 @@ impl World {
         match action {
             Action::Persist(_) | Action::Forget(_) => {}
             Action::ReadFacts { .. }
-            | Action::ReadTask(_)
+            | Action::ReadTask { .. }
             | Action::ReadVote { .. }
             | Action::ReadScores { .. } => self.read_for_worker(worker, &action),
             Action::Ballot { deal, first, entries } => {
@@ -290,7 +291,7 @@ impl World {
             Some(seen) => self.answer_worker(worker, action, seen),
             None => match action {
                 Action::ReadFacts { task, .. }
-                | Action::ReadTask(task)
+                | Action::ReadTask { task, .. }
                 | Action::ReadVote { task, .. } => Some((None, Input::Unread(*task))),
                 _ => None,
             },
@@ -323,12 +324,14 @@ impl World {
         let at = block.header.block;
         let address = self.process(Host::of_worker(worker)).wallet.address;
         let input = match action {
-            Action::ReadTask(task) => {
-                let view = Box::new(view_of(&block.hub, at.number, *task, address));
-                Input::View { task: *task, view }
+            Action::ReadTask { task, from_block } => {
+                let mut view = view_of(&block.hub, at.number, *task, address);
+                view.ended = self.find_end(&view, *task, (*from_block, seen));
+                Input::View { task: *task, view: Box::new(view) }
             }
             Action::ReadVote { task, deal, index, from_block } => {
                 let mut view = view_of(&block.hub, at.number, *task, address);
+                view.ended = self.find_end(&view, *task, (*from_block, seen));
                 view.commit = self.find_commit(*deal, U256::from(*index), (*from_block, seen));
                 Input::View { task: *task, view: Box::new(view) }
             }
@@ -371,6 +374,21 @@ impl World {
     }
 
     /// The commit that a task is in, as its event tells it.
+    fn find_end(&self, view: &View, task: TaskId, (from, to): (u64, u64)) -> Option<u64> {
+        if !matches!(view.task.status, TaskStatus::Completed | TaskStatus::Failed) {
+            return None;
+        }
+        let is_end = |event: &ChainEvent| match event {
+            ChainEvent::TaskFinalize { task: of, .. } | ChainEvent::TaskClaimed { task: of } => {
+                *of == task
+            }
+            _ => false,
+        };
+        (from..=to).find(|number| {
+            self.chain.block(*number).is_some_and(|block| block.events.iter().any(is_end))
+        })
+    }
+
     fn find_commit(
         &self,
         deal: DealId,
@@ -411,7 +429,8 @@ impl World {
 }
 
 fn view_of(hub: &Hub, block: u64, task: TaskId, worker: Address) -> View {
-    View { block, task: hub.task(task), contribution: hub.contribution(task, worker), commit: None }
+    let contribution = hub.contribution(task, worker);
+    View { block, task: hub.task(task), contribution, ..View::default() }
 }
 
 /// The task that an event may move on.

@@ -102,6 +102,10 @@ async fn workers_see_what_they_earned_and_a_pool_is_held_to_its_promise() -> Res
     for number in 0..3 {
         check_statement(&world, number, task, &paid)?;
     }
+    // What a worker may forget the task by.
+    let end = chain.end_of(task, 0).await?.context("the task ended")?.block.number;
+    assert_eq!(chain.ended_in(task, end).await?, Some(end));
+    assert_eq!(chain.ended_in(task, end + 1).await?, None);
 
     let kept = audit(&pool)?.json()?;
     assert_eq!((&kept["kept"], &kept["completed"]), (&json!(true), &json!(1)), "{kept:#}");

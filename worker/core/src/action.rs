@@ -21,9 +21,14 @@ pub enum Action {
         /// Its deal.
         deal: poco_core::DealId,
     },
-    /// Read the task and the own contribution.
-    ReadTask(TaskId),
-    /// Read the task, the own contribution, and the commit that the task is in.
+    /// Read the task, the own contribution, and where the task is over the block that ended it.
+    ReadTask {
+        /// The task.
+        task: TaskId,
+        /// The task ended in none of the blocks before.
+        from_block: u64,
+    },
+    /// The same, with the commit that the task is in.
     ReadVote {
         /// The task.
         task: TaskId,
@@ -31,7 +36,7 @@ pub enum Action {
         deal: DealId,
         /// Its index in the deal.
         index: u64,
-        /// The commit is in none of the blocks before.
+        /// The commit and the end are in none of the blocks before.
         from_block: u64,
     },
     /// Read the scores of the workers of the task's row.

@@ -87,8 +87,8 @@ pub(crate) struct Memory {
     pub(crate) trouble: alloc::string::String,
     /// The consensus (by its reveal deadline) and the block where it was first seen.
     pub(crate) consensus: Option<(poco_core::Timestamp, u64)>,
-    /// The block where the task was first seen over.
-    pub(crate) over_at: Option<u64>,
+    /// The task was over when it was last read.
+    pub(crate) is_over: bool,
     /// When the sandbox's present step has taken too long.
     pub(crate) step_ends: Option<Millis>,
     /// Where the upload stands.
@@ -243,9 +243,10 @@ impl Core {
         let is_doubted = task.memory.is_commit_doubted;
         let sealed = task.record.sealed.as_ref();
         let is_searched = sealed.is_some_and(|sealed| sealed.commit.is_none() || is_doubted);
-        if let Some(promise) = task.record.state.promise().filter(|_| is_searched) {
+        let terms = task.record.state.terms();
+        let from_block = terms.map_or(0, |terms| terms.block.saturating_sub(REORG_BLOCKS_MAX));
+        if is_searched && task.record.state.promise().is_some() {
             let (deal, index) = (task.record.assignment.deal, task.record.assignment.index);
-            let from_block = promise.terms.block.saturating_sub(REORG_BLOCKS_MAX);
             self.push(Action::ReadVote { task: id, deal, index, from_block });
             return;
         }
@@ -263,7 +264,7 @@ impl Core {
             | State::Balloted { .. }
             | State::Committed { .. }
             | State::Handed { .. }
-            | State::Failed { .. } => Action::ReadTask(id),
+            | State::Failed { .. } => Action::ReadTask { task: id, from_block },
         };
         self.push(action);
     }

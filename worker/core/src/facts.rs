@@ -48,6 +48,8 @@ pub struct View {
     pub task: TaskView,
     /// The worker's contribution.
     pub contribution: ContributionView,
+    /// The block of the event that ended the task, where it is over and the node knows that event.
+    pub ended: Option<u64>,
     /// The commit that the task is in, where it was asked for and there is one.
     pub commit: Option<Box<CommitView>>,
 }

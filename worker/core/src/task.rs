@@ -321,6 +321,13 @@ impl State {
         }
     }
 
+    /// What of the deal matters after the run, from when it was read.
+    #[must_use]
+    pub fn terms(&self) -> Option<&Terms> {
+        let of_work = self.work().map(|work| &work.terms);
+        of_work.or_else(|| self.promise().map(|promise| &promise.terms))
+    }
+
     /// The transaction that brought the task here, where it is known.
     #[must_use]
     pub fn transaction(&self) -> Option<B256> {

@@ -52,19 +52,16 @@ impl Core {
             self.read_after(now, id, STALE_MILLIS);
             return;
         }
-        match view.task.status {
-            TaskStatus::Completed | TaskStatus::Failed => {
-                let first = *task.memory.over_at.get_or_insert(view.block);
-                if view.block >= first.saturating_add(depth) {
-                    if !self.owes_release(id, view) {
-                        self.on_over(now, id);
-                    }
-                    return;
-                }
+        task.memory.is_over =
+            matches!(view.task.status, TaskStatus::Completed | TaskStatus::Failed);
+        // By the block that holds its end now: two looks at a task that is over may be at two ends, with
+        // a rewritten chain between them.
+        let ended = view.ended.filter(|_| task.memory.is_over);
+        if ended.is_some_and(|ended| view.block >= ended.saturating_add(depth)) {
+            if !self.owes_release(id, view) {
+                self.on_over(now, id);
             }
-            TaskStatus::Unset | TaskStatus::Active | TaskStatus::Revealing => {
-                task.memory.over_at = None;
-            }
+            return;
         }
         self.revise_commit(now, id, view);
         self.revive(now, id, view);
@@ -95,7 +92,7 @@ impl Core {
             State::Failed { .. } => {}
         }
         if self.needs_chain(id) {
-            let is_over = self.tasks.get(&id).is_some_and(|task| task.memory.over_at.is_some());
+            let is_over = self.tasks.get(&id).is_some_and(|task| task.memory.is_over);
             let pause = if is_over { OVER_MILLIS } else { self.config.poll_millis };
             self.read_after(now, id, pause);
         }
@@ -384,7 +381,6 @@ fn is_stale(task: &mut Task, block: u64) -> bool {
         return true;
     }
     if block < memory.seen_block {
-        memory.over_at = None;
         memory.consensus = None;
     }
     memory.doubts = 0;

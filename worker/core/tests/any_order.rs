@@ -175,11 +175,12 @@ fn seen(worker: Address, task: TaskId, rolled: (u8, u8, bool), block: u64) -> Vi
         2 => proved(worker, task, block),
         _ => consensus(worker, task, block),
     };
-    view.task.status = match status {
-        0 => TaskStatus::Unset,
-        1 => TaskStatus::Active,
-        2 | 3 => TaskStatus::Revealing,
-        _ => over(worker, task, block).task.status,
+    let ended = over(worker, task, block);
+    (view.task.status, view.ended) = match status {
+        0 => (TaskStatus::Unset, None),
+        1 => (TaskStatus::Active, None),
+        2 | 3 => (TaskStatus::Revealing, None),
+        _ => (ended.task.status, ended.ended),
     };
     if own == 0 {
         view.contribution.status = ContributionStatus::Unset;

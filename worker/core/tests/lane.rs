@@ -369,7 +369,7 @@ fn the_bond_behind_a_claimed_task_is_freed_before_it_is_forgotten() {
     let mut rig = Rig::new();
     let id = commit(&mut rig);
     let mut view = active(9);
-    view.task.status = TaskStatus::Failed;
+    (view.task.status, view.ended) = (TaskStatus::Failed, Some(9));
     let actions = rig.view(id, view.clone());
     let release = LaneCall::Release { range: range(), rows: vec![row(id)] };
     assert_eq!(call(&actions, Intent::Release), Some(&release));
@@ -380,7 +380,7 @@ fn the_bond_behind_a_claimed_task_is_freed_before_it_is_forgotten() {
     let id = compute(&mut rig, 1);
     rig.step(wanted(1, 1));
     let mut view = committed(id, 12);
-    view.task.status = TaskStatus::Failed;
+    (view.task.status, view.ended) = (TaskStatus::Failed, Some(12));
     assert!(call(&rig.view(id, view), Intent::Release).is_some());
     // A settled task locks nothing.
     let id = commit(&mut rig);

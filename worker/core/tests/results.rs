@@ -10,13 +10,13 @@ use poco_worker_core::{
     UploadOutcome,
 };
 use support::{Rig, SECONDS, START, TX, active, computation, consensus, digest};
-use support::{transactions, upload};
+use support::{read, transactions, upload};
 
 #[test]
 fn the_result_is_uploaded_when_asked_and_only_after_the_digest_is_disclosed() {
     let mut rig = Rig::new();
     let task = rig.contribute(0);
-    assert_eq!(rig.step(Input::Upload(task)), [Action::ReadTask(task)], "nothing yet");
+    assert_eq!(rig.step(Input::Upload(task)), [read(task)], "nothing yet");
     rig.view(task, consensus(rig.config.worker, task, 3));
     let actions = rig.mined(task, Intent::Reveal, 4);
     assert!(actions.contains(&upload(task)), "{actions:?}");
@@ -161,7 +161,7 @@ fn a_run_whose_task_ended_or_whose_time_passed_is_stopped() {
     let mut rig = Rig::new();
     let (ended, late) = (rig.run(0), rig.run(1));
     let mut failed = active(3);
-    failed.task.status = TaskStatus::Failed;
+    (failed.task.status, failed.ended) = (TaskStatus::Failed, Some(3));
     assert_eq!(rig.view(ended, failed)[0], Action::Discard(ended));
     rig.now.chain = Timestamp(START + 7 * SECONDS);
     assert_eq!(rig.view(late, active(3))[0], Action::Discard(late));

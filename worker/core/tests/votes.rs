@@ -8,7 +8,7 @@ use poco_worker_core::{
     Action, Cause, Config, Failure, Input, Intent, Outcome, Stage, State, View,
 };
 use support::{Rig, SECONDS, START, TX, active, computation, config, consensus, over};
-use support::{disclosure, proved, refused, transactions, vote, voted};
+use support::{disclosure, proved, read, refused, transactions, vote, voted};
 
 #[test]
 fn digest_and_authorization_are_stored_before_the_vote_leaves() {
@@ -39,7 +39,7 @@ fn a_mined_vote_is_told_with_its_transaction_and_read_back() {
         [
             Action::Persist(Box::new(rig.record(task))),
             Action::Report { task, stage: Stage::Contributed, failure: None, transaction },
-            Action::ReadTask(task),
+            read(task),
         ]
     );
 }
@@ -50,7 +50,7 @@ fn a_refusal_of_a_vote_that_is_on_chain_is_success() {
     let task = rig.run(0);
     rig.step(Input::Finished { task, outcome: Ok(computation()) });
     assert_eq!(refused(&mut rig, task, Intent::Contribute), []);
-    assert_eq!(rig.wait(0), [Action::ReadTask(task)]);
+    assert_eq!(rig.wait(0), [read(task)]);
     let actions = rig.view(task, voted(rig.config.worker, task, 2));
     assert_eq!(transactions(&actions), 0);
     assert!(matches!(rig.core.find_state(task), Some(State::Contributed { .. })));
@@ -109,14 +109,14 @@ fn a_vote_without_gas_is_tried_again_until_the_deadline() {
     rig.step(Input::Finished { task, outcome: Ok(computation()) });
     let no_gas = || Outcome::NotSent { detail: "(no gas)".into() };
     rig.step(Input::Settled { task, intent: Intent::Contribute, outcome: no_gas() });
-    assert_eq!(rig.wait(15), [Action::ReadTask(task)]);
+    assert_eq!(rig.wait(15), [read(task)]);
     assert_eq!(rig.view(task, active(2)), [vote(&rig, 0)]);
     rig.step(Input::Settled { task, intent: Intent::Contribute, outcome: no_gas() });
     assert_eq!(
         rig.wait(7 * SECONDS),
         [
             Action::Report { task, stage: Stage::Computed, failure: None, transaction: None },
-            Action::ReadTask(task),
+            read(task),
         ]
     );
     rig.view(task, active(3));
@@ -132,7 +132,7 @@ fn a_restart_votes_only_if_the_chain_shows_no_vote() {
     let record = rig.record(task);
 
     let mut again = Rig::offline(config(), vec![record.clone()]);
-    assert_eq!(again.drain(), [Action::ReadTask(task)]);
+    assert_eq!(again.drain(), [read(task)]);
     assert_eq!(again.view(task, active(5)), [vote(&rig, 0)]);
     assert_eq!(again.view(task, active(6)), [], "one is under way");
 
@@ -152,7 +152,7 @@ fn a_restart_adopts_what_runs() {
     let mut again = Rig::offline(config(), vec![record]);
     assert_eq!(
         again.drain(),
-        [Action::Run { task, deal, index: 0, work: Box::new(work) }, Action::ReadTask(task)]
+        [Action::Run { task, deal, index: 0, work: Box::new(work) }, read(task)]
     );
 }
 
@@ -160,7 +160,7 @@ fn a_restart_adopts_what_runs() {
 fn a_consensus_of_ours_is_revealed_without_being_asked() {
     let mut rig = Rig::new();
     let task = rig.contribute(0);
-    assert_eq!(rig.step(Input::Moved(task)), [Action::ReadTask(task)]);
+    assert_eq!(rig.step(Input::Moved(task)), [read(task)]);
     let actions = rig.view(task, consensus(rig.config.worker, task, 3));
     assert_eq!(actions, [disclosure(task), Action::Persist(Box::new(rig.record(task)))]);
 }
@@ -169,7 +169,7 @@ fn a_consensus_of_ours_is_revealed_without_being_asked() {
 fn a_reveal_command_is_checked_on_chain_first() {
     let mut rig = Rig::new();
     let task = rig.contribute(0);
-    assert_eq!(rig.step(Input::Reveal(task)), [Action::ReadTask(task)]);
+    assert_eq!(rig.step(Input::Reveal(task)), [read(task)]);
     assert_eq!(rig.view(task, voted(rig.config.worker, task, 3)), []);
 }
 
@@ -222,7 +222,7 @@ fn a_rejected_vote_is_kept_until_the_task_is_over() {
     rejected.contribution.status = ContributionStatus::Rejected;
     assert_eq!(rig.view(task, rejected.clone()), []);
     rejected.block = 4;
-    rejected.task.status = TaskStatus::Failed;
+    (rejected.task.status, rejected.ended) = (TaskStatus::Failed, Some(4));
     let actions = rig.view(task, rejected);
     assert_eq!(actions, [Action::Discard(task), Action::Forget(task)]);
 }
@@ -247,7 +247,7 @@ fn a_lagging_view_is_not_believed() {
     let mut rig = Rig::new();
     let task = rig.contribute(0);
     assert_eq!(rig.view(task, active(1)), [], "block 2 held the vote");
-    assert_eq!(rig.wait(1), [Action::ReadTask(task)]);
+    assert_eq!(rig.wait(1), [read(task)]);
     assert!(matches!(rig.core.find_state(task), Some(State::Contributed { .. })));
 }
 
@@ -276,11 +276,12 @@ fn a_refused_reveal_is_tried_until_its_deadline() {
 fn an_end_is_believed_from_the_chain_alone_and_at_depth() {
     let mut rig = Rig::with(Config { confirmations: 2, ..config() });
     let task = rig.contribute(0);
-    assert_eq!(rig.step(Input::Ended(task)), [Action::ReadTask(task)]);
+    assert_eq!(rig.step(Input::Ended(task)), [read(task)]);
     assert_eq!(rig.view(task, voted(rig.config.worker, task, 3)), []);
-    rig.view(task, over(rig.config.worker, task, 5));
+    let over = over(rig.config.worker, task, 5);
+    rig.view(task, over.clone());
     assert!(rig.core.find_state(task).is_some());
-    let actions = rig.view(task, over(rig.config.worker, task, 7));
+    let actions = rig.view(task, View { block: 7, ..over });
     assert_eq!(actions, [Action::Discard(task), Action::Forget(task)]);
 }
 
@@ -333,12 +334,16 @@ fn a_consensus_that_has_stood_for_long_is_revealed_though_few_blocks_were_seen()
 fn a_result_is_kept_until_no_reorg_can_bring_its_task_back() {
     let mut rig = Rig::with(Config { forget_depth_blocks: 12, ..config() });
     let task = rig.reveal(0);
-    assert_eq!(rig.view(task, over(rig.config.worker, task, 6)), []);
-    assert_eq!(rig.view(task, over(rig.config.worker, task, 17)), []);
-    // The end never was: the vote stands as before.
-    rig.view(task, proved(rig.config.worker, task, 18));
-    assert_eq!(rig.view(task, over(rig.config.worker, task, 20)), []);
-    let actions = rig.view(task, over(rig.config.worker, task, 32));
+    let over = over(rig.config.worker, task, 6);
+    assert_eq!(rig.view(task, over.clone()), []);
+    assert_eq!(rig.view(task, View { block: 17, ..over.clone() }), []);
+    // That end never was, and the worker did not look while there was none.
+    let again = View { ended: Some(19), ..over };
+    assert_eq!(rig.view(task, View { block: 20, ..again.clone() }), []);
+    assert_eq!(rig.view(task, View { block: 30, ..again.clone() }), []);
+    // A node that does not know the event yet says nothing of how deep it is.
+    assert_eq!(rig.view(task, View { block: 31, ended: None, ..again.clone() }), []);
+    let actions = rig.view(task, View { block: 31, ..again });
     assert_eq!(actions, [Action::Discard(task), Action::Forget(task)]);
 }
 

@@ -263,7 +263,13 @@ pub(crate) fn proved(worker: Address, task: TaskId, block: u64) -> View {
 pub(crate) fn over(worker: Address, task: TaskId, block: u64) -> View {
     let mut view = proved(worker, task, block);
     view.task.status = TaskStatus::Completed;
+    view.ended = Some(block);
     view
+}
+
+/// The task is to be read, from the first block on.
+pub(crate) fn read(task: TaskId) -> Action {
+    Action::ReadTask { task, from_block: 0 }
 }
 
 pub(crate) fn vote(rig: &Rig, index: u64) -> Action {
