@@ -103,6 +103,8 @@ struct Live {
     /// The block it was mined in is not the chain's any more: ask for receipts again.
     is_doubted: bool,
     is_reported: bool,
+    /// Whoever waits was told what became of it in the block where it is now.
+    is_concluded: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +119,8 @@ impl Ledger {
     pub fn recover(entries: Vec<Entry>, policy: Policy) -> Self {
         let live = |entry: Entry| Live {
             is_reported: entry.state != State::Pending,
+            // Nobody of an earlier life waits any more.
+            is_concluded: entry.state != State::Pending,
             is_fresh: false,
             ..Live::new(entry)
         };
@@ -180,6 +184,14 @@ impl Ledger {
     pub fn report_again(&mut self, nonce: u64) {
         if let Some(live) = self.entries.get_mut(&nonce) {
             live.is_reported = false;
+        }
+    }
+
+    /// Takes in that whoever waits was told of what was reported. Until then it is kept, however deep it
+    /// is.
+    pub fn conclude(&mut self, nonce: u64, at: MinedAt) {
+        if let Some(live) = self.entries.get_mut(&nonce) {
+            live.is_concluded |= live.is_reported && live.entry.state == State::Mined(at);
         }
     }
 
@@ -249,6 +261,7 @@ impl Live {
             missing: None,
             is_doubted: false,
             is_reported: false,
+            is_concluded: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::stream::Trouble;
 use crate::transaction::Transaction;
 use crate::wallet::Wallet;
 use anyhow::Context;
-use poco_chain_core::ledger::{Entry, Ledger};
+use poco_chain_core::ledger::{Entry, Ledger, MinedAt};
 use poco_chain_core::pace::Pace;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -37,7 +37,9 @@ type Reply = oneshot::Sender<Result<Receipt, SendError>>;
 /// What a task of the actor's own found out.
 pub(super) enum Found {
     Prepared(Wish, Box<Result<Prepared, SendError>>),
-    Concluded(Entry, Box<Conclusion>),
+    Concluded(Entry, MinedAt, Box<Conclusion>),
+    /// The block in which this nonce was mined is not the chain's, for the moment or for good.
+    Gone(u64),
 }
 
 /// A transaction to be prepared.
@@ -175,8 +177,12 @@ impl Actor {
                     Ok(())
                 }
             },
-            Found::Concluded(entry, conclusion) => {
-                self.on_concluded(entry, *conclusion);
+            Found::Concluded(entry, at, conclusion) => {
+                self.on_concluded(entry, at, *conclusion);
+                Ok(())
+            }
+            Found::Gone(nonce) => {
+                self.ledger.report_again(nonce);
                 Ok(())
             }
         }

@@ -21,8 +21,6 @@ const REPEATS_MAX: u8 = 2;
 pub(super) enum Conclusion {
     Done(Receipt),
     Failed(Refusal),
-    /// The block is not the chain's, for the moment or for good.
-    Gone,
 }
 
 /// Finds out what became of a transaction, waiting out node trouble.
@@ -32,9 +30,9 @@ pub(super) async fn conclude(chain: &Chain, wallet: Address, entry: Entry, at: M
         match ask(chain, at).await {
             Ok(Some((receipt, block))) => {
                 let conclusion = judge(chain, wallet, &entry, receipt, block).await;
-                return Found::Concluded(entry, Box::new(conclusion));
+                return Found::Concluded(entry, at, Box::new(conclusion));
             }
-            Ok(None) => return Found::Concluded(entry, Box::new(Conclusion::Gone)),
+            Ok(None) => return Found::Gone(entry.nonce),
             Err(error) => {
                 let wait_millis = trouble.on_failed(&error);
                 tokio::time::sleep(Duration::from_millis(wait_millis)).await;
@@ -88,7 +86,8 @@ async fn judge(
 }
 
 impl Actor {
-    pub(super) fn on_concluded(&mut self, entry: Entry, conclusion: Conclusion) {
+    pub(super) fn on_concluded(&mut self, entry: Entry, at: MinedAt, conclusion: Conclusion) {
+        self.ledger.conclude(entry.nonce, at);
         match conclusion {
             Conclusion::Done(receipt) => {
                 tracing::info!(intent = entry.intent, nonce = entry.nonce, transaction = %receipt.transaction, block = receipt.block.number, gas = receipt.gas_used, "mined");
@@ -115,7 +114,6 @@ impl Actor {
                     self.prepare_again(entry, repeats);
                 }
             }
-            Conclusion::Gone => self.ledger.report_again(entry.nonce),
         }
     }
 }

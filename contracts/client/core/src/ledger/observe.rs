@@ -153,7 +153,7 @@ impl Ledger {
             if let State::Mined(at) = live.entry.state {
                 let is_deep = seen.head.saturating_sub(at.block) >= watch_blocks;
                 let is_there = seen.blocks.get(&at.block) == Some(&at.block_hash);
-                if is_deep && is_there && live.is_reported {
+                if is_deep && is_there && live.is_concluded {
                     live.entry = live.entry.done();
                     finished.push(*nonce);
                 }
@@ -271,13 +271,13 @@ impl Live {
             Some(_) => match seen.receipts.get(&at.transaction) {
                 Some(elsewhere) => {
                     self.is_doubted = false;
-                    self.is_reported = false;
+                    (self.is_reported, self.is_concluded) = (false, false);
                     self.entry.state = State::Mined(*elsewhere);
                     actions.push(Action::Save { nonce });
                 }
                 None if self.is_doubted => {
                     self.is_doubted = false;
-                    self.is_reported = false;
+                    (self.is_reported, self.is_concluded) = (false, false);
                     self.first_sent = None;
                     self.last_sent = None;
                     self.entry.state = State::Pending;

@@ -66,6 +66,7 @@ fn a_transaction_is_sent_reported_once_and_forgotten_when_deep() {
     look.receipts.insert(at.transaction, at);
     let expected = [Action::Save { nonce: 4 }, Action::Report { nonce: 4, at }];
     assert_eq!(ledger.observe(200, &look), expected);
+    ledger.conclude(4, at);
     let mut deep = seen(16, 5);
     deep.blocks.insert(11, at.block_hash);
     assert_eq!(ledger.questions().blocks, BTreeSet::from([11]));
@@ -77,6 +78,31 @@ fn a_transaction_is_sent_reported_once_and_forgotten_when_deep() {
     ledger.open(entry(5, "b"));
     let actions = ledger.observe(400, &seen(16, 5));
     assert_eq!(actions, [Action::Resend { nonce: 5 }, Action::Forget { nonce: 4 }]);
+}
+
+#[test]
+fn nothing_is_forgotten_before_whoever_waits_was_told() {
+    let mut ledger = Ledger::recover(Vec::new(), Policy { confirmations: 2, ..POLICY });
+    ledger.open(entry(0, "a"));
+    ledger.open(entry(1, "b"));
+    let at = mined(&ledger, 0, 11);
+    let mut look = seen(11, 1);
+    look.receipts.insert(at.transaction, at);
+    ledger.observe(1, &look);
+    // No node answered for long: it is deep when it is first seen to be confirmed.
+    let mut deep = seen(30, 1);
+    deep.blocks.insert(11, at.block_hash);
+    let reports = ledger.observe(2, &deep);
+    assert_eq!(reports[0], Action::Report { nonce: 0, at });
+    assert!(!reports.contains(&Action::Forget { nonce: 0 }), "{reports:?}");
+    assert_eq!(ledger.find(0).unwrap().payload.data, entry(0, "a").payload.data);
+    ledger.report_again(0);
+    assert_eq!(ledger.observe(3, &deep)[0], Action::Report { nonce: 0, at });
+    // What was learnt of another block says nothing of this one.
+    ledger.conclude(0, MinedAt { block: 10, ..at });
+    assert!(!ledger.observe(4, &deep).contains(&Action::Forget { nonce: 0 }));
+    ledger.conclude(0, at);
+    assert!(ledger.observe(5, &deep).contains(&Action::Forget { nonce: 0 }));
 }
 
 #[test]

@@ -74,8 +74,13 @@ struct Adapter {
     node: Node,
     now: u64,
     intents: Vec<String>,
+    /// Who wants to know what becomes of an intent, in this life.
+    waiting: BTreeSet<String>,
     resends: usize,
 }
+
+/// With a report that can be late: some blocks come between what is mined and what is told.
+const SLOW: Policy = Policy { confirmations: 2, ..POLICY };
 
 impl Adapter {
     fn want(&mut self) {
@@ -84,6 +89,7 @@ impl Adapter {
         }
         let intent = self.intents.len().to_string();
         self.intents.push(intent.clone());
+        self.waiting.insert(intent.clone());
         self.open(&intent);
     }
 
@@ -127,7 +133,13 @@ impl Adapter {
                     self.store.insert(nonce, self.ledger.find(nonce).unwrap().clone());
                     self.broadcast(nonce, is_lost);
                 }
-                Action::Report { .. } => {}
+                Action::Report { nonce, .. } if is_lost => self.ledger.report_again(nonce),
+                Action::Report { nonce, at } => {
+                    let entry = self.ledger.find(nonce).expect("kept until it is told");
+                    assert!(!entry.payload.data.is_empty(), "it may have to be done again");
+                    self.waiting.remove(&entry.intent);
+                    self.ledger.conclude(nonce, at);
+                }
                 Action::Redo { entry } => self.open(&entry.intent),
                 Action::Fill { nonce } => panic!("no gap can arise here, but {nonce}"),
             }
@@ -135,7 +147,8 @@ impl Adapter {
     }
 
     fn restart(&mut self) {
-        self.ledger = Ledger::recover(self.store.values().cloned().collect(), POLICY);
+        self.waiting.clear();
+        self.ledger = Ledger::recover(self.store.values().cloned().collect(), SLOW);
     }
 
     /// How often each intent is in the chain, by any of its attempts.
@@ -163,7 +176,11 @@ impl Adapter {
 enum Op {
     Want,
     Mine,
-    Look { is_lost: bool },
+    /// Blocks come while no node answers.
+    Outage,
+    Look {
+        is_lost: bool,
+    },
     DropPool,
     Rewrite(usize),
     Restart,
@@ -173,6 +190,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => Just(Op::Want),
         3 => Just(Op::Mine),
+        1 => Just(Op::Outage),
         6 => any::<bool>().prop_map(|is_lost| Op::Look { is_lost }),
         1 => Just(Op::DropPool),
         1 => (1..4usize).prop_map(Op::Rewrite),
@@ -183,11 +201,12 @@ fn op() -> impl Strategy<Value = Op> {
 /// One random history, to its end; returns how often something was sent again.
 fn run_history(ops: Vec<Op>) -> Result<usize, TestCaseError> {
     let mut adapter = Adapter {
-        ledger: Ledger::recover(Vec::new(), POLICY),
+        ledger: Ledger::recover(Vec::new(), SLOW),
         store: BTreeMap::new(),
         node: Node::default(),
         now: 0,
         intents: Vec::new(),
+        waiting: BTreeSet::new(),
         resends: 0,
     };
     adapter.node.mine();
@@ -195,6 +214,7 @@ fn run_history(ops: Vec<Op>) -> Result<usize, TestCaseError> {
         match op {
             Op::Want => adapter.want(),
             Op::Mine => adapter.node.mine(),
+            Op::Outage => (0..10).for_each(|_| adapter.node.mine()),
             Op::Look { is_lost } => adapter.look(is_lost),
             Op::DropPool => adapter.node.pool.clear(),
             // Shallower than what is watched, together with the blocks that come between looks.
@@ -213,6 +233,7 @@ fn run_history(ops: Vec<Op>) -> Result<usize, TestCaseError> {
         adapter.intents.iter().map(|intent| (intent.clone(), 1)).collect();
     prop_assert_eq!(adapter.mined(), expected);
     prop_assert!(adapter.ledger.is_idle());
+    prop_assert_eq!(adapter.waiting, BTreeSet::new());
     prop_assert!(adapter.store.len() <= 1);
     Ok(adapter.resends)
 }
