@@ -46,8 +46,15 @@ impl World {
     pub(crate) fn on_block(&mut self) {
         let events = self.chain.head().events.clone();
         let is_commit = |event: &Event| matches!(event, Event::Lane(LaneEvent::Committed { .. }));
-        let is_match = |event: &Event| matches!(event, Event::SchedulerNotice { .. });
-        if events.iter().any(|event| is_match(event) || is_commit(event)) {
+        let is_weighty = |event: &Event| {
+            matches!(
+                event,
+                Event::SchedulerNotice { .. }
+                    | Event::TaskFinalize { .. }
+                    | Event::TaskClaimed { .. }
+            )
+        };
+        if events.iter().any(|event| is_weighty(event) || is_commit(event)) {
             self.threaten();
         }
         if events.iter().any(is_commit) {

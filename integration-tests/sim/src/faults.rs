@@ -14,9 +14,6 @@ const BROKEN_MILLIS_MAX: Millis = T * 2_000 / 10;
 /// Deepest rewriting of the chain.
 const REORG_BLOCKS_MAX: u64 = 6;
 
-/// How often the block of a match or a commit is soon rewritten.
-const REORG_OF_WEIGHTY_PERCENT: u64 = 20;
-
 impl World {
     /// Whether things still go wrong.
     pub(crate) fn is_troubled(&self) -> bool {
@@ -150,17 +147,19 @@ impl World {
         }
     }
 
-    /// Blocks with a match or a commit are rewritten more often than others: much hangs on them.
+    /// Around a match, a commit or an end blocks are rewritten and the scheduler dies more often than
+    /// at other times: much hangs on them.
     pub(crate) fn threaten(&mut self) {
-        let rewrites = self
-            .scenario
-            .faults
-            .shares
-            .iter()
-            .any(|(fault, share)| *fault == Fault::Reorg && *share > 0);
-        if rewrites && self.is_troubled() && self.dice.chance(REORG_OF_WEIGHTY_PERCENT) {
+        if !self.is_troubled() {
+            return;
+        }
+        let percent = self.scenario.faults.weighty_percent;
+        if self.scenario.faults.has(Fault::Reorg) && self.dice.chance(percent) {
             let pause = self.dice.of(1..=3 * self.scenario.block_millis);
             self.after(pause, Event::Reorg);
+        }
+        if self.scenario.faults.has(Fault::SchedulerDies) && self.dice.chance(percent / 2) {
+            self.light(Host::SCHEDULER);
         }
     }
 

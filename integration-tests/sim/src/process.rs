@@ -6,6 +6,8 @@ use crate::sender::Sender;
 use crate::stream::Follower;
 use k256::ecdsa::SigningKey;
 use poco_core::{Address, B256, Bytes, keccak256};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// Names a process: the scheduler is the first, then come the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,9 +114,21 @@ pub(crate) struct Wallet {
     pub(crate) address: Address,
 }
 
+thread_local! {
+    /// Names are few and the same in all worlds, and the curve is most of the time.
+    static WALLETS: RefCell<BTreeMap<String, Wallet>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 impl Wallet {
     /// The wallet of this name.
     pub(crate) fn named(name: &str) -> Self {
+        WALLETS.with_borrow_mut(|known| match known.get(name) {
+            Some(wallet) => wallet.clone(),
+            None => known.entry(name.into()).or_insert(Self::made(name)).clone(),
+        })
+    }
+
+    fn made(name: &str) -> Self {
         let key = SigningKey::from_slice(keccak256(name).as_slice()).expect("no hash is that odd");
         let point = key.verifying_key().to_encoded_point(false);
         let hash = keccak256(&point.as_bytes()[1..]);

@@ -86,6 +86,8 @@ pub(crate) struct Faults {
     pub(crate) rejected_per_mille: u64,
     /// Transactions that a block leaves out, in a hundred.
     pub(crate) left_out_percent: u64,
+    /// Weighty moments at which the worst happens, in a hundred.
+    pub(crate) weighty_percent: u64,
 }
 
 /// One kind of fault that befalls at a moment.
@@ -210,7 +212,13 @@ impl Faults {
             vanished_per_mille: often(100, dice),
             rejected_per_mille: often(100, dice),
             left_out_percent: often(50, dice),
+            weighty_percent: dice.pick(&[5, 20, 60]),
         }
+    }
+
+    /// Whether a fault befalls in this world.
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.shares.iter().any(|(known, share)| *known == fault && *share > 0)
     }
 
     /// The next fault, by the shares; `None` where there are none.

@@ -290,6 +290,7 @@ impl World {
                 let data = self.chain.encode(HubCall::Lane(Box::new(call)));
                 let name = intent.to_string();
                 self.send(Host::SCHEDULER, name, data, Errand::Scheduler(intent));
+                self.threaten();
             }
             Action::Welcome { worker, live } => self.say_to_worker(worker, ToWorker::Welcome(live)),
             Action::Tell { worker, command } => self.command(worker, command),

@@ -4,6 +4,7 @@
 use crate::chain::{Chain, Waiting};
 use crate::process::{Died, Host};
 use crate::scenario::Millis;
+use crate::story::brief;
 use crate::world::{Event, World};
 use poco_chain_core::ledger::{
     Action, Attempt, Entry, Ledger, MinedAt, Observation, Payload, Policy, Sent, State, Verdict,
@@ -288,6 +289,8 @@ impl World {
         shell.head = shell.head.max(seen);
         let market = observation.market;
         for action in shell.ledger.observe(clock, &observation) {
+            let now = self.now;
+            self.story.tell(now, || format!("{host:?} looks: {}", brief(&action)));
             self.act(host, action, (seen, market))?;
         }
         while !self.process(host).sender.ledger.is_full() {
@@ -381,6 +384,7 @@ impl World {
             self.process_mut(host).sender.ledger.report_again(nonce);
             return Ok(());
         };
+        self.process_mut(host).sender.ledger.conclude(nonce, at);
         match refusal {
             None => {
                 let fate = Fate::Mined { transaction: at.transaction, block: at.block };

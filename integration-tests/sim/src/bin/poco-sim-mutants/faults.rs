@@ -75,6 +75,12 @@ pub(crate) const FAULTS: &[Fault] = &[
         "if false {",
     ),
     fault(
+        "a commit is waited for whose deal was gone with its block",
+        DEALS,
+        "        // Its commit may be under way. Should the deal come back, it is made anew.\n        self.bundles.remove(&id);\n",
+        "",
+    ),
+    fault(
         "deals are not read again after a rollback",
         FOLLOWED,
         "        self.reread_deals(to);",
@@ -296,6 +302,12 @@ pub(crate) const FAULTS: &[Fault] = &[
         OBSERVE,
         "if !is_wanted || self.entry.attempts.len() >= ATTEMPTS_MAX {",
         "if is_wanted || self.entry.attempts.len() >= ATTEMPTS_MAX {",
+    ),
+    fault(
+        "a deep transaction is forgotten before whoever waits was told",
+        OBSERVE,
+        "is_there && live.is_concluded",
+        "is_there && live.is_reported",
     ),
     fault(
         "a rewritten chain is not noticed",
