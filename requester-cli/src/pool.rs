@@ -22,6 +22,8 @@ use url::Url;
 
 /// Longest wait for a connection to a pool.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest challenge that is read.
+const CHALLENGE_BYTES_MAX: usize = 1 << 20;
 /// A download that brings nothing for this long has failed.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -226,7 +228,8 @@ impl Pool {
         request: reqwest::RequestBuilder,
     ) -> Result<serde_json::Value, Failure> {
         let response = request.send().await.map_err(|error| self.unanswered(&error))?;
-        response.json().await.map_err(|_| self.unreachable("it gives no challenge"))
+        let challenge = poco_chain::read_json(response, CHALLENGE_BYTES_MAX).await;
+        challenge.map_err(|_| self.unreachable("it gives no challenge"))
     }
 
     /// No answer over HTTP. Where the pool's key was refused, that is why.

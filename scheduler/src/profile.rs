@@ -1,6 +1,6 @@
 //! Publishes in the market where this pool is reached and what it promises, as the owner signs it.
 
-use poco_chain::Wallet;
+use poco_chain::{Wallet, read_body, read_json};
 use poco_core::message::{eth_signed_message_hash, pool_profile_hash};
 use poco_core::signature::recover;
 use poco_core::{Address, Bytes};
@@ -13,6 +13,8 @@ use url::Url;
 
 /// Longest wait for the market.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// The largest answer that is read: a profile takes some kilobytes.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// First pause after a failed try; doubled each time.
 const PAUSE_MIN: Duration = Duration::from_secs(2);
 /// Longest pause between tries.
@@ -72,8 +74,9 @@ impl Profile {
         if status.is_success() {
             return Ok(());
         }
-        let text = response.text().await.unwrap_or_default();
-        anyhow::bail!("the market answers {status}: {}", text.chars().take(200).collect::<String>())
+        let text = read_body(response, ANSWER_BYTES_MAX).await.unwrap_or_default();
+        let text: String = String::from_utf8_lossy(&text).chars().take(200).collect();
+        anyhow::bail!("the market answers {status}: {text}")
     }
 
     /// Whether the market shows just this, signed by this owner. Then it keeps its date: promises
@@ -90,8 +93,8 @@ impl Profile {
         }
         let response = client.get(url).send().await?;
         // One that does not show so much is an older market, and takes the profile anew.
-        let Ok(standing) = response.json::<Standing>().await else { return Ok(false) };
-        let Standing { api_url, timestamp, sign, terms } = standing;
+        let standing = read_json::<Standing>(response, ANSWER_BYTES_MAX).await;
+        let Ok(Standing { api_url, timestamp, sign, terms }) = standing else { return Ok(false) };
         let ours = terms.as_deref();
         let hash = pool_profile_hash(self.chain_id, self.workerpool, &api_url, ours, timestamp);
         let signer = recover(eth_signed_message_hash(hash), &sign);

@@ -13,6 +13,7 @@
 
 mod abi;
 mod addresses;
+mod body;
 mod chain;
 pub mod config;
 mod contracts;
@@ -35,6 +36,7 @@ mod wallet;
 
 pub use abi::refusal::Refusal;
 pub use addresses::Addresses;
+pub use body::{BodyError, read_body, read_json};
 pub use chain::{
     Account, AppEntry, Chain, ConnectError, DatasetEntry, DryRunError, FoundCommit, Purse,
     SentTransaction, WorkerpoolEntry,

@@ -15,6 +15,8 @@ pub(crate) use answer::Answer;
 pub(crate) use blocks::{MinedLog, RpcHeader, RpcReceipt, block_of, mined_at};
 pub(crate) use call::{RpcCall, request};
 pub use failure::RpcError;
+#[cfg(feature = "fuzzing")]
+pub(crate) use failure::refusal as refusal_of;
 
 use alloy_primitives::U64;
 use alloy_rpc_client::RpcClient;

@@ -12,7 +12,7 @@ use prost::Message as _;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("worker_messages", worker_messages),
     ("scheduler_messages", scheduler_messages),
     ("questions", questions),
@@ -21,6 +21,7 @@ pub const TARGETS: [Target; 8] = [
     ("orders", orders),
     ("config", config),
     ("requests", requests),
+    ("answers", answers),
 ];
 
 /// What workers send to a scheduler.
@@ -88,4 +89,10 @@ pub fn requests(bytes: &[u8]) {
     if let Ok(url) = text.parse::<url::Url>() {
         let _ = PoolUrl::try_from(url);
     }
+}
+
+/// What nodes and markets answer over HTTP.
+pub fn answers(bytes: &[u8]) {
+    let _ = (poco_chain::fuzzing::answer(bytes), poco_market_client::fuzzing::answer(bytes));
+    poco_chain::fuzzing::challenge(bytes);
 }

@@ -69,3 +69,16 @@ fn every_target_has_a_program_and_the_other_way_round() {
         assert!(manifest.contains(&format!("path = \"targets/{name}.rs\"")), "{name}");
     }
 }
+
+#[test]
+fn the_seeds_of_answers_are_read_as_what_they_are() {
+    let folder = folder().join("seeds/answers");
+    let mut found = (0, 0);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        found.0 += poco_chain::fuzzing::answer(&bytes);
+        found.1 += poco_market_client::fuzzing::answer(&bytes);
+    }
+    // A batch, two single answers, and a page of each kind of order.
+    assert_eq!(found, (6 + 2, 4));
+}

@@ -2,12 +2,14 @@
 //! matched: a market is never believed about that, the chain and the contract's rules are asked.
 
 mod fit;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod orders;
 
 pub use fit::{Unfit, unfit};
 pub use orders::{Listed, Published, any, open_to, path};
 
-use poco_chain::Wallet;
+use poco_chain::{Wallet, read_json};
 use poco_core::{Address, Bytes, OrderHash, OrderKind, Signed};
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -18,6 +20,8 @@ use url::Url;
 
 /// Longest wait for an answer; the market answers from memory.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// The largest answer that is read: a page of a thousand requests with long params takes a tenth.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// What is told of a refusal.
 const REASON_CHARACTERS_MAX: usize = 400;
 /// How many orders a page of the market holds.
@@ -187,8 +191,9 @@ impl Market {
         let request = request.query(&[("chainId", self.chain_id)]);
         let response = request.send().await.map_err(|_| MarketError::Silent(self.url.clone()))?;
         let status = response.status();
-        let body: Value =
-            response.json().await.map_err(|_| MarketError::Foreign(self.url.clone()))?;
+        let body: Value = read_json(response, ANSWER_BYTES_MAX)
+            .await
+            .map_err(|_| MarketError::Foreign(self.url.clone()))?;
         if status.is_success() {
             return serde_json::from_value(body)
                 .map_err(|error| MarketError::Unreadable(error.to_string()));

@@ -64,7 +64,7 @@ const CODE_REVERT: i64 = 3;
 
 /// The refusal, where a contract refused and not the node. alloy knows a revert by its message
 /// alone, and some nodes say it in other words.
-pub(super) fn refusal(error: &ErrorPayload) -> Option<Refusal> {
+pub(crate) fn refusal(error: &ErrorPayload) -> Option<Refusal> {
     let lower = error.message.to_lowercase();
     let has_reverted = error.code == CODE_REVERT
         || lower.contains("revert")

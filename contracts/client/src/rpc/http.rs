@@ -5,6 +5,7 @@
 //! than its origin, and asks calls one by one where a node takes no batches.
 
 use super::failure::one_line;
+use crate::body::read_body;
 use alloy_json_rpc::{RequestPacket, Response, ResponsePacket};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
 use reqwest::Client;
@@ -78,17 +79,11 @@ impl Http {
         let failed =
             |error: reqwest::Error| TransportErrorKind::custom_str(&one_line(&error.without_url()));
         let sent = self.client.post(self.url.clone()).json(packet).send().await;
-        let mut response = sent.map_err(failed)?;
+        let response = sent.map_err(failed)?;
         // Nodes explain a bad status in JSON-RPC, too.
         let status = response.status();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                let words = format!("its answer is longer than {ANSWER_BYTES_MAX} bytes");
-                return Err(TransportErrorKind::custom_str(&words));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
+        let bytes = read_body(response, ANSWER_BYTES_MAX).await;
+        let bytes = bytes.map_err(|error| TransportErrorKind::custom_str(&one_line(&error)))?;
         serde_json::from_slice(&bytes).map_err(|_| {
             TransportErrorKind::custom_str(&format!("no JSON-RPC, HTTP status {status}"))
         })
