@@ -11,9 +11,9 @@ use crate::intake::{Gate, held_back};
 use crate::late::Upload;
 use crate::limits::{COMMAND_REPEAT_SECONDS, GUARD_SECONDS, START_RATIO};
 use crate::record::{CommitKey, CommitRecord};
-use crate::task::{Errand, Phase, ReplicaState, Revealing, Task, Vote};
+use crate::task::{Errand, Phase, Replica, ReplicaState, Revealing, Task, Vote};
 use crate::waiting::Waiting;
-use crate::words::Stage;
+use crate::words::{Lane, Stage};
 use crate::workers::Workers;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -189,6 +189,14 @@ impl Planner<'_> {
             return Waiting::Claim { reason, at: last };
         }
         let task = self.task;
+        let in_lane = |replica: &Replica| replica.lane == Lane::Settlement;
+        if !votes.is_empty()
+            && !task.late().lane.is_classic
+            && task.in_flight().any(|(_, replica, _)| in_lane(replica))
+        {
+            // No commit takes a task any more for which somebody has voted on chain.
+            self.plan.steps.push(Step::GoClassic);
+        }
         let under_way = task.in_flight().count();
         for (worker, _, stage) in task.in_flight() {
             // Who began in the settlement lane is told that the lane has changed.

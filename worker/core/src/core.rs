@@ -101,6 +101,8 @@ pub(crate) struct Memory {
     pub(crate) is_released: bool,
     /// The commit may be another than the one that was seen: a reorg moves its time.
     pub(crate) is_commit_doubted: bool,
+    /// Blocks in a row at which a doubted commit was not found, and the last of them.
+    pub(crate) commit_misses: (u32, u64),
 }
 
 impl Core {

@@ -22,6 +22,13 @@ use poco_core::{DealId, TaskId, Timestamp, U256};
 /// commit mined in the last moment must have been seen by then.
 const LATE_SECONDS: u64 = 120;
 
+/// Blocks in a row at which a node knows the task and not its commit before the commit is given up. No
+/// stake hangs on it: it is looked for at each read from then on, and found should it be there after all.
+const COMMIT_MISSES_MAX: u32 = 3;
+
+/// The pause before a commit that was not found is looked for again.
+const MISSED_MILLIS: u64 = 1_000;
+
 impl Core {
     /// Signs the votes for the tasks of a range that are computed here. The vote of a task is the
     /// same in every ballot: its digest and its nonce are in the journal before the first.
@@ -61,9 +68,14 @@ impl Core {
             | State::Revealing { .. }
             | State::Revealed { .. }
             | State::Uploaded { .. }
-            | State::Committed { .. }
-            | State::Handed { .. }
             | State::Failed { .. } => return None,
+            // The pool would not ask, had it committed the vote: that may have been in a block that
+            // is gone.
+            State::Committed { .. } | State::Handed { .. } => {
+                task.memory.is_commit_doubted = true;
+                self.read_task(now, id);
+                return None;
+            }
         };
         Some(self.vote(id, &promise).blinded())
     }
@@ -118,6 +130,8 @@ impl Core {
         let Some(known) = commit_of(task).cloned() else { return };
         // A task that is not even opened is in no commit now.
         let is_gone = view.task.status == TaskStatus::Unset;
+        // A vote that was disclosed on chain was committed.
+        let is_unvoted = view.contribution.status == ContributionStatus::Unset;
         if !task.memory.is_commit_doubted {
             if is_gone {
                 task.memory.is_commit_doubted = true;
@@ -126,41 +140,50 @@ impl Core {
             return;
         }
         match &view.commit {
-            Some(found) => {
+            Some(found) if known.row.vote_of(worker) == found.row.vote_of(worker) => {
                 task.memory.is_commit_doubted = false;
-                let is_ours = known.row.vote_of(worker) == found.row.vote_of(worker);
+                task.memory.commit_misses = (0, 0);
                 let commit = Commit { range: found.range.clone(), row: found.row.clone() };
-                if is_ours && commit != known {
+                if commit != known {
                     task.record.sealed = Some(Sealed { commit: Some(Box::new(commit)) });
                     let record = Box::new(task.record.clone());
                     self.push(Action::Persist(record));
                 }
             }
-            None if is_gone => {
-                task.memory.is_commit_doubted = false;
-                task.record.sealed = Some(Sealed { commit: None });
-                let state = match task.record.state.clone() {
-                    State::Committed { promise } | State::Handed { promise, .. } => {
-                        State::Balloted { promise }
-                    }
-                    other @ (State::Accepted
-                    | State::Pulling(_)
-                    | State::Fetching(_)
-                    | State::Running { .. }
-                    | State::Computed(_)
-                    | State::Contributing { .. }
-                    | State::Contributed { .. }
-                    | State::Revealing { .. }
-                    | State::Revealed { .. }
-                    | State::Uploaded { .. }
-                    | State::Failed { .. }
-                    | State::Balloted { .. }) => other,
-                };
-                self.enter(now, id, state);
+            // Another commit has taken its place, with another vote of this worker or none.
+            Some(_) => self.uncommit(now, id),
+            None if is_gone || (is_unvoted && has_missed(task, view.block)) => {
+                self.uncommit(now, id);
             }
-            // A node that has the task and not its commit says nothing.
-            None => {}
+            // A node may know the task before it knows the commit.
+            None => self.read_after(now, id, MISSED_MILLIS),
         }
+    }
+
+    /// The commit that was seen is in no block: the vote waits for one again.
+    fn uncommit(&mut self, now: Now, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        task.memory.is_commit_doubted = false;
+        task.memory.commit_misses = (0, 0);
+        task.record.sealed = Some(Sealed { commit: None });
+        let state = match task.record.state.clone() {
+            State::Committed { promise } | State::Handed { promise, .. } => {
+                State::Balloted { promise }
+            }
+            other @ (State::Accepted
+            | State::Pulling(_)
+            | State::Fetching(_)
+            | State::Running { .. }
+            | State::Computed(_)
+            | State::Contributing { .. }
+            | State::Contributed { .. }
+            | State::Revealing { .. }
+            | State::Revealed { .. }
+            | State::Uploaded { .. }
+            | State::Failed { .. }
+            | State::Balloted { .. }) => other,
+        };
+        self.enter(now, id, state);
     }
 
     /// What the chain says about a vote that was signed. `true` where nothing more is to be seen
@@ -257,10 +280,11 @@ impl Core {
     ) -> bool {
         let Some(task) = self.tasks.get(&id) else { return false };
         let (refusals, is_sending) = (task.memory.refusals, task.memory.sending.is_some());
+        let is_missed = task.memory.is_commit_doubted && task.memory.commit_misses.0 > 0;
         match view.contribution.status {
             ContributionStatus::Unset => {
                 let own = commit.range.time.after(promise.terms.clock_seconds);
-                if own.has_passed(now.chain) && !is_sending {
+                if own.has_passed(now.chain) && !is_sending && !is_missed {
                     self.disclose_on_chain(id, promise, commit);
                 }
                 true
@@ -403,6 +427,15 @@ impl Core {
             self.enter(now, id, State::Handed { promise, location: None });
         }
     }
+}
+
+/// Takes in that a commit was not found up to a block; whether that was so often enough.
+fn has_missed(task: &mut Task, block: u64) -> bool {
+    let (count, last) = &mut task.memory.commit_misses;
+    if block > *last {
+        (*count, *last) = (count.saturating_add(1), block);
+    }
+    *count >= COMMIT_MISSES_MAX
 }
 
 fn commit_of(task: &Task) -> Option<&Commit> {

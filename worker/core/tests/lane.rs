@@ -14,7 +14,7 @@ use poco_core::lane::{
 use poco_core::task::{ContributionStatus, TaskStatus};
 use poco_core::{Address, Amount, B256, TaskId, Timestamp, U256};
 use poco_worker_core::{
-    Action, Assignment, Cause, CommitView, Facts, Input, Intent, Lane, Stage, State, View,
+    Action, Assignment, Cause, CommitView, Config, Facts, Input, Intent, Lane, Stage, State, View,
 };
 use support::{
     DEAL, Rig, SECONDS, STAKE, START, active, computation, config, consensus, digest, disclosure,
@@ -203,6 +203,51 @@ fn a_commit_that_never_was_leaves_the_vote_to_the_next() {
 }
 
 #[test]
+fn a_commit_that_is_gone_from_an_open_task_leaves_the_vote_to_the_next() {
+    let mut rig = Rig::new();
+    let id = commit(&mut rig);
+    // The pool asks for what it would not need, had it committed it.
+    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 0 };
+    assert_eq!(rig.step(wanted(0, 1)), [read.clone()]);
+    // A lagging node, which may know the task and not its commit, says nothing.
+    for block in [7, 7, 7, 8] {
+        assert_eq!(rig.view(id, active(block)), [], "{block}");
+        assert_eq!(rig.record(id).state.stage(), Stage::Committed);
+        assert_eq!(rig.wait(1), [read.clone()], "soon again");
+    }
+    rig.view(id, active(9));
+    assert_eq!(rig.record(id).state.stage(), Stage::Balloted);
+    // It is asked for again, and the same vote is signed.
+    let ballot = vec![vote_of(rig.config.worker, id).blinded()];
+    assert_eq!(rig.step(wanted(0, 1)), [Action::Ballot { deal: DEAL, first: 0, entries: ballot }]);
+    rig.view(id, committed_later(id, 12));
+    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
+}
+
+#[test]
+fn a_commit_that_another_replaced_without_the_vote_ends_the_replica() {
+    let mut rig = Rig::with(Config { confirmations: 2, ..config() });
+    let id = compute(&mut rig, 0);
+    rig.step(wanted(0, 1));
+    rig.view(id, committed(id, 7));
+    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
+    rig.wait(SECONDS + 10);
+    rig.view(id, active(40));
+    refused(&mut rig, id, Intent::Disclose);
+    let others: Vec<Entry> =
+        (row(id).0.into_iter()).filter(|entry| entry.worker != rig.config.worker).collect();
+    let commit = CommitView { block: 40, range: range(), row: Row(others) };
+    let replaced = View { commit: Some(Box::new(commit)), ..active(41) };
+    rig.view(id, replaced.clone());
+    assert_eq!(rig.record(id).state.stage(), Stage::Balloted, "that may be undone as well");
+    rig.view(id, View { block: 42, ..replaced });
+    assert_eq!(rig.record(id).state.stage(), Stage::Failed);
+    // Should the first come back, the vote goes on.
+    rig.view(id, View { block: 44, ..committed(id, 44) });
+    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
+}
+
+#[test]
 fn a_row_is_news_of_the_commit_for_who_has_not_seen_it() {
     let mut rig = Rig::new();
     let id = compute(&mut rig, 0);
@@ -281,7 +326,7 @@ fn a_pool_that_falls_silent_costs_nobody_a_stake() {
     for _ in 0..20 {
         refused(&mut rig, id, Intent::Disclose);
         rig.wait(10);
-        assert!(call(&rig.view(id, active(8)), Intent::Disclose).is_some());
+        assert!(call(&rig.view(id, committed(id, 8)), Intent::Disclose).is_some());
     }
     rig.mined(id, Intent::Disclose, 9);
     let worker = rig.config.worker;

@@ -1,7 +1,8 @@
 //! Tasks that leave the settlement lane, and those who compute them.
 
 use crate::lane::{compute, sign, world};
-use crate::world::{World, failure, task};
+use crate::world::{World, digest, failure, task, worker};
+use poco_core::{Call, U256};
 use poco_scheduler_core::{Cause, Command, Lane, Stage};
 
 /// Who was told to compute since the last look, and in which lane.
@@ -61,4 +62,21 @@ fn commits_that_are_refused_lead_back_to_the_classic_lane() {
     assert_eq!(world.kinds_sent(), ["initialize"]);
     let tries = world.sent.iter().filter(|(_, result)| result.is_err()).count();
     assert_eq!(tries, 4);
+}
+
+#[test]
+fn a_vote_on_chain_takes_a_task_out_of_the_lane() {
+    let mut world = world(3, 1);
+    let deal = world.order(5, 1);
+    let id = task(deal, 0);
+    compute(&mut world, deal, 1);
+    // One that was given the task in a life of the scheduler of which the store knows nothing.
+    let index = U256::ZERO;
+    world.call(worker(9), Call::Initialize { deal, index }).unwrap();
+    world.contribute(1, id, digest("right")).unwrap();
+    assert_eq!(given(&mut world), [2, 3].map(|name| (name, Lane::Classic)));
+    for name in [2, 3] {
+        world.contribute(name, id, digest("right")).unwrap();
+    }
+    assert!(world.waiting(id).starts_with("3 winners to reveal"), "{}", world.waiting(id));
 }
