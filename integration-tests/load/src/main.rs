@@ -8,6 +8,7 @@
 mod fleet;
 mod latency;
 mod node;
+mod peer;
 mod report;
 mod rows;
 mod scene;
@@ -27,8 +28,8 @@ struct Options {
     /// The scheduler; the one beside this program by default.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Only these parts: bag, kills, live, idle, latency, curve.
-    #[arg(long, value_delimiter = ',')]
+    /// Only these parts.
+    #[arg(long, value_delimiter = ',', value_parser = ["bag", "kills", "latency", "curve", "live", "peer", "idle"])]
     only: Vec<String>,
     /// One part of it: fill so many tasks at so many workers, and nothing else.
     #[arg(long, num_args = 2, value_names = ["TASKS", "WORKERS"])]

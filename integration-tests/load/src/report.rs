@@ -11,6 +11,8 @@ pub(crate) struct Report {
     pub(crate) curve: Vec<Point>,
     /// Of one signature.
     pub(crate) signature: Duration,
+    /// Of the scheduler for one task, without its signature, once it is known.
+    pub(crate) task_cpu: Option<Duration>,
     /// Of one page written and synced.
     pub(crate) fsync: Duration,
 }

@@ -1,18 +1,20 @@
 //! The rows of the table, and which scene each is measured in.
 
-use crate::latency;
 use crate::report::{Point, Report, Row};
 use crate::say;
 use crate::scene::Scene;
 use crate::scheduler::{Line, Usage};
+use crate::{latency, peer};
 use anyhow::Result;
 use poco_chain::Wallet;
 use poco_core::keccak256;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The points of the curve: tasks and workers.
-const CURVE: [(usize, usize); 4] = [(1_000, 10), (10_000, 100), (30_000, 300), (100_000, 1_000)];
+/// The points of the curve, tasks and workers: tasks alone grow, then workers alone. Further points come with
+/// what is measured at 100 000 tasks and at 10 000 workers.
+const CURVE: [(usize, usize); 6] =
+    [(1_000, 100), (10_000, 100), (100_000, 100), (10_000, 10), (10_000, 1_000), (10_000, 3_000)];
 /// Tasks per second under which the time to the command is taken.
 const LOAD_PER_SECOND: u64 = 500;
 const LOAD_SECONDS: u64 = 10;
@@ -37,12 +39,15 @@ pub(crate) async fn all(program: &Path, only: &[String], report: &mut Report) ->
         latencies(program, report).await?;
     }
     if is_wanted("curve") {
-        for size in CURVE.iter().take(CURVE.len() - 1) {
-            point(program, *size, report).await?;
+        for size in CURVE {
+            point(program, size, report).await?;
         }
     }
     if is_wanted("live") {
         live(program, report).await?;
+    }
+    if is_wanted("peer") {
+        peer::measure(report)?;
     }
     if is_wanted("idle") {
         idle(program, report).await?;
@@ -192,6 +197,7 @@ async fn live(program: &Path, report: &mut Report) -> Result<()> {
     );
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     let rest = filled.cpu_each().saturating_sub(signature);
+    report.task_cpu = Some(rest);
     report.rows.push(
         Row::at_most("processor time of a task, without its signature", 100.0, micros(rest), "µs")
             .with(format!("moonshot 40; the signature takes {:.0} µs", micros(signature))),

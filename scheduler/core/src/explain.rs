@@ -133,9 +133,13 @@ impl Core {
     fn explain_waiting(&self, task: &Task, waiting: Waiting) -> Option<Explanation> {
         let sight = self.sight(task.deal)?;
         let held_by = waiting.held_by().to_vec();
+        let is_unread = matches!(waiting, Waiting::Chain);
         let waits_for = spell(waiting, task, sight);
         let mut told = Explanation::new(format!("task {}", task.id), waits_for);
         told_of_task(&mut told, task, sight);
+        if is_unread && sight.facts.conditions.is_none() {
+            told.changes = Vec::from([Vec::from([Change::ReadDeal])]);
+        }
         if self.wanting.contains(task.id) {
             let question = Question::new(sight, task);
             let decision = question.decide(Depth::Whole);

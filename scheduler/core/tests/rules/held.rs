@@ -260,6 +260,23 @@ fn of_a_deal_of_which_a_task_found_nobody_the_others_wait_for_that() {
 }
 
 #[test]
+fn a_task_whose_deal_is_not_read_again_waits_for_the_node_and_begins_when_it_answers() {
+    let mut world = World::new();
+    let id = task(world.order(1, 1), 0);
+    world.hides_deals = true;
+    world.restart();
+    world.connect(1, 1);
+    assert_eq!(world.assigned(id), [0; 0]);
+    let told = world.core.explain_task(id).unwrap();
+    assert_eq!(told.changes, [[Change::ReadDeal]], "{}", told.waits_for);
+    world.hides_deals = false;
+    // Asked again where blocks went.
+    world.tell(Input::Rollback { to: world.block });
+    world.pass(10);
+    assert_eq!(world.assigned(id), [1], "{}", world.waiting(id));
+}
+
+#[test]
 fn a_deal_that_is_over_says_that_of_what_is_not_made() {
     let mut world = World::new();
     operate(&mut world, Operation::Pause);

@@ -221,14 +221,32 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "a vote that was not settled is not disclosed on chain",
         LANE,
-        "if own.has_passed(now.chain) && !is_sending {",
-        "if own.has_passed(now.chain) && !is_sending && false {",
+        "if own.has_passed(now.chain) && !is_sending && !is_missed {",
+        "if own.has_passed(now.chain) && !is_sending && !is_missed && false {",
     ),
     fault(
         "a commit that a reorg moved is held on to",
         LANE,
-        "if is_ours && commit != known {",
-        "if is_ours && commit != known && false {",
+        "if commit != known {",
+        "if commit != known && false {",
+    ),
+    fault(
+        "a commit that is gone from an open task is held on to",
+        LANE,
+        "None if is_gone || (is_unvoted && has_missed(task, view.block)) => {",
+        "None if is_gone => {",
+    ),
+    fault(
+        "another commit in the place of the own is not noticed",
+        LANE,
+        "Some(_) => self.uncommit(now, id),",
+        "Some(_) => {}",
+    ),
+    fault(
+        "a task with a vote on chain stays in the settlement lane",
+        PLAN,
+        "            self.plan.steps.push(Step::GoClassic);\n",
+        "",
     ),
     fault(
         "the bond behind a claimed task stays locked",
