@@ -89,6 +89,8 @@ pub(crate) struct Memory {
     pub(crate) consensus: Option<(poco_core::Timestamp, u64)>,
     /// The task was over when it was last read.
     pub(crate) is_over: bool,
+    /// The last block at which it was not, so that its end is not looked for long before.
+    pub(crate) open_at: u64,
     /// When the sandbox's present step has taken too long.
     pub(crate) step_ends: Option<Millis>,
     /// Where the upload stands.
@@ -266,7 +268,10 @@ impl Core {
             | State::Balloted { .. }
             | State::Committed { .. }
             | State::Handed { .. }
-            | State::Failed { .. } => Action::ReadTask { task: id, from_block },
+            | State::Failed { .. } => {
+                let open_at = task.memory.open_at.saturating_sub(REORG_BLOCKS_MAX);
+                Action::ReadTask { task: id, from_block: from_block.max(open_at) }
+            }
         };
         self.push(action);
     }

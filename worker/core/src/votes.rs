@@ -54,6 +54,12 @@ impl Core {
         }
         task.memory.is_over =
             matches!(view.task.status, TaskStatus::Completed | TaskStatus::Failed);
+        if !task.memory.is_over {
+            task.memory.open_at = view.block;
+        } else if view.ended.is_none() {
+            // Not found from there on: a rewritten chain may have brought it further down.
+            task.memory.open_at = 0;
+        }
         // By the block that holds its end now: two looks at a task that is over may be at two ends, with
         // a rewritten chain between them.
         let ended = view.ended.filter(|_| task.memory.is_over);

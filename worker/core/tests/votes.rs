@@ -348,6 +348,24 @@ fn a_result_is_kept_until_no_reorg_can_bring_its_task_back() {
 }
 
 #[test]
+fn an_end_is_looked_for_from_where_the_task_was_last_open() {
+    let mut rig = Rig::with(Config { forget_depth_blocks: 12, ..config() });
+    let task = rig.reveal(0);
+    let read_from = |rig: &mut Rig| match rig.step(Input::Moved(task)).first() {
+        Some(Action::ReadTask { from_block, .. }) => *from_block,
+        other => panic!("{other:?}"),
+    };
+    rig.view(task, proved(rig.config.worker, task, 100_000));
+    // As deep as a reorg may go.
+    assert_eq!(read_from(&mut rig), 100_000 - 256);
+    let over = over(rig.config.worker, task, 100_002);
+    rig.view(task, View { ended: None, ..over.clone() });
+    assert_eq!(read_from(&mut rig), 0, "it was not found there");
+    rig.view(task, View { block: 100_014, ..over });
+    assert!(rig.core.find_state(task).is_none());
+}
+
+#[test]
 fn what_others_revealed_before_a_restart_is_seen() {
     let mut rig = Rig::new();
     let task = rig.contribute(0);

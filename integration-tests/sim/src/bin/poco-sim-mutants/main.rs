@@ -20,6 +20,9 @@ const COPIED: [&str; 6] = [
     "Cargo.lock",
 ];
 
+/// Worlds that are played without any fault, all of whose goals must be reached.
+const SOUND_WORLDS: u64 = 3_000;
+
 /// Where the table stands, between its marks.
 const TABLE: &str = "integration-tests/sim/FAULTS.md";
 
@@ -29,7 +32,7 @@ struct Options {
     /// Plays those with these numbers alone, from 0.
     numbers: Vec<usize>,
     /// Worlds that are played for each fault.
-    #[arg(long, default_value_t = 3_000)]
+    #[arg(long, default_value_t = 20_000)]
     worlds: u64,
     /// Where the copy and its build lie.
     #[arg(long, default_value = "/tmp/poco-sim-mutants")]
@@ -44,7 +47,8 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     copy(&root, &options.work)?;
-    ensure!(play(&options)?.is_none(), "the simulation fails without any fault");
+    let sound = play(&options, SOUND_WORLDS)?;
+    ensure!(sound.is_none(), "the simulation fails without any fault");
     let all: Vec<usize> = (0..FAULTS.len()).collect();
     let numbers = if options.numbers.is_empty() { &all } else { &options.numbers };
     let mut found = Vec::new();
@@ -102,13 +106,13 @@ fn plant(options: &Options, fault: &Fault) -> anyhow::Result<Option<String>> {
     let file = options.work.join(fault.file);
     let sound = read(&options.work, fault)?;
     fs::write(&file, sound.replace(fault.from, fault.to))?;
-    let caught = play(options);
+    let caught = play(options, options.worlds);
     fs::write(&file, sound)?;
     caught.with_context(|| fault.name)
 }
 
 /// Builds and plays; the first failure, if there is one.
-fn play(options: &Options) -> anyhow::Result<Option<String>> {
+fn play(options: &Options, worlds: u64) -> anyhow::Result<Option<String>> {
     let built = Command::new("cargo")
         .args(["build", "--quiet", "-p", "poco-sim", "--bin", "poco-sim"])
         .current_dir(&options.work)
@@ -118,9 +122,8 @@ fn play(options: &Options) -> anyhow::Result<Option<String>> {
     if !built.status.success() {
         bail!("it does not compile:\n{}", String::from_utf8_lossy(&built.stderr));
     }
-    let worlds = options.worlds.to_string();
     let played = Command::new(options.work.join("target/debug/poco-sim"))
-        .args(["1", "--worlds", &worlds, "--stop-after", "1", "--goals"])
+        .args(["1", "--worlds", &worlds.to_string(), "--stop-after", "1", "--goals"])
         .output()?;
     if played.status.success() {
         return Ok(None);
