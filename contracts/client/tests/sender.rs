@@ -281,6 +281,34 @@ async fn a_lost_answer_and_a_failing_node_are_waited_out() {
 }
 
 #[tokio::test]
+async fn what_became_deep_while_no_node_answered_is_told() {
+    let world = World::start().await;
+    let proxy = Proxy::start(&world.anvil.url).await;
+    let chain = proxy.connect(&world).await;
+    let settings = SenderSettings { confirmations: 2, ..quick_settings() };
+    let ledger = Memory::default();
+    let sender = Sender::start(chain, wallet(0), ledger.clone(), settings).await.unwrap();
+    world.anvil.automine(false).await;
+    let sends = ["a", "b"].map(|intent| spawn(&sender, intent, deposit(&world, 5)));
+    until(async || pool(&world).await.len() == 2).await;
+    world.anvil.mine(1).await;
+    let is_seen = || {
+        let records = ledger.0.lock().unwrap();
+        let is_mined = |record: &Vec<u8>| String::from_utf8_lossy(record).contains("Mined");
+        records.values().filter(|record| is_mined(record)).count() == 2
+    };
+    until(async || is_seen()).await;
+    proxy.set(Fault::Hangup);
+    world.anvil.mine(10).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(sends.iter().all(|send| !send.is_finished()));
+    proxy.set(Fault::None);
+    for send in sends {
+        within(send).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_names_too_high_a_nonce_delays_but_loses_nothing() {
     let world = World::start().await;
     let proxy = Proxy::start(&world.anvil.url).await;
