@@ -215,6 +215,9 @@ impl World {
         if self.scenario.has_front_runner && self.dice.chance(20) {
             self.front_run();
         }
+        if self.scenario.has_opener && self.dice.chance(20) {
+            self.open_early();
+        }
         let pause = self.dice.of(500..=6_000);
         self.after(pause, Event::Villains);
     }

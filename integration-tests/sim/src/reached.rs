@@ -91,5 +91,6 @@ const GOALS: &[&str] = &[
     "a copycat was slashed",
     "the vote of a sybil was taken",
     "orders were matched by somebody else",
+    "a task was opened by somebody else",
     "a villain was slashed",
 ];

@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     /// Wallets of the pool's owner that vote beside the scheduler.
     pub(crate) sybils: usize,
     pub(crate) has_front_runner: bool,
+    /// Somebody opens tasks of others.
+    pub(crate) has_opener: bool,
     /// The scheduler is gone after each commit.
     pub(crate) absconds: bool,
     /// For how long no node answers anybody, while the chain goes on; longer than tasks live.
@@ -145,6 +147,7 @@ impl Scenario {
             quiet_at,
             sybils: if has_villains && dice.chance(15) { 2 } else { 0 },
             has_front_runner: dice.chance(20),
+            has_opener: dice.chance(15),
             absconds: has_villains && dice.chance(10),
             outage: None,
         }

@@ -173,7 +173,9 @@ impl Core {
             replica.updated = time;
             match (body, &mut replica.state) {
                 (ReportBody::Reached(reached), ReplicaState::Live { stage, since }) => {
-                    if *stage != reached {
+                    // Whoever has computed never computes again: such a report is from before its vote.
+                    let is_old = reached.takes_slot() && !stage.takes_slot();
+                    if *stage != reached && !is_old {
                         (*stage, *since) = (reached, now);
                     }
                 }

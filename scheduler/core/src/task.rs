@@ -258,6 +258,16 @@ impl Task {
             self.late_mut().weights = weights;
             self.is_unsaved = true;
         }
+        // Who has voted has computed, whatever it had time to report: also where a rollback takes the vote
+        // back its slot is free.
+        for vote in &votes {
+            if let Some(replica) = self.replicas.get_mut(&vote.worker)
+                && let ReplicaState::Live { stage, since, .. } = &mut replica.state
+                && *stage < Stage::Computed
+            {
+                (*stage, *since) = (Stage::Computed, now);
+            }
+        }
         let deadline = Some(view.contribution_deadline).filter(|at| *at != Timestamp::default());
         if deadline != self.late().contribution_deadline {
             self.late_mut().contribution_deadline = deadline;

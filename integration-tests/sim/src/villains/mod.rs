@@ -7,6 +7,7 @@ mod flaky;
 mod front_runner;
 mod late;
 mod no_reveal;
+mod opener;
 mod silent;
 mod sybil;
 mod unprovable;
@@ -122,10 +123,13 @@ impl World {
                 _ => {}
             }
         }
-        let runner = front_runner::front_runner();
         let is_taken = |hash| matches!(block.mined.get(hash), Some(None));
-        if block.sources.iter().any(|tx| tx.sender == runner && is_taken(&tx.hash)) {
+        let is_by = |who| block.sources.iter().any(|tx| tx.sender == who && is_taken(&tx.hash));
+        if is_by(front_runner::front_runner()) {
             self.reached.note("orders were matched by somebody else");
+        }
+        if is_by(opener::opener()) {
+            self.reached.note("a task was opened by somebody else");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Blocks that never were.
 
-use crate::world::{World, digest, task};
+use crate::world::{World, digest, task, worker};
 use poco_core::Event;
 use poco_core::task::TaskStatus;
 use poco_scheduler_core::{Action, Core, Input, Notice, ReportBody, ReportStatus, Stage};
@@ -46,6 +46,26 @@ fn an_end_that_never_was_is_taken_back() {
     assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Active);
     world.contribute_and_finalize(1, id, digest("right")).unwrap();
     assert_eq!(world.core.task_report(id).unwrap().status, ReportStatus::Completed);
+}
+
+#[test]
+fn who_voted_has_computed_also_where_a_rollback_takes_the_vote_back() {
+    let mut world = World::new();
+    world.connect(1, 1);
+    let deal = world.order(1, 2);
+    let (first, second) = (task(deal, 0), task(deal, 1));
+    assert_eq!(world.assigned(first), [1]);
+    let (before, block) = (world.hub.clone(), world.block);
+    // Its report is on its way; the chain was quicker, and its slot is given to the next task.
+    world.contribute(1, first, digest("right")).unwrap();
+    assert_eq!(world.assigned(second), [1]);
+    (world.hub, world.block) = (before, block);
+    world.tell(Input::Rollback { to: block });
+    assert_eq!(world.core.task_report(first).unwrap().status, ReportStatus::Active);
+    assert_eq!(world.core.slots_used(worker(1)), 1);
+    // A report from before changes nothing about it.
+    world.says(1, first, ReportBody::Reached(Stage::Running));
+    assert_eq!(world.core.slots_used(worker(1)), 1);
 }
 
 #[test]
