@@ -16,6 +16,7 @@ use poco_core::{Address, Amount, B256, TaskId, Timestamp, U256};
 use poco_worker_core::{
     Action, Assignment, Cause, CommitView, Config, Facts, Input, Intent, Lane, Stage, State, View,
 };
+use std::slice;
 use support::{
     DEAL, Rig, SECONDS, STAKE, START, active, computation, config, consensus, digest, disclosure,
     over, refused, task, voted,
@@ -208,12 +209,12 @@ fn a_commit_that_is_gone_from_an_open_task_leaves_the_vote_to_the_next() {
     let id = commit(&mut rig);
     // The pool asks for what it would not need, had it committed it.
     let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 0 };
-    assert_eq!(rig.step(wanted(0, 1)), [read.clone()]);
+    assert_eq!(rig.step(wanted(0, 1)), slice::from_ref(&read));
     // A lagging node, which may know the task and not its commit, says nothing.
     for block in [7, 7, 7, 8] {
         assert_eq!(rig.view(id, active(block)), [], "{block}");
         assert_eq!(rig.record(id).state.stage(), Stage::Committed);
-        assert_eq!(rig.wait(1), [read.clone()], "soon again");
+        assert_eq!(rig.wait(1), slice::from_ref(&read), "soon again");
     }
     rig.view(id, active(9));
     assert_eq!(rig.record(id).state.stage(), Stage::Balloted);
