@@ -54,7 +54,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("poco-apps", &[]),
     (
         "poco-decoders",
-        &["poco-chain", "poco-core", "poco-proto", "poco-scheduler", "poco-worker-core"],
+        &[
+            "poco-chain",
+            "poco-core",
+            "poco-market-client",
+            "poco-proto",
+            "poco-scheduler",
+            "poco-worker-core",
+        ],
     ),
     ("poco-differential", &["poco-core"]),
     ("poco-load", &["poco-chain", "poco-core", "poco-proto"]),
