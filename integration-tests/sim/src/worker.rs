@@ -373,7 +373,7 @@ impl World {
         }
     }
 
-    /// The commit that a task is in, as its event tells it.
+    /// The block of the event that ended a task, where it is over.
     fn find_end(&self, view: &View, task: TaskId, (from, to): (u64, u64)) -> Option<u64> {
         if !matches!(view.task.status, TaskStatus::Completed | TaskStatus::Failed) {
             return None;
@@ -389,6 +389,7 @@ impl World {
         })
     }
 
+    /// The commit that a task is in, as its event tells it.
     fn find_commit(
         &self,
         deal: DealId,

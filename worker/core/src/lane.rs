@@ -166,23 +166,10 @@ impl Core {
         task.memory.is_commit_doubted = false;
         task.memory.commit_misses = (0, 0);
         task.record.sealed = Some(Sealed { commit: None });
-        let state = match task.record.state.clone() {
-            State::Committed { promise } | State::Handed { promise, .. } => {
-                State::Balloted { promise }
-            }
-            other @ (State::Accepted
-            | State::Pulling(_)
-            | State::Fetching(_)
-            | State::Running { .. }
-            | State::Computed(_)
-            | State::Contributing { .. }
-            | State::Contributed { .. }
-            | State::Revealing { .. }
-            | State::Revealed { .. }
-            | State::Uploaded { .. }
-            | State::Failed { .. }
-            | State::Balloted { .. }) => other,
-        };
+        let mut state = task.record.state.clone();
+        if let State::Committed { promise } | State::Handed { promise, .. } = &state {
+            state = State::Balloted { promise: promise.clone() };
+        }
         self.enter(now, id, state);
     }
 
