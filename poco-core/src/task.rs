@@ -22,6 +22,14 @@ pub enum TaskStatus {
     Failed = 4,
 }
 
+impl TaskStatus {
+    /// Completed or failed: nothing more happens to it, unless a reorg takes its end back.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
+}
+
 /// Where a contribution stands. The numbers are those of the hub's views.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -14,7 +14,7 @@ pub(crate) async fn view(
     from_block: u64,
 ) -> Result<(BlockRef, View), RpcError> {
     let (head, mut seen) = present(chain, worker, task).await?;
-    if matches!(seen.task.status, TaskStatus::Completed | TaskStatus::Failed) {
+    if seen.task.status.is_over() {
         seen.ended = chain.ended_in(task, from_block).await?;
     }
     Ok((head, seen))

@@ -12,8 +12,8 @@ use poco_chain_core::BlockRef;
 use poco_core::hub::{Hub, LaneRefusal};
 use poco_core::lane::{Ballot, BlindedVote, LaneEvent};
 use poco_core::task::TaskStatus;
-use poco_core::{Amount, Call, Deal, DealId, Event, ResultHash, TaskId, U256};
-use poco_scheduler_core::{Record, ReportStatus};
+use poco_core::{Address, Amount, Call, Deal, DealId, Event, ResultHash, TaskId, U256};
+use poco_scheduler_core::{Record, ReportStatus, TaskReport};
 use std::rc::Rc;
 
 /// So many tasks are done in time by any workers there are, after the last fault.
@@ -100,6 +100,48 @@ impl World {
             return Some(ResultHash(*vote));
         }
         Some(ResultHash::of(task, right_digest(task)))
+    }
+
+    /// Nothing new is given to a worker beyond its slots, whatever it came back with.
+    pub(crate) fn check_free_slot(&mut self, address: Address, task: TaskId) {
+        let is_new = self.scheduler.given.insert((address, task));
+        let Some(core) = self.scheduler.core.as_ref().filter(|_| is_new) else { return };
+        let is_meant =
+            |place: &usize| self.process(Host::of_worker(*place)).wallet.address == address;
+        let Some(place) = (0..self.workers.len()).find(is_meant) else { return };
+        let (used, slots) = (core.slots_used(address), self.workers[place].plan.slots as usize);
+        assert!(used <= slots, "worker {place} has {slots} slots, and {task} makes it {used}");
+    }
+
+    /// Derived slots are those of live replicas, and never more than a worker has, unless it came back
+    /// with more.
+    pub(crate) fn check_slots(&self) {
+        let Some(core) = &self.scheduler.core else { return };
+        for (place, worker) in self.workers.iter().enumerate() {
+            let address = self.process(Host::of_worker(place)).wallet.address;
+            // Of a worker that was not heard since a restart the worst is assumed.
+            if !self.is_answered(address) {
+                continue;
+            }
+            let slots = worker.plan.slots as usize;
+            let used = core.slots_used(address);
+            // Whoever comes back may hold more than it was given in this life.
+            let held = || -> Vec<_> {
+                let reports = self.scheduler.disk.tasks.keys();
+                let reports = reports.filter_map(|task| core.task_report(*task));
+                let ours = |report: TaskReport| {
+                    let replica = report.replicas.into_iter().find(|one| one.worker == address)?;
+                    Some((report.task, replica.stage?))
+                };
+                reports.filter_map(ours).collect()
+            };
+            assert!(
+                used <= slots || worker.has_returned,
+                "worker {place} has {slots} slots and is given {used}: {:?}; it holds {:?}",
+                held(),
+                crate::worker::stages(worker)
+            );
+        }
     }
 
     /// An honest worker never votes twice, or differently.
@@ -216,7 +258,7 @@ impl World {
                 self.check_task(&hub, task, deal);
             }
         }
-        let frozen = |who: poco_core::Address| hub.account(who).frozen;
+        let frozen = |who: Address| hub.account(who).frozen;
         assert!(frozen(self.owner()).is_zero(), "the pool's owner is left with locked stake");
         assert!(frozen(Self::requester()).is_zero(), "the requester is left with locked stake");
         for (place, worker) in self.workers.iter().enumerate() {
@@ -292,5 +334,5 @@ fn all_ended(hub: &Hub) -> bool {
 }
 
 fn has_ended(hub: &Hub, task: TaskId) -> bool {
-    matches!(hub.task(task).status, TaskStatus::Completed | TaskStatus::Failed)
+    hub.task(task).status.is_over()
 }

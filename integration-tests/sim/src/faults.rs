@@ -166,13 +166,15 @@ impl World {
     /// The newest blocks never were; other ones take their place, one more of them.
     pub(crate) fn reorg(&mut self) {
         // Deeper than anybody watches, nothing is promised.
-        let depth = self.dice.of(1..=REORG_BLOCKS_MAX.min(self.scenario.watch_blocks - 1));
+        let deepest = REORG_BLOCKS_MAX.min(self.scenario.watch_blocks - 1);
+        let depth = if self.dice.chance(20) { deepest } else { self.dice.of(1..=deepest) };
         let safe = self.chain.height().saturating_sub(1);
         let depth = depth.min(safe);
         if depth == 0 {
             return;
         }
-        let lost = self.dice.of(0..=30);
+        // A node may have forgotten all that those blocks held.
+        let lost = if self.dice.chance(20) { 100 } else { self.dice.of(0..=30) };
         let length = usize::try_from(depth).expect("a small number");
         self.chain.rewind(length, &mut self.dice, lost);
         for _ in 0..=depth {

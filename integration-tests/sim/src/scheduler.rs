@@ -10,9 +10,9 @@ use crate::stream::News;
 use crate::world::{Answer, Event, World};
 use poco_chain_core::Cursor;
 use poco_core::message::authorization_hash;
-use poco_core::{Address, DealId, TaskId};
+use poco_core::{Address, DealId, TaskId, U256};
 use poco_scheduler_core::{
-    Action, ChainEvent, Command, CommitKey, ContributionFacts, Core, DealFacts, Head, Input,
+    Action, ChainEvent, Command, CommitKey, ContributionFacts, Core, DealFacts, Head, Input, Kind,
     Moment, Notice, Placement, Record, Settings, TaskFacts, TaskReport, TransactionFailure,
     TransactionTrouble,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Scheduler {
     pub(crate) disk: Disk,
     /// The disk itself.
     log: Log,
+    /// Which worker was ever told to run which task.
+    pub(crate) given: BTreeSet<(Address, TaskId)>,
     /// Its store cannot be read any more.
     pub(crate) is_spoilt: bool,
     /// It has had another store than this one.
@@ -85,6 +87,7 @@ impl Scheduler {
             core: None,
             disk: Disk::new(),
             log: Log::default(),
+            given: BTreeSet::new(),
             is_spoilt: false,
             was_repaired: false,
             ahead: BTreeSet::new(),
@@ -308,7 +311,13 @@ impl World {
             Notice::ConsensusDiffers { .. } => {
                 self.reached.note("the scheduler found another consensus than the chain");
             }
-            Notice::DealGone { .. } => self.reached.note("a deal was gone"),
+            Notice::DealGone { deal } => {
+                self.reached.note("a deal was gone");
+                let first = TaskId::of_deal(*deal, U256::ZERO);
+                if self.process(Host::SCHEDULER).sender.is_sending(Kind::Commit, first) {
+                    self.reached.note("a deal was gone with its commit under way");
+                }
+            }
             _ => {}
         }
     }
@@ -319,6 +328,7 @@ impl World {
                 self.scheduler.disk.has_promised(worker, *task),
                 "an authorization left before the promise was stored"
             );
+            self.check_free_slot(worker, *task);
             let hash = authorization_hash(worker, *task, Address::ZERO);
             let sign = self.process(Host::SCHEDULER).wallet.sign(hash);
             self.say_to_worker(worker, ToWorker::Command(command, sign));
@@ -434,36 +444,6 @@ impl World {
             Fate::Unpaid => failure(TransactionTrouble::Unpaid, "too dear".into()),
         };
         self.tell_scheduler(Input::Outcome { intent, result }, None)
-    }
-
-    /// Derived slots are those of live replicas, and never more than a worker has.
-    fn check_slots(&self) {
-        let Some(core) = &self.scheduler.core else { return };
-        for (place, worker) in self.workers.iter().enumerate() {
-            let address = self.process(Host::of_worker(place)).wallet.address;
-            // Of a worker that was not heard since a restart the worst is assumed.
-            if !self.is_answered(address) {
-                continue;
-            }
-            let slots = worker.plan.slots as usize;
-            let used = core.slots_used(address);
-            // Whoever comes back may hold more than it was given in this life.
-            let held = || -> Vec<_> {
-                let reports = self.scheduler.disk.tasks.keys();
-                let reports = reports.filter_map(|task| core.task_report(*task));
-                let ours = |report: TaskReport| {
-                    let replica = report.replicas.into_iter().find(|one| one.worker == address)?;
-                    Some((report.task, replica.stage?))
-                };
-                reports.filter_map(ours).collect()
-            };
-            assert!(
-                used <= slots || worker.has_returned,
-                "worker {place} has {slots} slots and is given {used}: {:?}; it holds {:?}",
-                held(),
-                crate::worker::stages(worker)
-            );
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use poco_chain_core::ledger::{
 use poco_chain_core::pace::Pace;
 use poco_chain_core::{Fees, ledger};
 use poco_core::{B256, Bytes, TaskId, keccak256};
-use poco_scheduler_core::Intent as SchedulerIntent;
+use poco_scheduler_core::{Intent as SchedulerIntent, Kind};
 use poco_worker_core::Intent as WorkerIntent;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -82,6 +82,15 @@ impl Sender {
             pace: Pace::new(1_000),
             look_at: None,
         }
+    }
+
+    /// Whether the scheduler waits for such a transaction of this task.
+    pub(crate) fn is_sending(&self, kind: Kind, task: TaskId) -> bool {
+        let is_meant = |errand: &Errand| match errand {
+            Errand::Scheduler(intent) => intent.kind == kind && intent.tasks.contains(&task),
+            Errand::Worker(..) => false,
+        };
+        self.waiting.values().flatten().any(is_meant)
     }
 
     /// Begins a life: all but the disk is as new.

@@ -13,7 +13,6 @@ use crate::world::{Answer, Event, World};
 use poco_chain_core::{BlockRef, Cursor};
 use poco_core::hub::Hub;
 use poco_core::lane::{Ballot, CommitRange, LaneEvent, NonceSecret, Row, ballot_hash};
-use poco_core::task::TaskStatus;
 use poco_core::{Address, Bytes, DealId, Event as ChainEvent, TaskId, Timestamp, U256, keccak256};
 use poco_scheduler_core::{Cause as TheirCause, Failure as TheirFailure, ReportBody};
 use poco_worker_core::{
@@ -375,7 +374,7 @@ impl World {
 
     /// The block of the event that ended a task, where it is over.
     fn find_end(&self, view: &View, task: TaskId, (from, to): (u64, u64)) -> Option<u64> {
-        if !matches!(view.task.status, TaskStatus::Completed | TaskStatus::Failed) {
+        if !view.task.status.is_over() {
             return None;
         }
         let is_end = |event: &ChainEvent| match event {

@@ -99,8 +99,10 @@ pub(crate) struct Memory {
     pub(crate) report_at: Option<Millis>,
     /// The votes of the row as the scheduler tells them, while the scores are read.
     pub(crate) row_votes: Option<Vec<Option<poco_core::lane::Vote>>>,
-    /// Freeing the bond behind a claimed task was tried.
+    /// The bond behind a claimed task is freed, by this worker or by somebody else.
     pub(crate) is_released: bool,
+    /// Refusals to free it, of which some may be a lagging node's.
+    pub(crate) release_refusals: u32,
     /// The commit may be another than the one that was seen: a reorg moves its time.
     pub(crate) is_commit_doubted: bool,
     /// Blocks in a row at which a doubted commit was not found, and the last of them.

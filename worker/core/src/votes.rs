@@ -52,24 +52,24 @@ impl Core {
             self.read_after(now, id, STALE_MILLIS);
             return;
         }
-        task.memory.is_over =
-            matches!(view.task.status, TaskStatus::Completed | TaskStatus::Failed);
-        if !task.memory.is_over {
+        let is_over = view.task.status.is_over();
+        task.memory.is_over = is_over;
+        if !is_over {
             task.memory.open_at = view.block;
         } else if view.ended.is_none() {
             // Not found from there on: a rewritten chain may have brought it further down.
             task.memory.open_at = 0;
         }
+        self.revise_commit(now, id, view);
         // By the block that holds its end now: two looks at a task that is over may be at two ends, with
         // a rewritten chain between them.
-        let ended = view.ended.filter(|_| task.memory.is_over);
+        let ended = view.ended.filter(|_| is_over);
         if ended.is_some_and(|ended| view.block >= ended.saturating_add(depth)) {
             if !self.owes_release(id, view) {
                 self.on_over(now, id);
             }
             return;
         }
-        self.revise_commit(now, id, view);
         self.revive(now, id, view);
         if self.on_sealed_vote(now, id, view) {
             return;
@@ -285,7 +285,10 @@ impl Core {
                     self.read_after(now, id, REFUSAL_MILLIS_MAX);
                     return;
                 }
-                task.memory.is_released |= intent == Intent::Release;
+                if intent == Intent::Release {
+                    task.memory.release_refusals = task.memory.release_refusals.saturating_add(1);
+                    task.memory.is_released |= task.memory.release_refusals >= REFUSALS_MAX;
+                }
                 task.memory.refusals = task.memory.refusals.saturating_add(1);
                 task.memory.trouble = reason;
                 // The first refusal may only say that the deed is done: look at once.

@@ -435,6 +435,33 @@ fn the_bond_behind_a_claimed_task_is_freed_before_it_is_forgotten() {
 }
 
 #[test]
+fn a_refused_release_is_tried_again_and_as_the_commit_is_now() {
+    let mut rig = Rig::new();
+    let id = commit(&mut rig);
+    let mut view = committed(id, 9);
+    (view.task.status, view.ended) = (TaskStatus::Failed, Some(9));
+    assert!(call(&rig.view(id, view.clone()), Intent::Release).is_some());
+    // A node that lags does not know of the claim.
+    refused(&mut rig, id, Intent::Release);
+    assert!(call(&rig.view(id, view.clone()), Intent::Release).is_some(), "it is tried again");
+    // A reorg moved the commit while no node answered.
+    refused(&mut rig, id, Intent::Release);
+    let moved = CommitRange { time: Timestamp(START + 24), ..range() };
+    view.commit.as_mut().unwrap().range = moved.clone();
+    let actions = rig.view(id, view.clone());
+    let release = LaneCall::Release { range: moved, rows: vec![row(id)] };
+    assert_eq!(call(&actions, Intent::Release), Some(&release));
+    // Where somebody else has freed it, that is refused to the end.
+    for _ in 0..20 {
+        refused(&mut rig, id, Intent::Release);
+        if rig.view(id, view.clone()) == [Action::Discard(id), Action::Forget(id)] {
+            return;
+        }
+    }
+    panic!("it is never given up");
+}
+
+#[test]
 fn no_work_is_taken_that_the_bond_does_not_answer_for() {
     let mut rig = Rig::new();
     let mut refuse = |bond: Option<Bond>, index: u64| {

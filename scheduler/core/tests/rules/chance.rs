@@ -177,7 +177,7 @@ proptest! {
                 let id = task(deal, index);
                 let view = world.hub.task(id);
                 prop_assert!(
-                    matches!(view.status, TaskStatus::Completed | TaskStatus::Failed),
+                    view.status.is_over(),
                     "{:?}: {}", view.status, world.waiting(id)
                 );
             }
