@@ -41,6 +41,23 @@ pub fn iexec(world: &World, pool: &Pool, party: Party, words: &[&str]) -> Result
     Ok(answer(command.output().context("node cannot be run")?))
 }
 
+/// Gives a file to an IPFS node, and looks for it at a gateway, as iExec's library does both; prints its CID.
+///
+/// # Errors
+/// Where the library cannot be installed or run at all; that it fails is in the answer.
+pub fn ipfs_add(node: &url::Url, content: &str) -> Result<Answer> {
+    let library = installed()?.join("iexec/dist/esm/common/utils/ipfs.js");
+    let url = node.as_str().trim_end_matches('/');
+    let given = json!({ "content": content, "ipfsNode": url, "ipfsGateway": url });
+    let script = format!(
+        "import {{ add }} from {library}; add({given}).then(console.log);",
+        library = json!(format!("file://{}", library.display())),
+    );
+    let mut command = Command::new("node");
+    command.args(["--input-type=module", "--eval", &script]);
+    Ok(answer(command.output().context("node cannot be run")?))
+}
+
 /// The folder of the installed packages.
 fn installed() -> Result<PathBuf> {
     static INSTALLING: Mutex<()> = Mutex::new(());

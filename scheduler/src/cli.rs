@@ -143,6 +143,8 @@ pub(crate) struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     log_format: Option<LogFormat>,
     #[command(flatten)]
+    files: FilesFlags,
+    #[command(flatten)]
     tls: TlsFlags,
     #[command(flatten)]
     keystore: KeystoreFlags,
@@ -234,6 +236,19 @@ pub(crate) struct WorkerArgument {
     /// Wallet of the worker.
     #[arg(value_name = "WORKER")]
     pub(crate) worker: Address,
+}
+
+/// Flags over the `[files]` section.
+#[derive(Debug, Default, clap::Args, Serialize)]
+struct FilesFlags {
+    /// What files that others give into keeping may take together, in bytes; none is taken if not given.
+    #[arg(long = "files-bytes-max", env = "POCO_SCHEDULER_FILES_BYTES_MAX", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_max: Option<u64>,
+    /// The largest such file, in bytes.
+    #[arg(long = "file-bytes-max", env = "POCO_SCHEDULER_FILE_BYTES_MAX", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_bytes_max: Option<u64>,
 }
 
 /// Flags over the `[tls]` section.

@@ -5,6 +5,7 @@ mod profile;
 pub(crate) use profile::ProfileConfig;
 
 use crate::cli::Flags;
+use crate::files::FilesConfig;
 use crate::limits::LimitsConfig;
 use crate::tls::TlsConfig;
 use poco_chain::config::{ConfigProblems, layered};
@@ -108,6 +109,8 @@ pub(crate) struct Config {
     pub(crate) tls: TlsConfig,
     /// What one address may take.
     pub(crate) limits: LimitsConfig,
+    /// Files of others that are kept.
+    pub(crate) files: FilesConfig,
 }
 
 /// The `[sales]` section: without categories nothing is sold by itself.
@@ -326,6 +329,7 @@ impl Default for Config {
             profile: ProfileConfig::default(),
             tls: TlsConfig::default(),
             limits: LimitsConfig::default(),
+            files: FilesConfig::default(),
         }
     }
 }
@@ -395,6 +399,7 @@ impl Config {
         problems.extend(self.sales.problems(self.market_url.is_some()));
         problems.extend(self.profile.problems(&self.sales, self.market_url.is_some()));
         problems.extend(self.tls.problem());
+        problems.extend(self.files.problems(self.results_url.as_ref()));
         let chain = self.chain.settings().map_err(|more| problems.extend(more)).ok();
         match (self.workerpool, chain) {
             (Some(workerpool), Some(chain)) if problems.is_empty() => {

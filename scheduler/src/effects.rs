@@ -5,8 +5,8 @@ use crate::arrival::{Arrival, Arrivals};
 use crate::event_loop::{UploadReplies, UploadReply};
 use crate::heartbeats::Heartbeats;
 use crate::meters::Meters;
+use crate::objects::Objects;
 use crate::reads::Reads;
-use crate::results::Results;
 use crate::sessions::{Outgoing, Sessions, Unsigned};
 use crate::store::Store;
 use crate::sweep::sweep;
@@ -36,7 +36,7 @@ pub(crate) struct Tools {
     pub(crate) wallet: Arc<Wallet>,
     pub(crate) sender: Sender,
     pub(crate) store: Store,
-    pub(crate) results: Results,
+    pub(crate) results: Objects,
     pub(crate) meters: Arc<Meters>,
     pub(crate) arrivals: Arrivals,
     pub(crate) heartbeats: Heartbeats,

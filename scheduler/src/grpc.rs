@@ -13,6 +13,7 @@ pub(crate) use work::name_of;
 use crate::access::Challenges;
 use crate::admission::Admission;
 use crate::arrival::{Arrivals, QUEUE_LEN};
+use crate::files::Files;
 use crate::heartbeats::Heartbeats;
 use crate::meters::Meters;
 use crate::outlook::Outlook;
@@ -63,6 +64,8 @@ pub(crate) struct Context {
     /// Uploads under way; emptied at each start.
     pub(crate) upload_folder: PathBuf,
     pub(crate) room: Room,
+    /// What others gave into keeping, where they may.
+    pub(crate) files: Option<Files>,
     pub(crate) store: Store,
     pub(crate) meters: Arc<Meters>,
     pub(crate) arrivals: Arrivals,

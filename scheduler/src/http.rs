@@ -1,10 +1,15 @@
 //! What is answered over HTTP: results, tasks as clients of the market see them, health, numbers.
 
 mod explain;
+mod files;
 mod tasks;
 
+pub(crate) use files::ADD;
+
+use crate::files::Files;
 use crate::grpc::Context;
 use crate::meters::Seen;
+use crate::objects::Objects;
 use crate::page::page;
 use crate::status::{self, State as Working, Status};
 use axum::body::Body;
@@ -35,7 +40,7 @@ type Shown = (Instant, Arc<Status>);
 pub(crate) fn routes(context: &Context) -> Router {
     let shared = Shared { context: context.clone(), shown: Arc::default() };
     Router::new()
-        .route("/ipfs/{cid}", get(result))
+        .route("/ipfs/{cid}", get(object))
         .route("/results/{task}/challenge", get(challenge))
         .route("/", get(page))
         .route("/healthz", get(health))
@@ -43,6 +48,7 @@ pub(crate) fn routes(context: &Context) -> Router {
         .route("/metrics", get(metrics))
         .with_state(shared)
         .merge(explain::routes(context))
+        .merge(files::routes(context))
         .merge(tasks::routes(context))
 }
 
@@ -51,7 +57,7 @@ pub(crate) fn refuse(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "ok": false, "error": error }))).into_response()
 }
 
-async fn result(
+async fn object(
     State(shared): State<Shared>,
     method: Method,
     Path(cid): Path<String>,
@@ -60,13 +66,14 @@ async fn result(
     let Ok(cid) = cid.parse::<Cid>() else {
         return refuse(StatusCode::BAD_REQUEST, "this is no CID");
     };
-    if let Err(refusal) = check_reader(&shared, &cid, &headers).await {
-        return *refusal;
-    }
+    let (objects, kind) = match find(&shared, &cid, &headers).await {
+        Ok(found) => found,
+        Err(refusal) => return *refusal,
+    };
     let range = headers.get(header::RANGE).and_then(|range| range_of(range.to_str().ok()?));
     let is_part = range.is_some();
     let options = GetOptions { range, head: method == Method::HEAD, ..GetOptions::default() };
-    let found = match shared.context.room.results.get(&cid, options).await {
+    let found = match objects.get(&cid, options).await {
         Ok(Some(found)) => found,
         Ok(None) => return refuse(StatusCode::NOT_FOUND, "this pool does not have it"),
         Err(error) if is_part => {
@@ -74,13 +81,14 @@ async fn result(
             return refuse(StatusCode::RANGE_NOT_SATISFIABLE, "there is no such range");
         }
         Err(error) => {
-            tracing::error!(%cid, %error, "a result cannot be read");
-            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the result cannot be read");
+            tracing::error!(%cid, %error, "what is stored cannot be read");
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be read");
         }
     };
     let (size, part) = (found.meta.size, found.range.clone());
     let mut answer = Response::builder()
-        .header(header::CONTENT_TYPE, "application/zip")
+        .header(header::CONTENT_TYPE, kind)
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(header::CONTENT_LENGTH, part.end.saturating_sub(part.start))
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
@@ -96,13 +104,14 @@ async fn result(
     answer.body(body).expect("the headers are made of digits, a CID and constants")
 }
 
-/// Whether the caller may read: everybody where one of the tasks is public, else a beneficiary
-/// that signed a challenge.
-async fn check_reader(
-    shared: &Shared,
+/// Where it lies, and of which kind it is: a result, or a file in keeping. A file everybody may read; a
+/// result too where one of its tasks is public, else a beneficiary that signed a challenge.
+async fn find<'a>(
+    shared: &'a Shared,
     cid: &Cid,
     headers: &HeaderMap,
-) -> Result<(), Box<Response>> {
+) -> Result<(&'a Objects, &'static str), Box<Response>> {
+    let result = (&shared.context.room.results, "application/zip");
     let (store, location) = (shared.context.store.clone(), cid.location());
     let readers = tokio::task::spawn_blocking(move || store.readers(&location)).await;
     let readers = match readers {
@@ -113,10 +122,13 @@ async fn check_reader(
         }
     };
     if readers.is_empty() {
-        return Err(Box::new(refuse(StatusCode::NOT_FOUND, "this pool does not have it")));
+        // Whatever it is, no page of this pool shall run it.
+        let file = |files: &'a Files| (files.objects(), "application/octet-stream");
+        let none = || Box::new(refuse(StatusCode::NOT_FOUND, "this pool does not have it"));
+        return shared.context.files.as_ref().map(file).ok_or_else(none);
     }
     if readers.iter().any(|reader| reader.is_zero()) {
-        return Ok(());
+        return Ok(result);
     }
     let Some(proof) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())
     else {
@@ -126,7 +138,7 @@ async fn check_reader(
     };
     let caller = shared.context.challenges.close(proof);
     match caller {
-        Some(caller) if readers.contains(&caller) => Ok(()),
+        Some(caller) if readers.contains(&caller) => Ok(result),
         Some(_) => {
             let error = "only its beneficiary may fetch this result";
             Err(Box::new(refuse(StatusCode::FORBIDDEN, error)))
@@ -222,6 +234,7 @@ async fn metrics(State(shared): State<Shared>) -> Response {
         store_bytes: context.store.size_bytes(),
         output_bytes: context.transcripts.bytes(),
         results_bytes: context.room.results.bytes(),
+        files_bytes: context.files.as_ref().map_or(0, |files| files.objects().bytes()),
         room_bytes: context.room.left().unwrap_or_default(),
         queue: context.queue_len(),
         snapshot: &snapshot,

@@ -33,6 +33,13 @@ const WORKERS_PER_ADDRESS: u32 = 1_000;
 const REQUESTS_RATE: Rate = Rate { per_second: 100, burst: 400 };
 /// Logins a second: each costs a signature's check and two reads of the chain.
 const LOGINS_RATE: Rate = Rate { per_second: 20, burst: 100 };
+/// Files of one address on their way to be kept; each takes a place of `files::PLACES`.
+const ADDS_PER_ADDRESS: u32 = 4;
+/// What one address may give into keeping in a day.
+const ADDED_BYTES_PER_DAY: u64 = 1 << 30;
+/// What a file takes at least: a block of the disk.
+const FILE_BYTES_MIN: u64 = 4 << 10;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A request beyond the rate waits for this long at most; who would wait longer is refused.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Addresses remembered before those that say nothing are forgotten.
@@ -52,6 +59,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) logins_per_second: u32,
     /// Workers of an address.
     pub(crate) workers_per_address: u32,
+    /// Bytes of files that an address may give into keeping (`[files]`) in a day.
+    pub(crate) added_bytes_per_day: u64,
     /// Addresses that these limits do not hold for: of a proxy, behind which everybody has its address.
     pub(crate) unlimited: Vec<IpAddr>,
 }
@@ -64,6 +73,7 @@ impl Default for LimitsConfig {
             requests_per_second: REQUESTS_RATE.per_second,
             logins_per_second: LOGINS_RATE.per_second,
             workers_per_address: WORKERS_PER_ADDRESS,
+            added_bytes_per_day: ADDED_BYTES_PER_DAY,
             unlimited: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         }
     }
@@ -86,6 +96,10 @@ pub(crate) enum Excess {
     LoginRate,
     #[error("too many workers at this address; its owner can ask the pool's to allow more")]
     AddressWorkers,
+    #[error("too many files of this address are on their way; wait for them")]
+    AddressAdds,
+    #[error("this address has given as many bytes as it may in a day")]
+    AddedBytes,
 }
 
 impl Excess {
@@ -98,6 +112,8 @@ impl Excess {
             Self::Logins => "limit-logins",
             Self::LoginRate => "limit-login-rate",
             Self::AddressWorkers => "limit-address-workers",
+            Self::AddressAdds => "limit-address-adds",
+            Self::AddedBytes => "limit-added-bytes",
         }
     }
 }
@@ -129,6 +145,7 @@ enum Share {
     Request,
     Login,
     Worker,
+    Add,
 }
 
 /// What an address has taken.
@@ -138,8 +155,11 @@ struct Taken {
     requests: u32,
     logins: u32,
     workers: u32,
+    adds: u32,
     asking: Allowance,
     arriving: Allowance,
+    /// Bytes given into keeping since then, for a day.
+    added: Option<(Instant, u64)>,
 }
 
 impl Taken {
@@ -149,12 +169,26 @@ impl Taken {
             Share::Request => &mut self.requests,
             Share::Login => &mut self.logins,
             Share::Worker => &mut self.workers,
+            Share::Add => &mut self.adds,
         }
     }
 
+    /// Gives so many bytes more into keeping, unless that is more than `most` in a day.
+    fn add(&mut self, bytes: u64, most: u64, now: Instant) -> Result<(), Excess> {
+        let of_today = self.added.filter(|(since, _)| now.duration_since(*since) < DAY);
+        let (since, before) = of_today.unwrap_or((now, 0));
+        let all = before.saturating_add(bytes);
+        if all > most {
+            return Err(Excess::AddedBytes);
+        }
+        self.added = Some((since, all));
+        Ok(())
+    }
+
     fn says_something(&self, now: Instant) -> bool {
-        let open = [self.guests, self.requests, self.logins, self.workers];
-        open != [0; 4] || !self.asking.is_full(now) || !self.arriving.is_full(now)
+        let open = [self.guests, self.requests, self.logins, self.workers, self.adds];
+        let has_added = self.added.is_some_and(|(since, _)| now.duration_since(since) < DAY);
+        open != [0; 5] || has_added || !self.asking.is_full(now) || !self.arriving.is_full(now)
     }
 }
 
@@ -228,6 +262,8 @@ impl Limits {
                 requests: 0,
                 logins: 0,
                 workers: 0,
+                adds: 0,
+                added: None,
                 asking: Allowance::new(rate(config.requests_per_second, REQUESTS_RATE), now),
                 arriving: Allowance::new(rate(config.logins_per_second, LOGINS_RATE), now),
             }
@@ -320,6 +356,7 @@ impl Visitor {
             Share::Request => (config.requests_per_address, Excess::AddressRequests),
             Share::Login => (LOGINS_PER_ADDRESS, Excess::Logins),
             Share::Worker => (config.workers_per_address, Excess::AddressWorkers),
+            Share::Add => (ADDS_PER_ADDRESS, Excess::AddressAdds),
         };
         let taken = self.limits.with(self.origin, |taken, _| {
             let count = taken.of(share);
@@ -344,7 +381,9 @@ impl Visitor {
             | Excess::AddressConnections
             | Excess::AddressRequests
             | Excess::Logins
-            | Excess::AddressWorkers => taken.asking.try_spend(cost, now, PATIENCE),
+            | Excess::AddressWorkers
+            | Excess::AddressAdds
+            | Excess::AddedBytes => taken.asking.try_spend(cost, now, PATIENCE),
         });
         self.limits.count(wait.ok_or(excess))
     }
@@ -404,6 +443,29 @@ impl Visit {
     pub(crate) async fn log_in(&self) -> Result<(), Excess> {
         pause(self.visitor.wait(1, Excess::LoginRate)?).await;
         Ok(())
+    }
+
+    /// Begins to give files into keeping.
+    ///
+    /// # Errors
+    /// [`Excess`], which is counted.
+    pub(crate) fn begin_adding(&self) -> Result<Held, Excess> {
+        self.visitor.take(Share::Add)
+    }
+
+    /// Gives bytes of a file into keeping; `is_new` where the file begins with them.
+    ///
+    /// # Errors
+    /// [`Excess`], which is counted.
+    pub(crate) fn add(&self, bytes: usize, is_new: bool) -> Result<(), Excess> {
+        let Visitor { limits, origin, is_limited } = &self.visitor;
+        if !is_limited {
+            return Ok(());
+        }
+        let least = if is_new { FILE_BYTES_MIN } else { 0 };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(least);
+        let most = limits.config.added_bytes_per_day;
+        limits.count(limits.with(*origin, |taken, now| taken.add(bytes, most, now)))
     }
 
     /// A worker is logged in on this connection.

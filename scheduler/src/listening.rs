@@ -1,6 +1,7 @@
 //! The port: takes connections in, with TLS where it is on, and serves HTTP of both versions on them.
 //! Every connection has bounds of its own; what one address may take, `limits` says.
 
+use crate::http::ADD;
 use crate::limits::{Excess, Limits, Visit};
 use crate::meters::Meters;
 use axum::Router;
@@ -252,7 +253,7 @@ async fn answer(
     let (routes, meters) = to;
     let path = request.uri().path();
     let is_explanation = path.starts_with("/explain/") || path == EXPLAIN;
-    let is_upload = path == UPLOAD;
+    let is_upload = path == UPLOAD || path == ADD;
     let cost = if is_explanation { EXPLAIN_COST } else { 1 };
     let is_grpc = request
         .headers()

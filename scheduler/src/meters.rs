@@ -64,6 +64,7 @@ pub(crate) struct Meters {
     store_bytes: IntGauge,
     output_bytes: IntGauge,
     results_bytes: IntGauge,
+    files_bytes: IntGauge,
     room_bytes: IntGauge,
     queue: IntGauge,
     task_seconds: HistogramVec,
@@ -175,6 +176,7 @@ impl Meters {
             output_bytes: make
                 .gauge("output_bytes", "Memory for what runs printed, at most 64 MiB.")?,
             results_bytes: make.gauge("results_bytes", "What stored results take.")?,
+            files_bytes: make.gauge("files_bytes", "What files of others take that are kept.")?,
             room_bytes: make.gauge("room_bytes", "What can still be stored of results.")?,
             queue: make.gauge("queue_length", "Arrivals that wait for the loop.")?,
             task_seconds: make.histograms(
@@ -305,6 +307,7 @@ impl Meters {
         self.store_bytes.set(large(seen.store_bytes));
         self.output_bytes.set(count(seen.output_bytes));
         self.results_bytes.set(large(seen.results_bytes));
+        self.files_bytes.set(large(seen.files_bytes));
         self.room_bytes.set(large(seen.room_bytes));
         self.queue.set(count(seen.queue));
         let mut text = Vec::new();
@@ -323,6 +326,7 @@ pub(crate) struct Seen<'a> {
     /// Memory for what runs printed.
     pub(crate) output_bytes: usize,
     pub(crate) results_bytes: u64,
+    pub(crate) files_bytes: u64,
     pub(crate) room_bytes: u64,
     pub(crate) queue: usize,
 }

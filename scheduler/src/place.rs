@@ -5,9 +5,10 @@ use crate::admin;
 use crate::admission::Admission;
 use crate::config::{Checked, Config};
 use crate::doors::Doors;
+use crate::files::Files;
+use crate::objects::{Kind, Objects};
 use crate::pricing::Pricing;
 use crate::repair::check_finished;
-use crate::results::Results;
 use crate::rival::KeyLock;
 use crate::room::Room;
 use crate::store::{Identity, Store};
@@ -27,6 +28,8 @@ pub(crate) struct Place {
     pub(crate) store: Store,
     pub(crate) admission: Admission,
     pub(crate) pricing: Pricing,
+    /// What others gave into keeping, where they may.
+    pub(crate) files: Option<Files>,
     /// Uploads under way; empty.
     pub(crate) uploads: PathBuf,
 }
@@ -50,7 +53,8 @@ impl Place {
             .await
             .with_context(|| format!("cannot listen on {listen}: choose another --listen"))?;
         let programs = programs(config).await?;
-        let results = Results::open(config.results_url.as_ref(), &data_dir.join("results"))?;
+        let folder = data_dir.join("results");
+        let results = Objects::open(Kind::Results, config.results_url.as_ref(), &folder)?;
         results.check().await?;
         let is_encrypted = config.tls.is_on(listener.local_addr()?);
         let tls =
@@ -67,7 +71,9 @@ impl Place {
         let doors = Doors { listener, tls, admin, programs };
         let bytes_max = config.results_bytes_max;
         let room = Room { folder: uploads.clone(), results, bytes_max };
-        Ok(Self { lock, doors, room, store, admission, pricing, uploads })
+        let (folder, floor) = (data_dir.join("files"), config.floor_room_bytes);
+        let files = Files::open(config.files.clone(), &folder, room.clone(), floor).await?;
+        Ok(Self { lock, doors, room, files, store, admission, pricing, uploads })
     }
 }
 

@@ -1,7 +1,7 @@
 //! How many bytes of results can still be stored: what the disk has left, and the configuration allows.
 
 use crate::arrival::{Arrival, Arrivals};
-use crate::results::Results;
+use crate::objects::Objects;
 use anyhow::Context as _;
 use nix::sys::statvfs::statvfs;
 use poco_scheduler_core::Input;
@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 pub(crate) struct Room {
     /// On the disk that uploads pass through, and where results stay if they are stored nowhere else.
     pub(crate) folder: PathBuf,
-    pub(crate) results: Results,
+    pub(crate) results: Objects,
     /// What results may take together, in bytes; as much as there is, if not set.
     pub(crate) bytes_max: Option<u64>,
 }
@@ -58,11 +58,12 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Kind;
 
     #[tokio::test]
     async fn results_leave_less_of_what_they_may_take_and_of_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let results = Results::open(None, &folder.path().join("results")).unwrap();
+        let results = Objects::open(Kind::Results, None, &folder.path().join("results")).unwrap();
         let room = |bytes_max| Room {
             folder: folder.path().to_owned(),
             results: results.clone(),

@@ -73,6 +73,7 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     let watchman = Watchman::new(chain.clone(), owner, place.store.own.clone(), &purse);
     let looking = tokio::spawn(look_out(watchman, outlook, arrivals.clone()));
     let measuring = tokio::spawn(place.room.clone().watch(arrivals.clone()));
+    let keeping = place.files.clone().map(|files| tokio::spawn(files.watch()));
     publish(&checked, &url, &chain, wallet.clone(), &stop.gently)?;
     let (shown, on_offer) = watch::channel(Vec::new());
     let goods = (&place.store, &place.pricing);
@@ -97,6 +98,9 @@ pub(crate) async fn run(checked: Checked, wallet: Wallet, stop: Stop) -> anyhow:
     following.abort();
     looking.abort();
     measuring.abort();
+    if let Some(keeping) = keeping {
+        keeping.abort();
+    }
     // A client that does not let go cannot hold the process up.
     let _ = tokio::time::timeout(STOP_TIME, serving).await;
     if let Some(selling) = selling {
@@ -152,6 +156,7 @@ impl Shared {
             upload_bytes_max: checked.config.upload_bytes_max,
             upload_folder: place.uploads.clone(),
             room: place.room.clone(),
+            files: place.files.clone(),
             store: place.store.clone(),
             meters: self.meters,
             arrivals: self.arrivals,

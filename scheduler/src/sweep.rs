@@ -1,7 +1,7 @@
 //! Forgets results past their time: first what is stored, then that it was. Killed in between, the
 //! next sweep goes on; the other way round the object would stay for ever.
 
-use crate::results::Results;
+use crate::objects::Objects;
 use crate::store::Store;
 use poco_chain::failpoint;
 use poco_core::Timestamp;
@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 const TOGETHER_MAX: usize = 256;
 
 /// Forgets the tasks kept until `now` or less, and the objects that no other task holds.
-pub(crate) async fn sweep(store: Store, results: Results, now: Timestamp) {
+pub(crate) async fn sweep(store: Store, results: Objects, now: Timestamp) {
     failpoint::hit("scheduler.sweep.before");
     if let Err(error) = forget(&store, &results, now).await {
         tracing::error!(error = format!("{error:#}"), "old results cannot be forgotten");
@@ -19,7 +19,7 @@ pub(crate) async fn sweep(store: Store, results: Results, now: Timestamp) {
     failpoint::hit("scheduler.sweep.after");
 }
 
-async fn forget(store: &Store, results: &Results, now: Timestamp) -> anyhow::Result<()> {
+async fn forget(store: &Store, results: &Objects, now: Timestamp) -> anyhow::Result<()> {
     let mut begin = Some(Box::default());
     while let Some(from) = begin {
         let held = results.held();
@@ -42,6 +42,7 @@ async fn forget(store: &Store, results: &Results, now: Timestamp) -> anyhow::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Kind;
     use crate::store::{Batch, Change, Identity};
     use poco_core::{Address, B256, DealId, TaskId, U256};
     use poco_result::Cid;
@@ -92,9 +93,9 @@ mod tests {
         store.commit(&Batch { changes, cursor: None }).unwrap();
     }
 
-    fn place(folder: &Path) -> (Store, Results) {
+    fn place(folder: &Path) -> (Store, Objects) {
         let store = Store::open(&folder.join("store"), IDENTITY).unwrap();
-        (store, Results::open(None, &folder.join("results")).unwrap())
+        (store, Objects::open(Kind::Results, None, &folder.join("results")).unwrap())
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,6 @@
 //! Reads what the core asks of the chain, in the core's words.
 
 use poco_chain::{AppEntry, BlockRef, Chain, DatasetEntry, RpcError};
-use poco_core::task::TaskStatus;
 use poco_core::{Address, Bytes, Deal, DealId, TaskId, U256};
 use poco_worker_core::{CommitView, Facts, Program, View};
 

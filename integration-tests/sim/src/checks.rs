@@ -3,7 +3,7 @@
 use crate::chain::{Block, HubCall, START};
 use crate::process::Host;
 use crate::sandbox::{FAILING, right_digest};
-use crate::scenario::T;
+use crate::scenario::{Millis, T};
 use crate::scheduler::task_facts;
 use crate::sender::Fate;
 use crate::villains::{Nature, UNPROVABLE};
@@ -13,7 +13,7 @@ use poco_core::hub::{Hub, LaneRefusal};
 use poco_core::lane::{Ballot, BlindedVote, LaneEvent};
 use poco_core::task::TaskStatus;
 use poco_core::{Address, Amount, Call, Deal, DealId, Event, ResultHash, TaskId, U256};
-use poco_scheduler_core::{Record, ReportStatus, TaskReport};
+use poco_scheduler_core::{Kind, Record, ReportStatus, TaskReport};
 use std::rc::Rc;
 
 /// So many tasks are done in time by any workers there are, after the last fault.
@@ -21,6 +21,9 @@ const TASKS_IN_TIME_MAX: u64 = 6;
 
 /// After the last final deadline the parties have this long to clean up.
 const SETTLING_SECONDS: u64 = 900;
+
+/// How long an outcome is on its way to the scheduler.
+const TOLD_MILLIS: Millis = 1_000;
 
 /// A worker may find so often in a row that the hub does not know its commit: each time that blocks were rewritten
 /// since it looked.
@@ -141,6 +144,24 @@ impl World {
                 held(),
                 crate::worker::stages(worker)
             );
+        }
+    }
+
+    /// No outcome of a commit is waited for that never comes.
+    pub(crate) fn check_commits(&mut self) {
+        let Some(core) = &self.scheduler.core else { return };
+        let sender = &self.process(Host::SCHEDULER).sender;
+        let awaited = core.awaited_commits().into_iter();
+        let lost: Vec<TaskId> =
+            awaited.filter(|task| !sender.is_sending(Kind::Commit, *task)).collect();
+        let now = self.now;
+        let since = &mut self.scheduler.lost_commits;
+        since.retain(|task, _| lost.contains(task));
+        for task in lost {
+            // It may just be told.
+            let since = *since.entry(task).or_insert(now);
+            let is_told = now <= since + TOLD_MILLIS;
+            assert!(is_told, "a commit of {task} is waited for that is not under way");
         }
     }
 

@@ -4,6 +4,7 @@ use crate::chain::HubCall;
 use crate::disk::Log;
 use crate::link::ToWorker;
 use crate::process::{Died, Host, Wallet};
+use crate::scenario::Millis;
 use crate::sender::{Errand, Fate};
 use crate::story::brief;
 use crate::stream::News;
@@ -69,6 +70,8 @@ pub(crate) struct Scheduler {
     pub(crate) disk: Disk,
     /// The disk itself.
     log: Log,
+    /// Commits that are waited for and not under way, and since when.
+    pub(crate) lost_commits: BTreeMap<TaskId, Millis>,
     /// Which worker was ever told to run which task.
     pub(crate) given: BTreeSet<(Address, TaskId)>,
     /// Its store cannot be read any more.
@@ -87,6 +90,7 @@ impl Scheduler {
             core: None,
             disk: Disk::new(),
             log: Log::default(),
+            lost_commits: BTreeMap::new(),
             given: BTreeSet::new(),
             is_spoilt: false,
             was_repaired: false,
@@ -260,6 +264,7 @@ impl World {
             self.carry_out(action)?;
         }
         self.check_slots();
+        self.check_commits();
         self.plan_tick(host);
         Ok(())
     }

@@ -9,6 +9,7 @@ mod claim;
 mod consensus;
 mod copier;
 mod failing;
+mod files;
 mod kill;
 mod logs;
 mod price_feed;

@@ -30,6 +30,13 @@ pub(crate) struct Bundle {
     is_sent: bool,
 }
 
+impl Bundle {
+    /// The first task of a commit that was sent.
+    pub(crate) fn sent(&self) -> Option<TaskId> {
+        self.tasks.first().filter(|_| self.is_sent).map(|(_, id)| *id)
+    }
+}
+
 impl Core {
     /// Asks for ballots where tasks are ready, and commits where all are there.
     pub(crate) fn gather_ballots(&mut self) {

@@ -1,5 +1,6 @@
 //! What must hold of the core whatever comes, for those who test it.
 
+use crate::ballots::Bundle;
 use crate::core::{Core, stake_in};
 use crate::index::Index;
 use crate::input::TaskFacts;
@@ -64,6 +65,12 @@ impl Core {
             |task: &Task| task.read_at.after(self.reread_seconds()).after_millis(slack_millis);
         let is_stale = |task: &Task| task.reading.is_none() && until(task) < self.now;
         self.tasks.values().any(|task| !matches!(task.phase, Phase::Ended(_)) && is_stale(task))
+    }
+
+    /// The first task of each commit whose outcome is waited for: nothing else ends that.
+    #[must_use]
+    pub fn awaited_commits(&self) -> Vec<TaskId> {
+        self.bundles.values().filter_map(Bundle::sent).collect()
     }
 
     /// Whether it holds this deal.

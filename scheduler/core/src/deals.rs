@@ -188,9 +188,7 @@ impl Core {
             deal.facts.is_some() && deal.next >= deal.size() && !self.index.has_tasks_in(id)
         });
         if is_done {
-            self.deals.remove(&id);
-            self.bundles.remove(&id);
-            self.act(Action::DeleteDeal(id));
+            self.forget_deal(id);
         }
     }
 
@@ -199,8 +197,13 @@ impl Core {
             self.act(Action::DeleteTask(task));
             self.forget_task(task);
         }
-        let unmade = self.deals.remove(&id).and_then(|deal| deal.place_unmade());
-        self.forget_unmade(id, unmade);
+        self.forget_deal(id);
+    }
+
+    fn forget_deal(&mut self, id: DealId) {
+        // With the last of its tasks it may have gone already.
+        let Some(deal) = self.deals.remove(&id) else { return };
+        self.forget_unmade(id, deal.place_unmade());
         self.passed_over.remove(&id);
         // Its commit may be under way. Should the deal come back, it is made anew.
         self.bundles.remove(&id);

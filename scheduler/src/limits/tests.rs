@@ -127,3 +127,22 @@ fn addresses_that_say_nothing_are_forgotten() {
     assert!(limits.lock().addresses.contains_key(&Origin::of(NEAR)));
     drop(kept);
 }
+
+#[test]
+fn an_address_gives_so_many_bytes_a_day_into_keeping() {
+    let limits = limits(LimitsConfig { added_bytes_per_day: 10_000, ..small() });
+    let (visit, other) = (limits.enter(NEAR).unwrap(), limits.enter(FAR).unwrap());
+    visit.add(0, true).unwrap();
+    assert_eq!(visit.add(6_000, false).unwrap_err(), Excess::AddedBytes, "a file takes a block");
+    visit.add(5_900, false).unwrap();
+    assert_eq!(visit.add(100, false).unwrap_err(), Excess::AddedBytes);
+    other.add(10_000, false).unwrap();
+    let tomorrow = Instant::now() + DAY;
+    limits.with(Origin::of(NEAR), |taken, _| taken.add(10_000, 10_000, tomorrow)).unwrap();
+    let held: Vec<Held> = (0..ADDS_PER_ADDRESS).map(|_| visit.begin_adding().unwrap()).collect();
+    assert_eq!(visit.begin_adding().unwrap_err(), Excess::AddressAdds);
+    drop(held);
+    assert!(visit.begin_adding().is_ok());
+    let here = limits.enter(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
+    here.add(1 << 40, true).unwrap();
+}

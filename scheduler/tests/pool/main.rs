@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_reports;
 mod chain;
+mod files;
 mod floods;
 mod keys;
 mod logs;
