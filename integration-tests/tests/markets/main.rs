@@ -15,6 +15,7 @@ mod logs;
 mod price_feed;
 mod reference;
 mod reorg;
+mod repair;
 mod sales;
 mod settlement;
 mod statement;

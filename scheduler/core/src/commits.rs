@@ -3,10 +3,12 @@
 use crate::action::{Action, Kind};
 use crate::core::Core;
 use crate::record::{CommitKey, CommitRecord, Record};
-use crate::task::{Errand, Task};
+use crate::task::{Errand, Replica, ReplicaState, Task};
+use crate::words::{Lane, Stage};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use poco_core::credibility::WEIGHT_MIN;
 use poco_core::lane::{Bond, CommitRange, LaneEvent, Row, SkipReason, Vote};
 use poco_core::{Address, ResultDigest, ResultHash, TaskId, Timestamp, U256};
 
@@ -82,18 +84,42 @@ impl Core {
 
     fn on_committed(&mut self, commit: CommitRecord) {
         let (key, block) = (commit.key, commit.block);
-        let tasks: Vec<TaskId> = commit.tasks().collect();
+        let (tasks, rows): (Vec<TaskId>, _) = (commit.tasks().collect(), commit.rows.clone());
         self.act(Action::Put(Record::Commit(Box::new(commit.clone()))));
         self.commits.insert(key, commit);
-        for id in tasks {
+        for (id, row) in tasks.into_iter().zip(rows) {
+            let unknown = self.unknown_members(id, &row);
             self.change(id, |task| {
                 task.late_mut().lane.commit = Some(Box::new(key));
                 if matches!(task.errand, Errand::InFlight(Kind::Commit)) {
                     task.errand = Errand::None;
                 }
+                task.is_unsaved |= !unknown.is_empty();
+                for (worker, replica) in unknown {
+                    task.replicas.insert(worker, replica);
+                }
             });
             self.read_task(id, block);
         }
+    }
+
+    /// Who has a vote in the row and no promise that is known here: that was in a store that was lost.
+    fn unknown_members(&self, id: TaskId, row: &Row) -> Vec<(Address, Replica)> {
+        let Some(task) = self.tasks.get(&id) else { return Vec::new() };
+        let workers = row.0.iter().map(|entry| entry.worker);
+        let unknown = workers.filter(|worker| !task.replicas.contains_key(worker));
+        let replica = |worker: Address| {
+            let known = self.workers.find(worker).map(|known| known.weight);
+            let replica = Replica {
+                lane: Lane::Settlement,
+                weight: known.unwrap_or(U256::from(WEIGHT_MIN)),
+                rank: None,
+                state: ReplicaState::Live { stage: Stage::Balloted, since: self.now },
+                updated: self.clock.time(self.now),
+            };
+            (worker, replica)
+        };
+        unknown.map(replica).collect()
     }
 
     /// After a start: which task is in which of the stored commits.

@@ -95,6 +95,8 @@ pub(crate) struct Memory {
     pub(crate) step_ends: Option<Millis>,
     /// Where the upload stands.
     pub(crate) upload: crate::upload::Upload,
+    /// When the scheduler was told last where the task stands.
+    pub(crate) reported_at: Option<Millis>,
     /// When an unacknowledged report is sent again.
     pub(crate) report_at: Option<Millis>,
     /// The votes of the row as the scheduler tells them, while the scores are read.

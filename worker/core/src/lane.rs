@@ -375,6 +375,13 @@ impl Core {
             self.read_task(now, id);
             return;
         }
+        let Some(commit) = commit_of(task) else { return };
+        let place = commit.row.0.iter().position(|entry| entry.worker == self.config.worker);
+        if place.and_then(|place| votes.get(place)) == Some(&None) {
+            // It was told before the pool knew of the commit, or of the task.
+            self.tell_vote(id);
+        }
+        let Some(task) = self.tasks.get_mut(&id) else { return };
         let (State::Committed { .. }, Some(commit)) = (&task.record.state, commit_of(task)) else {
             return;
         };

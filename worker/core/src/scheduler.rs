@@ -67,7 +67,11 @@ impl Core {
         };
         let is_failed = task.record.state.stage() == Stage::Failed;
         if is_failed || task.record.state.is_promised() {
-            self.report(now, id);
+            // It may be the answer to a report: both would go on for ever.
+            let again = task.memory.reported_at.map(|at| at.after(REPORT_AGAIN_MILLIS));
+            if again.is_none_or(|again| again.is_due(now.millis)) {
+                self.report(now, id);
+            }
         } else {
             self.fail(now, id, Failure::new(Cause::Abandoned, reason));
         }
@@ -91,6 +95,7 @@ impl Core {
         if !self.is_online {
             return;
         }
+        task.memory.reported_at = Some(now.millis);
         task.memory.report_at = Some(now.millis.after(REPORT_AGAIN_MILLIS));
         let state = &task.record.state;
         let (stage, transaction) = (state.stage(), state.transaction());

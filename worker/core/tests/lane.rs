@@ -262,6 +262,35 @@ fn a_row_is_news_of_the_commit_for_who_has_not_seen_it() {
 }
 
 #[test]
+fn a_vote_that_the_pool_lacks_is_told_again() {
+    let mut rig = Rig::new();
+    let id = commit(&mut rig);
+    let told = |actions: &[Action]| {
+        actions.iter().any(|action| matches!(action, Action::Disclose { task, .. } if *task == id))
+    };
+    let mut votes = row_votes(id);
+    votes[2] = None;
+    assert!(!told(&rig.step(Input::Row { task: id, votes: votes.clone() })), "it has this one");
+    votes[1] = None;
+    assert!(told(&rig.step(Input::Row { task: id, votes })));
+}
+
+#[test]
+fn who_is_told_to_leave_what_it_owes_says_so_once_in_a_while() {
+    let mut rig = Rig::new();
+    let id = commit(&mut rig);
+    let abandon = || Input::Abandon { task: id, reason: "not yours".into() };
+    let answers = |rig: &mut Rig| -> usize {
+        rig.step(Input::Acknowledged { task: id, stage: Stage::Committed });
+        rig.wait(60);
+        (0..10).map(|_| usize::from(!rig.step(abandon()).is_empty())).sum()
+    };
+    assert_eq!(answers(&mut rig), 1, "a pool that knows of no promise would ask again and again");
+    assert_eq!(answers(&mut rig), 1);
+    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
+}
+
+#[test]
 fn the_digest_is_told_when_the_votes_of_the_whole_row_reach_consensus_on_it() {
     let mut rig = Rig::new();
     let id = commit(&mut rig);

@@ -74,7 +74,7 @@ pub(crate) fn disclose(world: &mut World, name: u8, id: TaskId, text: &str, with
 }
 
 /// Who was told the row of a task since the last look, and whether all of it.
-fn rows(world: &mut World, id: TaskId) -> Vec<(u8, bool)> {
+pub(crate) fn rows(world: &mut World, id: TaskId) -> Vec<(u8, bool)> {
     (world.commands().into_iter())
         .filter_map(|(worker, command)| match command {
             Command::Row { task, votes } if task == id => {

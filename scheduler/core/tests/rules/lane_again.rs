@@ -1,10 +1,11 @@
 //! The settlement lane after restarts and rollbacks.
 
-use crate::lane::{BOND, committed, compute, disclose, sign, world};
-use crate::world::{digest, task, worker};
+use crate::lane::{BOND, committed, compute, disclose, rows, sign, world};
+use crate::world::{World, digest, task, worker};
 use poco_core::Event;
 use poco_scheduler_core::{
-    Action, Command, Input, Notice, ReportBody, Stage, TransactionFailure, TransactionTrouble,
+    Action, Command, Input, Notice, Record, ReportBody, Stage, TransactionFailure,
+    TransactionTrouble,
 };
 
 #[test]
@@ -75,6 +76,39 @@ fn a_restart_finds_the_commit_and_hears_the_votes_again() {
     let head = world.head();
     world.tell(Input::Head(head));
     assert_eq!(world.lane.stored.len(), 0);
+}
+
+#[test]
+fn who_is_in_the_row_of_a_commit_is_held_to_it_though_the_store_knows_of_no_promise() {
+    for connects_first in [true, false] {
+        let mut world = world(3, 1);
+        let id = committed(&mut world, ["right"; 3]);
+        // Its store is made anew from the chain: the deal and its task, and no assignments.
+        let Some(Record::Task(record)) = world.stored.get_mut(&id) else { panic!("a task") };
+        record.replicas.clear();
+        world.lane.stored.clear();
+        let events = std::mem::take(&mut world.events);
+        world.restart();
+        let connect = |world: &mut World| {
+            for name in 1..=3 {
+                world.connect_with(name, 1, vec![(id, Some(Stage::Committed))]);
+            }
+        };
+        if connects_first {
+            connect(&mut world);
+        }
+        world.report(events);
+        if !connects_first {
+            connect(&mut world);
+        }
+        assert_eq!(rows(&mut world, id).len(), 3, "each is told that its vote is not known");
+        for name in 1..=3 {
+            disclose(&mut world, name, id, "right", name == 2);
+        }
+        assert!(world.commands().contains(&(worker(2), Command::Upload(id))));
+        world.store_result(2, id, digest("right"));
+        assert_eq!(world.kinds_sent(), ["commit", "settle"], "{}", world.waiting(id));
+    }
 }
 
 #[test]
