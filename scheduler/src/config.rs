@@ -399,7 +399,7 @@ impl Config {
         problems.extend(self.sales.problems(self.market_url.is_some()));
         problems.extend(self.profile.problems(&self.sales, self.market_url.is_some()));
         problems.extend(self.tls.problem());
-        problems.extend(self.files.problems(self.results_url.as_ref()));
+        problems.extend(self.files.problems(&self.data_dir, self.results_url.as_ref()));
         let chain = self.chain.settings().map_err(|more| problems.extend(more)).ok();
         match (self.workerpool, chain) {
             (Some(workerpool), Some(chain)) if problems.is_empty() => {

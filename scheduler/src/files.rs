@@ -1,7 +1,7 @@
 //! Files that anybody may give into the pool's keeping, as inputs of tasks, where the operator takes some:
 //! within a space, for a time.
 
-use crate::objects::{Kind, Objects};
+use crate::objects::{BLOCK_BYTES, Kind, Objects};
 use crate::room::Room;
 use anyhow::Context as _;
 use poco_result::Cid;
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use url::Url;
 
@@ -23,9 +23,9 @@ use url::Url;
 const PLACES: usize = 16;
 /// Between two looks for files whose time is over.
 const PERIOD: Duration = Duration::from_secs(600);
-/// The largest file unless told otherwise.
+/// The largest file unless told otherwise: ten of them are what an address may give in a day.
 const FILE_BYTES_MAX: u64 = 100 << 20;
-/// A month.
+/// As long as results are kept unless told otherwise: a month.
 const KEEP_SECONDS: u64 = 30 * 24 * 3600;
 
 /// The `[files]` section: which files are taken into keeping. None, unless `bytes_max` is set.
@@ -51,7 +51,7 @@ impl Default for FilesConfig {
 
 impl FilesConfig {
     /// What is wrong with it, one line each.
-    pub(crate) fn problems(&self, results_url: Option<&Url>) -> Vec<String> {
+    pub(crate) fn problems(&self, data_dir: &Path, results_url: Option<&Url>) -> Vec<String> {
         let mut problems = Vec::new();
         let mut demand = |is_right: bool, problem: &str| {
             if !is_right {
@@ -60,9 +60,16 @@ impl FilesConfig {
         };
         demand(self.file_bytes_max > 0, "file_bytes_max must be at least 1");
         demand(self.keep_seconds > 0, "keep_seconds must be at least 1");
+        // Each of them takes all that lies there for its own.
+        let at = |url: Option<&Url>, name: &str| {
+            let folder = || format!("file://{}", data_dir.join(name).display());
+            let place = url.map_or_else(folder, |url| url.as_str().to_owned());
+            format!("{}/", place.trim_end_matches('/'))
+        };
+        let (own, results) = (at(self.url.as_ref(), "files"), at(results_url, "results"));
         demand(
-            self.url.is_none() || self.url.as_ref() != results_url,
-            "url must be another place than that of results",
+            !own.starts_with(&results) && !results.starts_with(&own),
+            "url must be another place than that of results, neither in the other",
         );
         problems
     }
@@ -122,7 +129,8 @@ impl Files {
         room: Room,
         floor_room_bytes: u64,
     ) -> anyhow::Result<Option<Self>> {
-        if config.bytes_max == 0 {
+        // Where none is taken any more, what is there is still kept for its time.
+        if config.bytes_max == 0 && config.url.is_none() && !folder.exists() {
             return Ok(None);
         }
         let objects = Objects::open(Kind::Files, config.url.as_ref(), folder)?;
@@ -143,23 +151,40 @@ impl Files {
         &self.objects
     }
 
+    /// A place among those who bring files, for one after the other.
+    ///
+    /// # Errors
+    /// Where none are taken, or by too many at once.
+    pub(crate) fn enter(&self) -> Result<Place, FileRefusal> {
+        if self.config.bytes_max == 0 {
+            return Err(FileRefusal::NoneTaken);
+        }
+        let place = self.places.clone().try_acquire_owned().map_err(|_| FileRefusal::TooMany)?;
+        Ok(Place(Arc::new(place)))
+    }
+
     /// Begins to take a file in.
     ///
     /// # Errors
-    /// Where too many are taken in at once, or it cannot be written.
-    pub(crate) fn begin(&self) -> Result<Incoming<'_>, FileRefusal> {
-        let place = self.places.try_acquire().map_err(|_| FileRefusal::TooMany)?;
+    /// Where there is no room, or it cannot be written.
+    pub(crate) fn begin(&self, place: &Place) -> Result<Incoming, FileRefusal> {
         let file = NamedTempFile::new_in(&self.folder).map_err(ours)?;
         let out = File::from_std(file.reopen().map_err(ours)?);
-        Ok(Incoming { files: self, file, out, bytes: 0, _place: place })
+        let (files, place) = (self.clone(), place.clone());
+        let mut incoming = Incoming { files, file, out, bytes: 0, reserved: 0, _place: place };
+        incoming.reserve(BLOCK_BYTES)?;
+        Ok(incoming)
     }
 
-    /// Whether there is room for so many bytes more: among the files, and on the disk they pass through.
+    /// Whether there is room for so many bytes more: among the files, and on the disk they pass through,
+    /// where each is written twice. Twice the room that results must have is left: the pool opens no tasks
+    /// again before there is clearly more than once.
     fn has_room(&self, bytes: u64) -> Result<bool, FileRefusal> {
-        let all = self.objects.bytes().saturating_add(self.coming.load(Ordering::Relaxed));
-        let left = self.room.left().map_err(ours)?;
-        let is_on_disk = left >= self.floor_room_bytes.saturating_add(bytes);
-        Ok(all.saturating_add(bytes) <= self.config.bytes_max && is_on_disk)
+        let coming = self.coming.load(Ordering::Relaxed).saturating_add(bytes);
+        let all = self.objects.bytes().saturating_add(coming);
+        let wanted = self.floor_room_bytes.saturating_add(coming).saturating_mul(2);
+        let is_on_disk = self.room.on_disk().map_err(ours)? >= wanted;
+        Ok(all <= self.config.bytes_max && is_on_disk)
     }
 
     /// Forgets those whose time is over, again and again.
@@ -177,23 +202,45 @@ impl Files {
         let Some(oldest) = now.checked_sub(kept) else { return Ok(()) };
         let old = self.objects.stored_before(oldest).await.context("files cannot be listed")?;
         for location in old {
-            self.objects.remove(&location).await;
-            tracing::info!(%location, "a file was kept for its time and is forgotten");
+            // It may have been given again since.
+            if self.objects.remove_stored_before(&location, oldest).await {
+                tracing::debug!(%location, "a file was kept for its time and is forgotten");
+            }
         }
         Ok(())
     }
 }
 
+/// A place among those who bring files; free once the last clone is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(#[expect(dead_code, reason = "held")] Arc<OwnedSemaphorePermit>);
+
 /// A file on its way.
-pub(crate) struct Incoming<'a> {
-    files: &'a Files,
+pub(crate) struct Incoming {
+    files: Files,
     file: NamedTempFile,
     out: File,
     bytes: u64,
-    _place: SemaphorePermit<'a>,
+    /// For how many bytes of the space it counts.
+    reserved: u64,
+    _place: Place,
 }
 
-impl Incoming<'_> {
+impl Incoming {
+    fn reserve(&mut self, bytes: u64) -> Result<(), FileRefusal> {
+        if !self.files.has_room(bytes)? {
+            return Err(FileRefusal::Full);
+        }
+        self.reserved = self.reserved.saturating_add(bytes);
+        self.files.coming.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Its bytes so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Takes a part of it in.
     ///
     /// # Errors
@@ -204,11 +251,8 @@ impl Incoming<'_> {
         if self.bytes.saturating_add(length) > most {
             return Err(FileRefusal::TooLarge(most));
         }
-        if !self.files.has_room(length)? {
-            return Err(FileRefusal::Full);
-        }
         self.bytes = self.bytes.saturating_add(length);
-        self.files.coming.fetch_add(length, Ordering::Relaxed);
+        self.reserve(self.bytes.saturating_sub(self.reserved))?;
         self.out.write_all(part).await.map_err(ours)
     }
 
@@ -219,21 +263,22 @@ impl Incoming<'_> {
     /// Where it cannot be stored.
     pub(crate) async fn keep(mut self, layout: Layout, is_kept: bool) -> Result<Kept, FileRefusal> {
         self.out.flush().await.map_err(ours)?;
-        let path = self.file.path().to_owned();
-        let named = tokio::task::spawn_blocking(move || name(&path, layout)).await;
-        let kept = named.map_err(ours)?.map_err(ours)?;
-        if is_kept {
-            // It lies there for as long as files are kept, whoever holds it.
-            let _hold = self.files.objects.put_anew(&kept.cid, self.file.path()).await;
-            _hold.map_err(FileRefusal::Failed)?;
-        }
-        Ok(kept)
+        // With its place, also where nobody waits for it any more.
+        let keeping = tokio::spawn(async move {
+            let path = self.file.path().to_owned();
+            let kept = tokio::task::spawn_blocking(move || name(&path, layout)).await??;
+            if is_kept {
+                self.files.objects.put_anew(&kept.cid, self.file.path()).await?;
+            }
+            anyhow::Ok(kept)
+        });
+        keeping.await.map_err(ours)?.map_err(FileRefusal::Failed)
     }
 }
 
-impl Drop for Incoming<'_> {
+impl Drop for Incoming {
     fn drop(&mut self) {
-        self.files.coming.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.files.coming.fetch_sub(self.reserved, Ordering::Relaxed);
     }
 }
 
@@ -266,45 +311,58 @@ mod tests {
     }
 
     async fn add(files: &Files, content: &[u8]) -> Result<Kept, FileRefusal> {
-        let mut incoming = files.begin()?;
-        for part in content.chunks(3) {
+        let mut incoming = files.begin(&files.enter()?)?;
+        for part in content.chunks(3_000) {
             incoming.write(part).await?;
         }
         incoming.keep(Layout::V0, true).await
     }
 
     fn small() -> FilesConfig {
-        FilesConfig { bytes_max: 20, file_bytes_max: 12, ..FilesConfig::default() }
+        FilesConfig { bytes_max: 3 * BLOCK_BYTES, file_bytes_max: 8_000, ..FilesConfig::default() }
     }
 
     #[tokio::test]
     async fn files_are_taken_within_their_space_and_given_back() {
         let folder = TempDir::new().unwrap();
         let files = files(&folder, small(), 0).await;
-        assert!(matches!(add(&files, b"0123456789abc").await, Err(FileRefusal::TooLarge(12))));
+        assert!(matches!(add(&files, &[0; 8_001]).await, Err(FileRefusal::TooLarge(8_000))));
         // `ipfs add` of the same.
         let kept = add(&files, b"hello world\n").await.unwrap();
         assert_eq!(kept.cid.to_string(), "QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o");
         assert_eq!(kept.blocks_bytes, 20);
         let found = files.objects().get(&kept.cid, GetOptions::default()).await.unwrap().unwrap();
         assert_eq!(found.bytes().await.unwrap().as_ref(), b"hello world\n");
-        assert!(matches!(add(&files, b"0123456789").await, Err(FileRefusal::Full)));
-        assert!(add(&files, b"01234567").await.is_ok());
-        assert_eq!(files.objects().bytes(), 20);
+        // One of three blocks is taken, however small the file.
+        assert_eq!(files.objects().bytes(), BLOCK_BYTES);
+        assert!(add(&files, &[1; 8_000]).await.is_ok());
+        assert_eq!(files.objects().bytes(), 3 * BLOCK_BYTES);
+        assert!(matches!(add(&files, b"a").await, Err(FileRefusal::Full)));
         // Nothing of what was refused is left, and nothing counted.
         assert_eq!(std::fs::read_dir(folder.path().join("uploads")).unwrap().count(), 0);
         assert_eq!(files.coming.load(Ordering::Relaxed), 0);
         // Those on their way count too.
         files.objects().remove(&kept.cid.location()).await;
-        let mut one = files.begin().unwrap();
+        let mut one = files.begin(&files.enter().unwrap()).unwrap();
         one.write(&[0; 10]).await.unwrap();
-        assert!(matches!(add(&files, b"012").await, Err(FileRefusal::Full)));
+        assert!(matches!(add(&files, b"a").await, Err(FileRefusal::Full)));
         drop(one);
-        assert!(add(&files, b"012").await.is_ok());
-        let mut all: Vec<_> = (0..PLACES).map(|_| files.begin().unwrap()).collect();
-        assert!(matches!(files.begin(), Err(FileRefusal::TooMany)));
+        assert!(add(&files, b"a").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn so_many_are_taken_in_at_a_time() {
+        let folder = TempDir::new().unwrap();
+        let config = FilesConfig { bytes_max: 1 << 30, ..FilesConfig::default() };
+        let files = files(&folder, config, 0).await;
+        let mut all: Vec<_> = (0..PLACES).map(|_| files.enter().unwrap()).collect();
+        assert!(matches!(files.enter(), Err(FileRefusal::TooMany)));
         all.clear();
-        assert!(files.begin().is_ok());
+        assert!(files.enter().is_ok());
+        // The same file from several at a time counts once.
+        let added = futures::future::join_all((0..8).map(|_| add(&files, b"the same"))).await;
+        assert!(added.iter().all(Result::is_ok));
+        assert_eq!(files.objects().bytes(), BLOCK_BYTES);
     }
 
     #[tokio::test]
@@ -328,26 +386,38 @@ mod tests {
             file.set_modified(now - Duration::from_secs(age)).unwrap();
         }
         assert_eq!(add(&files, b"again").await.unwrap(), again);
-        assert_eq!(files.objects().bytes(), 10, "counted once");
+        assert_eq!(files.objects().bytes(), 2 * BLOCK_BYTES, "counted once");
         files.sweep(now).await.unwrap();
         let is_there = async |kept: Kept| {
             files.objects().get(&kept.cid, GetOptions::default()).await.unwrap().is_some()
         };
         assert!(!is_there(first).await);
         assert!(is_there(again).await);
-        assert_eq!(files.objects().bytes(), 5);
+        assert_eq!(files.objects().bytes(), BLOCK_BYTES);
     }
 
     #[test]
     fn settings_that_make_no_sense_are_told() {
-        let url: Url = "s3://bucket/all".parse().unwrap();
+        let data = Path::new("/data");
+        let url = |text: &str| -> Option<Url> { Some(text.parse().unwrap()) };
         let config = FilesConfig {
             file_bytes_max: 0,
             keep_seconds: 0,
-            url: Some(url.clone()),
+            url: url("s3://bucket/all"),
             ..FilesConfig::default()
         };
-        assert_eq!(config.problems(Some(&url)).len(), 3);
-        assert!(FilesConfig::default().problems(None).is_empty());
+        assert_eq!(config.problems(data, url("s3://bucket/all").as_ref()).len(), 3);
+        assert!(FilesConfig::default().problems(data, None).is_empty());
+        for (files, results) in [
+            ("s3://b/all/", "s3://b/all"),
+            ("s3://b", "s3://b/results"),
+            ("s3://b/results/files", "s3://b/results"),
+            ("file:///data/results", "file:///data/results/"),
+        ] {
+            let config = FilesConfig { url: url(files), ..FilesConfig::default() };
+            assert_eq!(config.problems(data, url(results).as_ref()).len(), 1, "{files} {results}");
+        }
+        let config = FilesConfig { url: url("file:///data/results"), ..FilesConfig::default() };
+        assert_eq!(config.problems(data, None).len(), 1);
     }
 }

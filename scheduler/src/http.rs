@@ -6,7 +6,6 @@ mod tasks;
 
 pub(crate) use files::ADD;
 
-use crate::files::Files;
 use crate::grpc::Context;
 use crate::meters::Seen;
 use crate::objects::Objects;
@@ -121,14 +120,18 @@ async fn find<'a>(
             return Err(Box::new(refusal));
         }
     };
-    if readers.is_empty() {
-        // Whatever it is, no page of this pool shall run it.
-        let file = |files: &'a Files| (files.objects(), "application/octet-stream");
-        let none = || Box::new(refuse(StatusCode::NOT_FOUND, "this pool does not have it"));
-        return shared.context.files.as_ref().map(file).ok_or_else(none);
-    }
     if readers.iter().any(|reader| reader.is_zero()) {
         return Ok(result);
+    }
+    // Who gave it had it, whose result it may be besides.
+    if let Some(files) = &shared.context.files
+        && files.objects().has(cid).await
+    {
+        // Whatever it is, no page of this pool shall run it.
+        return Ok((files.objects(), "application/octet-stream"));
+    }
+    if readers.is_empty() {
+        return Err(Box::new(refuse(StatusCode::NOT_FOUND, "this pool does not have it")));
     }
     let Some(proof) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())
     else {

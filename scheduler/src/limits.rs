@@ -5,8 +5,11 @@
 //! guest of the address it comes from. Of IPv6 the network counts, since whoever has one address there
 //! has 2^64. What a connection may do is `listening`'s.
 
+mod added;
+
 use crate::meters::Meters;
 use crate::pace::{Allowance, Rate};
+use added::Added;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,9 +40,6 @@ const LOGINS_RATE: Rate = Rate { per_second: 20, burst: 100 };
 const ADDS_PER_ADDRESS: u32 = 4;
 /// What one address may give into keeping in a day.
 const ADDED_BYTES_PER_DAY: u64 = 1 << 30;
-/// What a file takes at least: a block of the disk.
-const FILE_BYTES_MIN: u64 = 4 << 10;
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A request beyond the rate waits for this long at most; who would wait longer is refused.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Addresses remembered before those that say nothing are forgotten.
@@ -100,6 +100,8 @@ pub(crate) enum Excess {
     AddressAdds,
     #[error("this address has given as many bytes as it may in a day")]
     AddedBytes,
+    #[error("too many addresses have given files today; try again later")]
+    Adders,
 }
 
 impl Excess {
@@ -114,6 +116,7 @@ impl Excess {
             Self::AddressWorkers => "limit-address-workers",
             Self::AddressAdds => "limit-address-adds",
             Self::AddedBytes => "limit-added-bytes",
+            Self::Adders => "limit-adders",
         }
     }
 }
@@ -158,8 +161,6 @@ struct Taken {
     adds: u32,
     asking: Allowance,
     arriving: Allowance,
-    /// Bytes given into keeping since then, for a day.
-    added: Option<(Instant, u64)>,
 }
 
 impl Taken {
@@ -173,22 +174,9 @@ impl Taken {
         }
     }
 
-    /// Gives so many bytes more into keeping, unless that is more than `most` in a day.
-    fn add(&mut self, bytes: u64, most: u64, now: Instant) -> Result<(), Excess> {
-        let of_today = self.added.filter(|(since, _)| now.duration_since(*since) < DAY);
-        let (since, before) = of_today.unwrap_or((now, 0));
-        let all = before.saturating_add(bytes);
-        if all > most {
-            return Err(Excess::AddedBytes);
-        }
-        self.added = Some((since, all));
-        Ok(())
-    }
-
     fn says_something(&self, now: Instant) -> bool {
         let open = [self.guests, self.requests, self.logins, self.workers, self.adds];
-        let has_added = self.added.is_some_and(|(since, _)| now.duration_since(since) < DAY);
-        open != [0; 5] || has_added || !self.asking.is_full(now) || !self.arriving.is_full(now)
+        open != [0; 5] || !self.asking.is_full(now) || !self.arriving.is_full(now)
     }
 }
 
@@ -197,6 +185,7 @@ struct All {
     connections: u32,
     logins: u32,
     addresses: BTreeMap<Origin, Taken>,
+    added: Added,
 }
 
 /// The limits and what is taken of them. Clones share it.
@@ -263,7 +252,6 @@ impl Limits {
                 logins: 0,
                 workers: 0,
                 adds: 0,
-                added: None,
                 asking: Allowance::new(rate(config.requests_per_second, REQUESTS_RATE), now),
                 arriving: Allowance::new(rate(config.logins_per_second, LOGINS_RATE), now),
             }
@@ -383,7 +371,8 @@ impl Visitor {
             | Excess::Logins
             | Excess::AddressWorkers
             | Excess::AddressAdds
-            | Excess::AddedBytes => taken.asking.try_spend(cost, now, PATIENCE),
+            | Excess::AddedBytes
+            | Excess::Adders => taken.asking.try_spend(cost, now, PATIENCE),
         });
         self.limits.count(wait.ok_or(excess))
     }
@@ -453,19 +442,18 @@ impl Visit {
         self.visitor.take(Share::Add)
     }
 
-    /// Gives bytes of a file into keeping; `is_new` where the file begins with them.
+    /// Gives bytes into keeping.
     ///
     /// # Errors
     /// [`Excess`], which is counted.
-    pub(crate) fn add(&self, bytes: usize, is_new: bool) -> Result<(), Excess> {
+    pub(crate) fn add(&self, bytes: u64) -> Result<(), Excess> {
         let Visitor { limits, origin, is_limited } = &self.visitor;
         if !is_limited {
             return Ok(());
         }
-        let least = if is_new { FILE_BYTES_MIN } else { 0 };
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(least);
         let most = limits.config.added_bytes_per_day;
-        limits.count(limits.with(*origin, |taken, now| taken.add(bytes, most, now)))
+        let added = limits.lock().added.add(*origin, bytes, most, Instant::now());
+        limits.count(added)
     }
 
     /// A worker is logged in on this connection.

@@ -292,12 +292,17 @@ fn refused(excess: Excess, is_grpc: bool) -> Response<Body> {
 /// What was wrong with a request, as a label of a metric.
 fn complaint(answer: &Response<Body>) -> Option<&'static str> {
     use tonic::Code;
+    if answer.status() == StatusCode::INSUFFICIENT_STORAGE {
+        return Some("http-no-room");
+    }
     if answer.status().is_client_error() {
         return Some(match answer.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "http-not-allowed",
             StatusCode::NOT_FOUND => "http-not-found",
             StatusCode::METHOD_NOT_ALLOWED => "http-method",
             StatusCode::REQUEST_TIMEOUT => "http-late",
+            StatusCode::PAYLOAD_TOO_LARGE => "http-too-large",
+            StatusCode::TOO_MANY_REQUESTS => "http-too-many",
             _ => "http-bad-request",
         });
     }

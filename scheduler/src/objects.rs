@@ -18,6 +18,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Mutex;
 use url::Url;
 
+/// What a file takes at least.
+pub(crate) const BLOCK_BYTES: u64 = 4 << 10;
 /// Bytes of an object kept in memory while it is stored.
 const BUFFER_BYTES: usize = 8 << 20;
 
@@ -35,6 +37,17 @@ impl Kind {
         match self {
             Self::Results => "results",
             Self::Files => "files",
+        }
+    }
+
+    /// What an object of so many bytes counts as: a file at least a block of the disk, so that many small
+    /// ones are not for nothing.
+    fn weight(self, bytes: u64) -> u64 {
+        match self {
+            Self::Results => bytes,
+            Self::Files => {
+                bytes.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(bytes).max(BLOCK_BYTES)
+            }
         }
     }
 
@@ -60,27 +73,34 @@ pub(crate) struct Objects {
     turn: Arc<Mutex<()>>,
 }
 
-/// How many hold each location.
-type Held = std::sync::Mutex<BTreeMap<String, usize>>;
+/// Who holds each location: how many, and whose turn it is to write there.
+type Holders = BTreeMap<String, (usize, Arc<Mutex<()>>)>;
+type Held = std::sync::Mutex<Holders>;
 
 /// What was stored stays until this goes: until the task that brought it is recorded.
 #[derive(Debug)]
 pub(crate) struct Hold {
     location: String,
     held: Arc<Held>,
+    writing: Arc<Mutex<()>>,
 }
 
 impl Hold {
     fn new(location: String, held: Arc<Held>) -> Self {
-        *lock(&held).entry(location.clone()).or_default() += 1;
-        Self { location, held }
+        let writing = {
+            let mut all = lock(&held);
+            let (count, writing) = all.entry(location.clone()).or_default();
+            *count = count.saturating_add(1);
+            writing.clone()
+        };
+        Self { location, held, writing }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut held = lock(&self.held);
-        if let Some(count) = held.get_mut(&self.location) {
+        if let Some((count, _)) = held.get_mut(&self.location) {
             *count = count.saturating_sub(1);
             if *count == 0 {
                 held.remove(&self.location);
@@ -89,7 +109,7 @@ impl Drop for Hold {
     }
 }
 
-fn lock(held: &Held) -> std::sync::MutexGuard<'_, BTreeMap<String, usize>> {
+fn lock(held: &Held) -> std::sync::MutexGuard<'_, Holders> {
     held.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -140,7 +160,8 @@ impl Objects {
         })?;
         let deleted = self.store.delete(&probe).await;
         deleted.with_context(|| format!("stored {name} cannot be deleted"))?;
-        let sum = async |sum: u64, object: ObjectMeta| Ok(sum.saturating_add(object.size));
+        let weight = |object: &ObjectMeta| self.kind.weight(object.size);
+        let sum = async |sum: u64, object: ObjectMeta| Ok(sum.saturating_add(weight(&object)));
         let stored = self.store.list(None).try_fold(0, sum).await;
         let stored = stored.with_context(|| format!("stored {name} cannot be listed"))?;
         self.bytes.store(stored, Ordering::Relaxed);
@@ -159,18 +180,12 @@ impl Objects {
     }
 
     /// Stores a file under its CID. Storing the same again changes nothing. It stays at least as long as what is
-    /// given back.
+    /// given back. What is begun is done and counted also where nobody waits for it any more.
     ///
     /// # Errors
     /// Where the store or the file fails.
     pub(crate) async fn put(&self, cid: &Cid, file: &Path) -> anyhow::Result<Hold> {
-        let size = tokio::fs::metadata(file).await?.len();
-        let hold = self.hold(cid).await;
-        if self.store.head(&object(cid)).await.is_ok_and(|known| known.size == size) {
-            return Ok(hold);
-        }
-        self.write(cid, file, size).await?;
-        Ok(hold)
+        self.store(cid, file, false).await
     }
 
     /// The same, and it is as new where it was known.
@@ -178,31 +193,44 @@ impl Objects {
     /// # Errors
     /// Where the store or the file fails.
     pub(crate) async fn put_anew(&self, cid: &Cid, file: &Path) -> anyhow::Result<Hold> {
-        let size = tokio::fs::metadata(file).await?.len();
-        let hold = self.hold(cid).await;
-        let known = self.store.head(&object(cid)).await.map_or(0, |known| known.size);
-        self.write(cid, file, size).await?;
-        self.count(|bytes| bytes.saturating_sub(known));
-        Ok(hold)
+        self.store(cid, file, true).await
     }
 
-    /// From now on nobody removes what has this CID.
-    async fn hold(&self, cid: &Cid) -> Hold {
-        let _turn = self.turn.lock().await;
-        Hold::new(cid.location(), self.held.clone())
+    async fn store(&self, cid: &Cid, file: &Path, anew: bool) -> anyhow::Result<Hold> {
+        let from = tokio::fs::File::open(file).await?;
+        let size = from.metadata().await?.len();
+        // Before it is looked for: from now on nobody removes it.
+        let hold = {
+            let _turn = self.turn.lock().await;
+            Hold::new(cid.location(), self.held.clone())
+        };
+        let (objects, object) = (self.clone(), object(cid));
+        let writing = tokio::spawn(async move {
+            // Of two who bring the same, one writes.
+            let one = hold.writing.clone().lock_owned().await;
+            let known = objects.store.head(&object).await.ok().map(|known| known.size);
+            if anew || known != Some(size) {
+                objects.write(object, from, size).await?;
+                let before = known.map_or(0, |known| objects.kind.weight(known));
+                let after = objects.kind.weight(size);
+                objects.count(|bytes| bytes.saturating_add(after).saturating_sub(before));
+            }
+            drop(one);
+            Ok(hold)
+        });
+        writing.await?
     }
 
-    async fn write(&self, cid: &Cid, file: &Path, size: u64) -> anyhow::Result<()> {
-        let mut from = tokio::fs::File::open(file).await?;
-        let mut to =
-            buffered::BufWriter::with_capacity(self.store.clone(), object(cid), BUFFER_BYTES);
+    async fn write(
+        &self,
+        object: ObjectPath,
+        mut from: tokio::fs::File,
+        size: u64,
+    ) -> anyhow::Result<()> {
+        let mut to = buffered::BufWriter::with_capacity(self.store.clone(), object, BUFFER_BYTES);
         let copied = tokio::io::copy(&mut from, &mut to).await;
         match copied {
-            Ok(copied) if copied == size => {
-                to.shutdown().await?;
-                self.count(|bytes| bytes.saturating_add(size));
-                Ok(())
-            }
+            Ok(copied) if copied == size => Ok(to.shutdown().await?),
             Ok(copied) => {
                 to.abort().await?;
                 bail!("the file shrank from {size} to {copied} bytes")
@@ -225,6 +253,11 @@ impl Objects {
             Ok(cid.map(|cid| cid.location()))
         });
         Ok(old.try_collect().await?)
+    }
+
+    /// Whether it is there.
+    pub(crate) async fn has(&self, cid: &Cid) -> bool {
+        self.store.head(&object(cid)).await.is_ok()
     }
 
     /// Opens an object, or a part of it; `None` where there is none.
@@ -250,18 +283,43 @@ impl Objects {
 
     /// Forgets what lies at `location`, unless it is just stored again.
     pub(crate) async fn remove(&self, location: &str) {
-        let Ok(cid) = Cid::from_location(location) else { return };
+        self.remove_if(location, |_| true).await;
+    }
+
+    /// Forgets what lies at `location` if it was last stored before `time`; whether it did.
+    pub(crate) async fn remove_stored_before(&self, location: &str, time: SystemTime) -> bool {
+        self.remove_if(location, |object| SystemTime::from(object.last_modified) < time).await
+    }
+
+    async fn remove_if(&self, location: &str, is_meant: impl Fn(&ObjectMeta) -> bool) -> bool {
+        let Ok(cid) = Cid::from_location(location) else { return false };
         // Who stores it meanwhile waits, finds it gone and writes it anew.
         let _turn = self.turn.lock().await;
         if lock(&self.held).contains_key(&cid.location()) {
-            return;
+            return false;
         }
         let object = object(&cid);
-        let size = self.store.head(&object).await.map_or(0, |known| known.size);
+        let known = match self.store.head(&object).await {
+            Ok(known) => known,
+            Err(object_store::Error::NotFound { .. }) => return false,
+            Err(error) => {
+                tracing::warn!(%location, %error, "what is stored cannot be looked at");
+                return false;
+            }
+        };
+        if !is_meant(&known) {
+            return false;
+        }
         match self.store.delete(&object).await {
-            Ok(()) => self.count(|bytes| bytes.saturating_sub(size)),
-            Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => tracing::warn!(%location, %error, "what is stored cannot be deleted"),
+            Ok(()) => {
+                let weight = self.kind.weight(known.size);
+                self.count(|bytes| bytes.saturating_sub(weight));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%location, %error, "what is stored cannot be deleted");
+                false
+            }
         }
     }
 }

@@ -28,13 +28,21 @@ impl Room {
     /// # Errors
     /// Where the system does not say what the disk has left.
     pub(crate) fn left(&self) -> anyhow::Result<u64> {
+        let on_disk = self.on_disk()?;
+        let allowed = self.bytes_max.map(|most| most.saturating_sub(self.results.bytes()));
+        Ok(allowed.map_or(on_disk, |allowed| allowed.min(on_disk)))
+    }
+
+    /// Bytes that the disk has left.
+    ///
+    /// # Errors
+    /// Where the system does not say it.
+    pub(crate) fn on_disk(&self) -> anyhow::Result<u64> {
         let folder = &self.folder;
         let disk = statvfs(folder).with_context(|| {
             format!("cannot see what is left on the disk of {}", folder.display())
         })?;
-        let on_disk = disk.blocks_available().saturating_mul(disk.fragment_size());
-        let allowed = self.bytes_max.map(|most| most.saturating_sub(self.results.bytes()));
-        Ok(allowed.map_or(on_disk, |allowed| allowed.min(on_disk)))
+        Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
     }
 
     /// Tells what is left until the loop is gone.

@@ -129,20 +129,15 @@ fn addresses_that_say_nothing_are_forgotten() {
 }
 
 #[test]
-fn an_address_gives_so_many_bytes_a_day_into_keeping() {
+fn files_of_an_address_are_few_at_a_time_and_bounded_in_a_day() {
     let limits = limits(LimitsConfig { added_bytes_per_day: 10_000, ..small() });
-    let (visit, other) = (limits.enter(NEAR).unwrap(), limits.enter(FAR).unwrap());
-    visit.add(0, true).unwrap();
-    assert_eq!(visit.add(6_000, false).unwrap_err(), Excess::AddedBytes, "a file takes a block");
-    visit.add(5_900, false).unwrap();
-    assert_eq!(visit.add(100, false).unwrap_err(), Excess::AddedBytes);
-    other.add(10_000, false).unwrap();
-    let tomorrow = Instant::now() + DAY;
-    limits.with(Origin::of(NEAR), |taken, _| taken.add(10_000, 10_000, tomorrow)).unwrap();
+    let visit = limits.enter(NEAR).unwrap();
+    visit.add(10_000).unwrap();
+    assert_eq!(visit.add(1).unwrap_err(), Excess::AddedBytes);
     let held: Vec<Held> = (0..ADDS_PER_ADDRESS).map(|_| visit.begin_adding().unwrap()).collect();
     assert_eq!(visit.begin_adding().unwrap_err(), Excess::AddressAdds);
     drop(held);
     assert!(visit.begin_adding().is_ok());
     let here = limits.enter(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
-    here.add(1 << 40, true).unwrap();
+    here.add(1 << 40).unwrap();
 }

@@ -48,14 +48,17 @@ async fn what_is_added_is_found_by_the_cid_that_ipfs_gives_it() {
     let mut process = Process::start(&chain, &["--files-bytes-max", "10000000"]).await;
     let large: Vec<u8> = (0..1_000_000u32).map(|at| at.to_le_bytes()[1]).collect();
     let parts = [
-        part("hello.txt", "text/plain", b"hello world\n"),
+        part("hello%20you.txt", "text/plain", b"hello world\n"),
         part("", "application/octet-stream", &large),
     ];
     let lines =
         told(post(&process, "stream-channels=true&progress=false", form(&parts)).await).await;
     let hello = "QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o";
     let cid = cid_of_reader(large.as_slice()).unwrap().to_string();
-    assert_eq!(lines[0], serde_json::json!({ "Name": "hello.txt", "Hash": hello, "Size": "20" }));
+    assert_eq!(
+        lines[0],
+        serde_json::json!({ "Name": "hello you.txt", "Hash": hello, "Size": "20" })
+    );
     assert_eq!((&lines[1]["Name"], &lines[1]["Hash"]), (&cid.clone().into(), &cid.clone().into()));
     let newer = told(post(&process, "cid-version=1", file(b"hello world\n")).await).await;
     let raw = newer[0]["Hash"].as_str().unwrap().to_owned();
@@ -76,7 +79,7 @@ async fn what_is_added_is_found_by_the_cid_that_ipfs_gives_it() {
     let head = reqwest::Client::new().head(format!("{}/ipfs/{cid}", process.url()));
     assert_eq!(head.send().await.unwrap().headers()["content-length"], "1000000");
     let metrics = process.get("/metrics").await.text().await.unwrap();
-    assert!(metrics.contains("poco_scheduler_files_bytes 1000024\n"), "{metrics}");
+    assert!(metrics.contains("poco_scheduler_files_bytes 1011712\n"), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,12 +98,13 @@ async fn files_that_make_no_sense_are_refused_and_leave_nothing() {
     refused("", b"no form".to_vec(), 400, "no form with files").await;
     refused("", form(&[]), 400, "no file").await;
     refused("", part("cut", "text/plain", b"off"), 400, "no form with files").await;
-    refused("", form(&[part("a", "application/x-directory", b"")]), 400, "only files").await;
+    refused("", form(&[part("a", "application/x-directory", b"")]), 400, "no plain file").await;
+    refused("", form(&[part("a%2Fb", "text/plain", b"")]), 400, "no plain file").await;
+    refused("trickle=perhaps", file(b"a"), 400, "trickle").await;
     refused("", form(&vec![part("a", "text/plain", b"a"); 65]), 400, "more than 64").await;
     refused("wrap-with-directory=true", file(b"a"), 400, "wrap-with-directory").await;
     refused("cid-version=7", file(b"a"), 400, "cid-version=7").await;
     refused("", file(&[0; 2_500_001]), 413, "larger than the 2500000 bytes").await;
-    assert_eq!(post(&process, "trickle=perhaps", file(b"a")).await.status(), 400);
     let bare = reqwest::Client::new().post(format!("{}/api/v0/add", process.url()));
     assert_eq!(bare.body("a").send().await.unwrap().status(), 400, "no form at all");
     assert_eq!(process.get("/api/v0/add").await.status(), 405);
@@ -121,8 +125,39 @@ async fn files_that_make_no_sense_are_refused_and_leave_nothing() {
     // Of 64 files those before the last were taken; of what was refused nothing lies about.
     eventually("nothing is left", async || (under_way() == 0).then_some(())).await;
     let metrics = process.get("/metrics").await.text().await.unwrap();
-    assert!(metrics.contains("poco_scheduler_files_bytes 2500001\n"), "{metrics}");
+    assert!(metrics.contains("poco_scheduler_files_bytes 2506752\n"), "{metrics}");
     assert!(metrics.contains("refused_total{reason=\"http-bad-request\"}"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_gives_only_so_much_and_no_head_without_end() {
+    let chain = Chainside::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("scheduler.toml");
+    let settings = "[files]\nbytes_max = 100000000\n\n[limits]\nunlimited = []\n\
+                    added_bytes_per_day = 20000\n";
+    std::fs::write(&config, settings).unwrap();
+    let process = Process::start(&chain, &["--config", config.to_str().unwrap()]).await;
+    told(post(&process, "", file(&[1; 10_000])).await).await;
+    let answer = post(&process, "", file(&[2; 10_000])).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    let said: Value = answer.json().await.unwrap();
+    assert!(said["Message"].as_str().unwrap().contains("in a day"), "{said}");
+    // Whatever a parser would keep until a part begins is bounded, and so are names.
+    let before = process.memory();
+    for endless in [vec![b'x'; 50 << 20], part(&"n".repeat(50 << 20), "text/plain", b"")] {
+        let url = format!("{}/api/v0/add", process.url());
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = reqwest::Client::new().post(url).header("content-type", kind).body(endless);
+        // It is answered, or hung up on while it still sends.
+        if let Ok(answer) = request.send().await {
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        }
+    }
+    let grown = process.memory().saturating_sub(before);
+    assert!(grown < 20 << 20, "{grown} bytes more");
+    let named = form(&[part(&"n".repeat(2_000), "text/plain", b"")]);
+    assert_eq!(post(&process, "", named).await.status(), StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,7 @@ pub(crate) struct Memory {
     pub(crate) report_at: Option<Millis>,
     /// The votes of the row as the scheduler tells them, while the scores are read.
     pub(crate) row_votes: Option<Vec<Option<poco_core::lane::Vote>>>,
-    /// The bond behind a claimed task is freed, by this worker or by somebody else.
+    /// The bond behind a claimed task is freed, by this worker or, as the refusals say, by somebody else.
     pub(crate) is_released: bool,
     /// Refusals to free it, of which some may be a lagging node's.
     pub(crate) release_refusals: u32,
@@ -125,7 +125,11 @@ impl Core {
         };
         for record in records {
             let task = record.assignment.task;
-            core.tasks.insert(task, Task { record, memory: Memory::default() });
+            // What became of its block meanwhile is not known.
+            let is_commit_doubted =
+                record.sealed.as_ref().is_some_and(|sealed| sealed.commit.is_some());
+            let memory = Memory { is_commit_doubted, ..Memory::default() };
+            core.tasks.insert(task, Task { record, memory });
             core.resume(now, task);
         }
         core

@@ -317,7 +317,9 @@ impl Core {
         let Some(commit) = commit.filter(|_| is_locked && !task.memory.is_released) else {
             return false;
         };
-        if task.memory.sending.is_none() {
+        // As long as it is looked for, what is known of it may be out of date.
+        let is_missed = task.memory.is_commit_doubted && task.memory.commit_misses.0 > 0;
+        if task.memory.sending.is_none() && !is_missed {
             let (range, rows) = (commit.range.clone(), Vec::from([commit.row.clone()]));
             self.transact_lane(id, Intent::Release, LaneCall::Release { range, rows });
         }

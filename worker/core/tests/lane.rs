@@ -8,94 +8,17 @@
 
 mod support;
 
-use poco_core::lane::{
-    BlindedVote, Bond, CommitRange, Entry, LaneCall, NonceSecret, Row, RowVote, Vote, nonce_of,
+use poco_core::lane::{BlindedVote, LaneCall, NonceSecret, RowVote, Vote, nonce_of};
+use poco_core::{B256, Timestamp, U256};
+use poco_worker_core::{Action, Facts, Input, Intent, Stage, State, View};
+use support::lane::{
+    OTHERS, assignment, call, commit, committed, committed_later, compute, facts, range, report,
+    row, row_votes, vote_of, wanted,
 };
-use poco_core::task::{ContributionStatus, TaskStatus};
-use poco_core::{Address, Amount, B256, TaskId, Timestamp, U256};
-use poco_worker_core::{
-    Action, Assignment, Cause, CommitView, Config, Facts, Input, Intent, Lane, Stage, State, View,
-};
-use std::slice;
 use support::{
-    DEAL, Rig, SECONDS, STAKE, START, active, computation, config, consensus, digest, disclosure,
-    over, refused, task, voted,
+    DEAL, Rig, SECONDS, START, active, computation, config, consensus, digest, disclosure, refused,
+    voted,
 };
-
-const OTHERS: [Address; 2] = [Address::repeat_byte(0x09), Address::repeat_byte(0x99)];
-
-fn assignment(rig: &Rig, index: u64) -> Assignment {
-    Assignment { lane: Lane::Settlement, ..rig.assignment(index) }
-}
-
-fn facts(rig: &Rig, stakes: u64) -> Facts {
-    let total = STAKE.checked_mul(U256::from(stakes)).unwrap();
-    Facts { bond: Some(Bond { total, ..Bond::default() }), ..rig.facts() }
-}
-
-fn vote_of(worker: Address, id: TaskId) -> Vote {
-    let secret = match worker == config().worker {
-        true => config().nonce_secret,
-        false => NonceSecret(B256::repeat_byte(0x77)),
-    };
-    Vote::of(worker, id, digest(), nonce_of(secret, id, digest()))
-}
-
-/// The row of a task: this worker between two others.
-fn row(id: TaskId) -> Row {
-    let workers = [OTHERS[0], config().worker, OTHERS[1]];
-    Row(workers.map(|worker| Entry { worker, vote: vote_of(worker, id).blinded() }).into())
-}
-
-fn row_votes(id: TaskId) -> Vec<Option<Vote>> {
-    row(id).0.iter().map(|entry| Some(vote_of(entry.worker, id))).collect()
-}
-
-fn range() -> CommitRange {
-    CommitRange {
-        deal: DEAL,
-        first: U256::ZERO,
-        time: Timestamp(START),
-        rows_before: Vec::new(),
-        rows_after: Vec::new(),
-    }
-}
-
-fn committed(id: TaskId, block: u64) -> View {
-    let commit = CommitView { block: 5, range: range(), row: row(id) };
-    View { commit: Some(Box::new(commit)), ..active(block) }
-}
-
-fn compute(rig: &mut Rig, index: u64) -> TaskId {
-    let facts = facts(rig, 3);
-    let id = rig.run_as(assignment(rig, index), facts);
-    rig.step(Input::Finished { task: id, outcome: Ok(computation()) });
-    id
-}
-
-fn wanted(first: u64, count: u64) -> Input {
-    Input::BallotWanted { deal: DEAL, first, count }
-}
-
-/// A task whose vote is committed and told to the pool.
-fn commit(rig: &mut Rig) -> TaskId {
-    let id = compute(rig, 0);
-    rig.step(wanted(0, 1));
-    rig.view(id, committed(id, 6));
-    assert!(matches!(rig.core.find_state(id), Some(State::Committed { .. })));
-    id
-}
-
-fn report(task: TaskId, stage: Stage) -> Action {
-    Action::Report { task, stage, failure: None, transaction: None }
-}
-
-fn call(actions: &[Action], wanted: Intent) -> Option<&LaneCall> {
-    actions.iter().find_map(|action| match action {
-        Action::TransactLane { intent, call, .. } if *intent == wanted => Some(call.as_ref()),
-        _ => None,
-    })
-}
 
 #[test]
 fn a_vote_is_stored_before_it_is_signed_and_is_the_same_in_every_ballot() {
@@ -159,13 +82,6 @@ fn a_commit_is_found_that_a_reorg_brought_below_the_block_where_the_deal_was_rea
     assert_eq!(rig.step(Input::Moved(id)), [read]);
 }
 
-/// The same commit in a block of another time, as after a reorg.
-fn committed_later(id: TaskId, block: u64) -> View {
-    let range = CommitRange { time: Timestamp(START + 7), ..range() };
-    let commit = CommitView { block: 9, range, row: row(id) };
-    View { commit: Some(Box::new(commit)), ..active(block) }
-}
-
 #[test]
 fn a_commit_that_a_reorg_moved_is_looked_for_again_when_the_hub_does_not_know_it() {
     let mut rig = Rig::new();
@@ -200,51 +116,6 @@ fn a_commit_that_never_was_leaves_the_vote_to_the_next() {
     rig.view(id, unset(8));
     assert_eq!(rig.record(id).state.stage(), Stage::Balloted);
     rig.view(id, committed_later(id, 10));
-    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
-}
-
-#[test]
-fn a_commit_that_is_gone_from_an_open_task_leaves_the_vote_to_the_next() {
-    let mut rig = Rig::new();
-    let id = commit(&mut rig);
-    // The pool asks for what it would not need, had it committed it.
-    let read = Action::ReadVote { task: id, deal: DEAL, index: 0, from_block: 0 };
-    assert_eq!(rig.step(wanted(0, 1)), slice::from_ref(&read));
-    // A lagging node, which may know the task and not its commit, says nothing.
-    for block in [7, 7, 7, 8] {
-        assert_eq!(rig.view(id, active(block)), [], "{block}");
-        assert_eq!(rig.record(id).state.stage(), Stage::Committed);
-        assert_eq!(rig.wait(1), slice::from_ref(&read), "soon again");
-    }
-    rig.view(id, active(9));
-    assert_eq!(rig.record(id).state.stage(), Stage::Balloted);
-    // It is asked for again, and the same vote is signed.
-    let ballot = vec![vote_of(rig.config.worker, id).blinded()];
-    assert_eq!(rig.step(wanted(0, 1)), [Action::Ballot { deal: DEAL, first: 0, entries: ballot }]);
-    rig.view(id, committed_later(id, 12));
-    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
-}
-
-#[test]
-fn a_commit_that_another_replaced_without_the_vote_ends_the_replica() {
-    let mut rig = Rig::with(Config { confirmations: 2, ..config() });
-    let id = compute(&mut rig, 0);
-    rig.step(wanted(0, 1));
-    rig.view(id, committed(id, 7));
-    assert_eq!(rig.record(id).state.stage(), Stage::Committed);
-    rig.wait(SECONDS + 10);
-    rig.view(id, active(40));
-    refused(&mut rig, id, Intent::Disclose);
-    let others: Vec<Entry> =
-        (row(id).0.into_iter()).filter(|entry| entry.worker != rig.config.worker).collect();
-    let commit = CommitView { block: 40, range: range(), row: Row(others) };
-    let replaced = View { commit: Some(Box::new(commit)), ..active(41) };
-    rig.view(id, replaced.clone());
-    assert_eq!(rig.record(id).state.stage(), Stage::Balloted, "that may be undone as well");
-    rig.view(id, View { block: 42, ..replaced });
-    assert_eq!(rig.record(id).state.stage(), Stage::Failed);
-    // Should the first come back, the vote goes on.
-    rig.view(id, View { block: 44, ..committed(id, 44) });
     assert_eq!(rig.record(id).state.stage(), Stage::Committed);
 }
 
@@ -418,118 +289,4 @@ fn a_vote_on_chain_is_not_given_up_for_a_commit_without_it() {
     view.contribution = voted(rig.config.worker, id, 6).contribution;
     rig.view(id, view);
     assert!(matches!(rig.core.find_state(id), Some(State::Contributed { .. })));
-}
-
-#[test]
-fn a_vote_that_no_commit_holds_is_given_up_when_none_can() {
-    let mut rig = Rig::new();
-    let (left_out, never) = (compute(&mut rig, 0), compute(&mut rig, 1));
-    rig.step(wanted(0, 2));
-    let mut view = committed(left_out, 6);
-    view.commit.as_mut().unwrap().row.0.remove(1);
-    rig.view(left_out, view);
-    assert_eq!(rig.core.find_state(left_out).unwrap().stage(), Stage::Failed);
-    rig.wait(7 * SECONDS);
-    rig.view(never, active(7));
-    assert_eq!(rig.core.find_state(never).unwrap().stage(), Stage::Balloted);
-    rig.wait(120);
-    rig.view(never, active(8));
-    assert_eq!(rig.core.find_state(never).unwrap().stage(), Stage::Failed);
-    // Both are kept until their tasks are over.
-    assert!(rig.record(never).state.is_promised());
-}
-
-#[test]
-fn the_bond_behind_a_claimed_task_is_freed_before_it_is_forgotten() {
-    let mut rig = Rig::new();
-    let id = commit(&mut rig);
-    let mut view = active(9);
-    (view.task.status, view.ended) = (TaskStatus::Failed, Some(9));
-    let actions = rig.view(id, view.clone());
-    let release = LaneCall::Release { range: range(), rows: vec![row(id)] };
-    assert_eq!(call(&actions, Intent::Release), Some(&release));
-    rig.mined(id, Intent::Release, 10);
-    view.block = 10;
-    assert_eq!(rig.view(id, view), [Action::Discard(id), Action::Forget(id)]);
-    // One that was away all the time finds its commit then.
-    let id = compute(&mut rig, 1);
-    rig.step(wanted(1, 1));
-    let mut view = committed(id, 12);
-    (view.task.status, view.ended) = (TaskStatus::Failed, Some(12));
-    assert!(call(&rig.view(id, view), Intent::Release).is_some());
-    // A settled task locks nothing.
-    let id = commit(&mut rig);
-    let view = over(rig.config.worker, id, 12);
-    assert_eq!(rig.view(id, view), [Action::Discard(id), Action::Forget(id)]);
-}
-
-#[test]
-fn a_refused_release_is_tried_again_and_as_the_commit_is_now() {
-    let mut rig = Rig::new();
-    let id = commit(&mut rig);
-    let mut view = committed(id, 9);
-    (view.task.status, view.ended) = (TaskStatus::Failed, Some(9));
-    assert!(call(&rig.view(id, view.clone()), Intent::Release).is_some());
-    // A node that lags does not know of the claim.
-    refused(&mut rig, id, Intent::Release);
-    assert!(call(&rig.view(id, view.clone()), Intent::Release).is_some(), "it is tried again");
-    // A reorg moved the commit while no node answered.
-    refused(&mut rig, id, Intent::Release);
-    let moved = CommitRange { time: Timestamp(START + 24), ..range() };
-    view.commit.as_mut().unwrap().range = moved.clone();
-    let actions = rig.view(id, view.clone());
-    let release = LaneCall::Release { range: moved, rows: vec![row(id)] };
-    assert_eq!(call(&actions, Intent::Release), Some(&release));
-    // Where somebody else has freed it, that is refused to the end.
-    for _ in 0..20 {
-        refused(&mut rig, id, Intent::Release);
-        if rig.view(id, view.clone()) == [Action::Discard(id), Action::Forget(id)] {
-            return;
-        }
-    }
-    panic!("it is never given up");
-}
-
-#[test]
-fn no_work_is_taken_that_the_bond_does_not_answer_for() {
-    let mut rig = Rig::new();
-    let mut refuse = |bond: Option<Bond>, index: u64| {
-        let id = task(index);
-        let facts = Facts { bond, ..rig.facts() };
-        rig.step(Input::Assign(Box::new(assignment(&rig, index))));
-        let mut said = Vec::new();
-        for _ in 0..10 {
-            said = rig.step(Input::Facts { task: id, facts: Box::new(facts.clone()) });
-            rig.wait(2);
-        }
-        let failure = said.into_iter().find_map(|action| match action {
-            Action::Report { failure, .. } => failure,
-            _ => None,
-        });
-        let failure = failure.expect("the task has failed");
-        assert_eq!(failure.cause, Cause::Chain);
-        failure.detail
-    };
-    let bond = |total: Amount| Some(Bond { total, ..Bond::default() });
-    assert!(refuse(None, 0).contains("no settlement lane"));
-    assert!(refuse(bond(Amount::from_nano(1)), 1).contains("bond more"));
-    let ending = Bond { release: Timestamp(1), ..bond(STAKE).unwrap() };
-    assert!(refuse(Some(ending), 2).contains("bond more"));
-    let mut rig = Rig::new();
-    let one = facts(&rig, 1);
-    rig.run_as(assignment(&rig, 0), one.clone());
-    rig.step(Input::Assign(Box::new(assignment(&rig, 1))));
-    assert_eq!(rig.step(Input::Facts { task: task(1), facts: Box::new(one) }), []);
-    assert!(matches!(rig.core.find_state(task(1)), Some(State::Accepted)));
-}
-
-#[test]
-fn a_silent_vote_is_rejected_and_the_replica_ends() {
-    let mut rig = Rig::new();
-    let id = commit(&mut rig);
-    let mut view = consensus(rig.config.worker, id, 9);
-    view.contribution.status = ContributionStatus::Rejected;
-    view.contribution.hash = poco_core::ResultHash::default();
-    rig.view(id, view);
-    assert_eq!(rig.core.find_state(id).unwrap().stage(), Stage::Failed);
 }

@@ -1,5 +1,12 @@
 //! A core with a wallet, a pool and a clock: inputs go in, whole lists of actions come out.
-#![allow(dead_code, clippy::unwrap_used, reason = "tests; each file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests; each file uses its part"
+)]
+
+pub(crate) mod lane;
 
 use k256::ecdsa::SigningKey;
 use poco_core::call::Contribution;
