@@ -10,7 +10,10 @@ use poco_core::{Address, B256};
 use poco_proto::v1::worker_message::Body;
 use poco_proto::v1::{ExplainRequest, UploadPart, WorkerMessage, upload_part};
 use poco_proto::{pool_url, words};
+use poco_result::digest::digest_of_zip;
+use poco_result::{Cid, Limits};
 use prost::Message as _;
+use std::io::Cursor;
 
 /// A message of a worker's stream.
 pub fn worker_message(bytes: &[u8]) {
@@ -54,6 +57,16 @@ pub fn question(bytes: &[u8]) {
         UploadPart::decode(bytes)
     {
         let _ = (words::task(&header.task), words::word("session", &header.session));
+    }
+}
+
+/// An uploaded result, and the text of a CID.
+pub fn result(bytes: &[u8]) {
+    let limits = Limits { bytes_max: 1 << 20, ..Limits::default() };
+    let _ = digest_of_zip(Cursor::new(bytes), &limits);
+    if let Some(cid) = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<Cid>().ok()) {
+        assert_eq!(cid.to_string().parse(), Ok(cid));
+        assert_eq!(Cid::from_location(&cid.location()), Ok(cid));
     }
 }
 

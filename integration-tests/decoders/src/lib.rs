@@ -12,7 +12,7 @@ use prost::Message as _;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("worker_messages", worker_messages),
     ("scheduler_messages", scheduler_messages),
     ("questions", questions),
@@ -22,6 +22,7 @@ pub const TARGETS: [Target; 9] = [
     ("config", config),
     ("requests", requests),
     ("answers", answers),
+    ("results", results),
 ];
 
 /// What workers send to a scheduler.
@@ -89,6 +90,11 @@ pub fn requests(bytes: &[u8]) {
     if let Ok(url) = text.parse::<url::Url>() {
         let _ = PoolUrl::try_from(url);
     }
+}
+
+/// Zips of results, and names of files.
+pub fn results(bytes: &[u8]) {
+    poco_scheduler::fuzzing::result(bytes);
 }
 
 /// What nodes and markets answer over HTTP.

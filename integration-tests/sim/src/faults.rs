@@ -180,6 +180,7 @@ impl World {
         for _ in 0..=depth {
             self.chain.mine(self.now, &mut self.dice, 30);
             self.on_block();
+            self.check_money();
         }
         self.reached.note("the chain was rewritten");
         self.mine_soon();

@@ -65,6 +65,8 @@ const GOALS: &[&str] = &[
     "a transaction vanished",
     "a transaction was refused by the node",
     "a transaction was underpriced",
+    "a gap in the nonces was filled",
+    "a transaction lost its nonce",
     "a clock jumped",
     "a store was made anew from the chain",
     "a batch of the scheduler was torn",

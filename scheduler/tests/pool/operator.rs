@@ -67,6 +67,10 @@ async fn orders_of_the_operator_are_obeyed_and_hold_over_restarts() {
     })
     .await;
     assert_eq!(process.health().await.1["state"], "ok");
+    let metrics = process.get("/metrics").await.text().await.unwrap();
+    for number in ["workers_drained 1", "workers 1", "tasks_waits{reason=\"workers\"} 1"] {
+        assert!(metrics.contains(&format!("\npoco_scheduler_{number}\n")), "{number}: {metrics}");
+    }
     process.told(&["undrain", &shown]);
     completed(&chain, paused).await;
 

@@ -44,7 +44,7 @@ fn fresh_workers_accept_less_than_a_tenth_of_the_wrong_results_that_trust_allows
         for colluders in [Colluders::Bold, Colluders::Cunning] {
             let outcome = run(lane, colluders, Scores::None);
             assert!(outcome.wrong_share() <= WRONG_MAX, "{outcome:?}");
-            assert!(outcome.mean_replicas() <= f64::from(fixed_replicas(TRUST)) + 1.5);
+            assert!(outcome.mean_replicas() <= f64::from(fixed_replicas(TRUST)) + 1.1);
         }
     }
 }
@@ -58,7 +58,7 @@ fn with_scores_fewer_replicas_do_and_the_settlement_lane_is_as_safe() {
     }
     // Until their scores are gone.
     let outcome = run(Lane::Settlement, Colluders::Turned, Scores::Spread);
-    assert!(outcome.wrong_share() <= 0.5 / TRUST as f64, "{outcome:?}");
+    assert!(outcome.wrong_share() <= 0.25 / TRUST as f64, "{outcome:?}");
 }
 
 #[test]

@@ -167,8 +167,12 @@ fn a_refused_task_goes_to_another_and_may_come_back_later() {
     let mut world = World::new();
     world.connect(1, 1);
     let id = task(world.order(1, 1), 0);
-    world.says(1, id, failure(Cause::Declined));
     assert_eq!(world.assigned(id), [1]);
+    world.connect(2, 1);
+    for (name, next) in [(1, vec![2]), (2, vec![])] {
+        world.says(name, id, failure(Cause::Declined));
+        assert_eq!(world.assigned(id), next);
+    }
     world.pass(59);
     assert_eq!(world.assigned(id), []);
     world.pass(2);
