@@ -255,12 +255,6 @@ pub(crate) const FAULTS: &[Fault] = &[
         "        if false {\n            let (range, rows)",
     ),
     fault(
-        "a bond that was not freed at once stays locked",
-        VOTES,
-        "task.memory.release_refusals >= REFUSALS_MAX",
-        "true",
-    ),
-    fault(
         "a result is deleted at the first sight of the end",
         VOTES,
         "true => config.forget_depth_blocks.max(config.confirmations),",
