@@ -296,6 +296,10 @@ pub(crate) fn change(question: &Question<'_>, worker: Address, miss: Constraint)
             let millis = until.saturating_sub(question.sight.now.0);
             Change::Wait { worker, seconds: millis.div_ceil(1000) }
         }
+        // Before a guard is asked again the task is given up.
+        Constraint::GuardUnasked | Constraint::GuardDenies if question.fails_alone() => {
+            return None;
+        }
         Constraint::GuardUnasked | Constraint::GuardDenies => {
             Change::JoinGroup { worker, guard: needs.guard? }
         }

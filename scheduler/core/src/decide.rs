@@ -145,6 +145,16 @@ impl<'a> Question<'a> {
         search.found
     }
 
+    /// Whether the task failed on every worker that could take it: soon it is given up.
+    pub(crate) fn fails_alone(&self) -> bool {
+        let task = self.task;
+        task.last_own_failure().is_some()
+            && task.votes().is_empty()
+            && task.in_flight().next().is_none()
+            && task.next_retry(self.sight.now).is_none()
+            && !self.has_prospects()
+    }
+
     /// Whether some worker may be able to take the task: also one that is busy, has to be asked
     /// about or lacks a bond, and any while the deal's conditions are not read.
     pub(crate) fn has_prospects(&self) -> bool {

@@ -176,11 +176,7 @@ impl Core {
     /// For a task that failed on every worker there is: until when absent ones may come back.
     fn fails_alone_at(&self, task: &Task) -> Option<Moment> {
         let last = task.last_own_failure()?;
-        let may_succeed = !task.votes().is_empty()
-            || task.in_flight().next().is_some()
-            || task.next_retry(self.now).is_some()
-            || Question::new(self.sight(task.deal)?, task).has_prospects();
-        if may_succeed {
+        if !Question::new(self.sight(task.deal)?, task).fails_alone() {
             return None;
         }
         let returned = self.workers.returned_at(self.settings.start_grace_millis);

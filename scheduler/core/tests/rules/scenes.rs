@@ -20,7 +20,9 @@ const PLENTY: u64 = 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lack {
     Everything,
+    Energy,
     Cpus,
+    Memory,
     Disk,
     Gpus,
     Nothing,
@@ -92,7 +94,8 @@ fn hand() -> impl Strategy<Value = Hand> {
     let ways = (any::<bool>(), drained, ails, shared(), shared());
     let lack = prop_oneof![
         3 => Just(Lack::Nothing), 2 => Just(Lack::Everything),
-        1 => Just(Lack::Cpus), 1 => Just(Lack::Disk), 1 => Just(Lack::Gpus)
+        1 => Just(Lack::Energy), 1 => Just(Lack::Cpus), 1 => Just(Lack::Memory),
+        1 => Just(Lack::Disk), 1 => Just(Lack::Gpus)
     ];
     let all = (0u32..3, score, chances, ways, lack);
     all.prop_map(|(slots, score, chances, ways, lack)| {
@@ -140,6 +143,8 @@ impl Hand {
         let whole = as_asked(&placement(), capacity.clone());
         match self.lack {
             Lack::Everything => capacity,
+            Lack::Energy => Capacity { carbon_g_per_kwh: Some(100), ..whole },
+            Lack::Memory => Capacity { memory_bytes: 0, ..whole },
             Lack::Cpus => Capacity { cpus: self.slots, ..whole },
             Lack::Disk => Capacity { disk_bytes: 0, ..whole },
             Lack::Gpus => Capacity { gpus: 0, ..whole },

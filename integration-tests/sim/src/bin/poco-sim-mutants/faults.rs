@@ -251,7 +251,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "the bond behind a claimed task stays locked",
         LANE,
-        "        if task.memory.sending.is_none() {\n            let (range, rows)",
+        "        if task.memory.sending.is_none() && !is_missed {\n            let (range, rows)",
         "        if false {\n            let (range, rows)",
     ),
     fault(
